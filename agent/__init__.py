@@ -1,0 +1,3 @@
+"""Spotter: an edge agent that recognises products."""
+
+__version__ = "0.1.0"

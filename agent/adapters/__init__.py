@@ -1,0 +1,1 @@
+"""One outside thing each: its types and its exceptions stop here."""

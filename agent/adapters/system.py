@@ -1,0 +1,64 @@
+"""The machine: its clocks, systemd's notify socket, and this process's memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+
+class SystemClock:
+    """The real clock. `stop()` ends every wait, now and later."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never jumps."""
+        return time.monotonic()
+
+    def utc(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; True as soon as `stop()` was called."""
+        return self._stopping.wait(max(0.0, seconds))
+
+    def stop(self) -> None:
+        """End every wait. Safe to call from a signal handler's thread."""
+        self._stopping.set()
+
+
+class Notifier:
+    """`sd_notify(3)`: tells systemd READY, STATUS, WATCHDOG, STOPPING; silent when not run by systemd."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        env = os.environ if environment is None else environment
+        path = env.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        usec = env.get("WATCHDOG_USEC", "")
+        mine = env.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.watchdog_s = int(usec) / 1e6 if mine and usec.isdigit() and int(usec) > 0 else 0.0
+        """Seconds within which WATCHDOG=1 is expected; 0 when systemd does not watch."""
+
+    def send(self, state: str) -> None:
+        """Send e.g. `READY=1` or `STATUS=…`; a socket that is gone is not worth failing for."""
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            try:
+                sock.sendto(state.encode(), self._address)
+            except OSError:
+                return
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in MB (10⁶ bytes); 0 where /proc is not there."""
+    try:
+        fields = Path("/proc/self/statm").read_text().split()
+    except OSError:
+        return 0.0
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,1 @@
+"""What a recognition means here: reducers `update(frame, recognitions) -> events`."""

@@ -1,0 +1,1 @@
+"""Operator verbs: parse, call, print, exit code. The only room that prints."""

@@ -1,0 +1,1 @@
+"""Pure rooms: facts and the decisions on them. No I/O, no clock, no thread, no print."""

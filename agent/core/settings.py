@@ -1,0 +1,44 @@
+"""How a module declares its slice of the configuration: a frozen dataclass whose fields explain themselves.
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class CameraSettings:
+        fps: float = setting("frames per second to look at; 0 means as fast as they are taken", 2.0)
+
+        def __post_init__(self) -> None:
+            check_range("fps", self.fps, 0, 120)
+
+Field types are those YAML has (str, int, float, bool, Literal, tuple[...], another slice, `| None`).
+`agent/config.py` fills them from the file and turns the ValueError of a check into file, line and key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, field
+from math import isfinite
+from typing import Any
+
+
+def setting(doc: str, default: Any = MISSING) -> Any:
+    """A dataclass field with its explanation (shown in the JSON Schema and the README)."""
+    if default is MISSING:
+        return field(metadata={"doc": doc})
+    return field(default=default, metadata={"doc": doc})
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a number outside [low, high], NaN included.
+
+    Raises:
+        ValueError: with the field's name, the range and the value.
+    """
+    if not isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, found {value:g}")
+
+
+class Secret(str):
+    """A string that does not show itself when printed as part of a structure."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'" if self else "''"

@@ -1,0 +1,1 @@
+"""Head office: a product folder becomes an index that devices match against."""
