@@ -1,0 +1,22 @@
+"""Fixtures that every room may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # for `tests.support` and `tools`
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real photographs and models; tests that need them skip where they are absent."""
+    path = Path(os.environ.get("SPOTTER_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"real photographs are not here: {path} does not exist (set SPOTTER_DATA)")
+    return path
