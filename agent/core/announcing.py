@@ -1,0 +1,55 @@
+"""Which decisions are worth telling: a thing is new, its answer changed, or it is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.core.types import Phase
+
+if TYPE_CHECKING:
+    from agent.core.types import Decision, Track, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What to tell of a track now. `revision` counts from 0 within the track."""
+
+    phase: Phase
+    revision: int
+
+
+class Announcer:
+    """Remembers what was last told of each track of one camera."""
+
+    def __init__(self, looks: int) -> None:
+        self._looks = looks
+        self._told: dict[str, tuple[Verdict, int | None, int]] = {}
+
+    def wants(self, track: Track) -> bool:
+        """Whether a decision on this track could lead to an announcement at all."""
+        return track.ended or track.frames >= self._looks
+
+    def announce(self, track: Track, decision: Decision) -> tuple[Announcement, ...]:
+        """What to tell, oldest first; usually nothing.
+
+        A configured place that ends before it had its looks is told of all the same, because somebody asked
+        to watch it; a proposed box that flickered up is not.
+        """
+        told = self._told.get(track.id)
+        answer = (decision.verdict, decision.product)
+        if told is None:
+            if track.ended:
+                both = (Announcement(Phase.NEW, 0), Announcement(Phase.END, 1))
+                return both if track.region.name else ()
+            if track.frames < self._looks:
+                return ()
+            self._told[track.id] = (*answer, 0)
+            return (Announcement(Phase.NEW, 0),)
+        if track.ended:
+            del self._told[track.id]
+            return (Announcement(Phase.END, told[2] + 1),)
+        if answer == told[:2]:
+            return ()
+        self._told[track.id] = (*answer, told[2] + 1)
+        return (Announcement(Phase.UPDATE, told[2] + 1),)

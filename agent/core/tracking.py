@@ -1,0 +1,137 @@
+"""Detections over time become tracks: the same thing keeps its id while it overlaps its last place.
+
+Association is greedy by intersection over union, best pair first. The optimal assignment gives the same
+answer wherever boxes of different things overlap less than boxes of the same thing, which is the case for
+slots, grids and items on a belt; norfair and SORT's successors report the same. A configured region (one
+with a name) is associated by its name, because it is the place that is watched, whatever stands in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.core.boxes import iou
+from agent.core.settings import check_range, setting
+from agent.core.types import Track
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.core.types import Detection, Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingSettings:
+    """When two detections are the same thing."""
+
+    iou: float = setting("overlap (intersection over union) from which a box continues a track", 0.3)
+    patience_s: float = setting("seconds that a thing may be out of sight before its track ends", 1.5)
+
+    def __post_init__(self) -> None:
+        check_range("iou", self.iou, 0.05, 0.95)
+        check_range("patience_s", self.patience_s, 0.0, 3600.0)
+
+
+class Tracker:
+    """The tracks of one camera. `update` is the only way in; tracks that come out never change."""
+
+    def __init__(self, camera: str, settings: TrackingSettings, window: int) -> None:
+        self._camera = camera
+        self._settings = settings
+        self._window = window
+        self._live: list[Track] = []
+
+    @property
+    def live(self) -> tuple[Track, ...]:
+        """Tracks that have not ended, in order of birth."""
+        return tuple(self._live)
+
+    def update(self, frame: Frame, detections: Sequence[Detection]) -> tuple[Track, ...]:
+        """Take in one frame's detections.
+
+        Returns:
+            Tracks that ended (`ended` is True), then the tracks seen in this frame, in detection order.
+        """
+        ended = list(self.end()) if frame.cut else []
+        partner = _associate(self._live, detections, self._settings.iou)
+        seen: list[Track] = []
+        for number, detection in enumerate(detections):
+            known = partner.get(number)
+            seen.append(
+                self._born(frame, detection, number)
+                if known is None
+                else _continued(known, frame, detection, self._window)
+            )
+        updated = {track.id: track for track in seen}
+        kept: list[Track] = []
+        for track in self._live:
+            if track.id in updated:
+                kept.append(updated.pop(track.id))
+            elif frame.at - track.last_at > self._settings.patience_s:
+                ended.append(replace(track, ended=True))
+            else:
+                kept.append(track)
+        self._live = kept + list(updated.values())
+        return (*ended, *seen)
+
+    def end(self) -> tuple[Track, ...]:
+        """End every track: the scene was cut, or the camera is lost."""
+        ended = tuple(replace(track, ended=True) for track in self._live)
+        self._live = []
+        return ended
+
+    def _born(self, frame: Frame, detection: Detection, number: int) -> Track:
+        place = detection.region.name or ",".join(map(str, detection.region.box))
+        identity = f"{self._camera}/{round(frame.utc * 1000)}/{frame.source}/{place}/{number}"
+        return Track(
+            id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+            camera=self._camera,
+            region=detection.region,
+            first_at=frame.at,
+            first_utc=frame.utc,
+            last_at=frame.at,
+            last_utc=frame.utc,
+            frames=1,
+            looks=(detection.candidates,),
+        )
+
+
+def _continued(track: Track, frame: Frame, detection: Detection, window: int) -> Track:
+    return replace(
+        track,
+        region=detection.region,
+        last_at=frame.at,
+        last_utc=frame.utc,
+        frames=track.frames + 1,
+        looks=(*track.looks, detection.candidates)[-window:],
+    )
+
+
+def _associate(live: Sequence[Track], detections: Sequence[Detection], least: float) -> dict[int, Track]:
+    """Detection number → the track it continues."""
+    if not live or not detections:
+        return {}
+    partner: dict[int, Track] = {}
+    named = {track.region.name: track for track in live if track.region.name}
+    for number, detection in enumerate(detections):
+        if detection.region.name in named:
+            partner[number] = named.pop(detection.region.name)
+    loose = [track for track in live if not track.region.name]
+    free = [number for number, detection in enumerate(detections) if not detection.region.name]
+    if not loose or not free:
+        return partner
+    overlap = iou(
+        np.array([detections[number].region.box for number in free], dtype=np.float32),
+        np.array([track.region.box for track in loose], dtype=np.float32),
+    )
+    while True:
+        row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
+        if overlap[row, column] < least:
+            return partner
+        partner[free[int(row)]] = loose[int(column)]
+        overlap[row, :] = -1.0
+        overlap[:, column] = -1.0
