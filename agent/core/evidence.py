@@ -110,14 +110,19 @@ def combine(looks: Sequence[Look]) -> tuple[Option, ...]:
     )
 
 
-def decide(looks: Sequence[Look], calibration: Calibration, settings: DecisionSettings) -> Decision:
-    """The answer after `looks` (oldest first); pure, the same looks give the same answer."""
+def decide(
+    looks: Sequence[Look],
+    calibration: Calibration,
+    settings: DecisionSettings,
+    listed: int = OPTION_LIMIT,
+) -> Decision:
+    """The answer after `looks` (oldest first), with its `listed` best options; pure."""
     options = combine(looks[-settings.window :])
     if not options:
         return Decision(
             Verdict.UNKNOWN, None, 0.0, -1.0, 0.0, len(looks), "the catalogue holds nothing to compare with"
         )
-    rated = _rate(options, calibration)
+    rated = _rate(options[: max(1, listed)], calibration, _margin(options, 1))
     best = rated[0]
     margin = _margin(options, 1)
     votes = Counter(look[0].product for look in looks[-settings.window :] if look)
@@ -135,7 +140,7 @@ def decide(looks: Sequence[Look], calibration: Calibration, settings: DecisionSe
         margin=margin,
         looks=len(looks),
         reason=reason,
-        options=rated[:OPTION_LIMIT],
+        options=rated,
     )
 
 
@@ -145,11 +150,11 @@ def _margin(options: tuple[Option, ...], group: int) -> float:
     return max(0.0, options[0].similarity - rest)
 
 
-def _rate(options: tuple[Option, ...], calibration: Calibration) -> tuple[Option, ...]:
-    """Each option with its probability against the best of the others."""
-    rated = []
-    for position, option in enumerate(options[:OPTION_LIMIT]):
-        rival = _margin(options, 1) if position == 0 else option.similarity - options[0].similarity
+def _rate(options: tuple[Option, ...], calibration: Calibration, margin: float) -> tuple[Option, ...]:
+    """Each option with its probability against the best of the others; `margin` is that of the first."""
+    rated: list[Option] = []
+    for option in options:
+        rival = margin if not rated else option.similarity - options[0].similarity
         probability = calibration.probability(option.similarity, rival)
         rated.append(Option(option.product, option.key, option.similarity, probability))
     return tuple(rated)

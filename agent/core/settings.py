@@ -36,7 +36,7 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 class Secret(str):
-    """A string that does not show itself when printed as part of a structure."""
+    """A string that does not show itself when printed as part of a structure. Declare it `Secret | None`."""
 
     __slots__ = ()
 

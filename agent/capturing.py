@@ -1,0 +1,146 @@
+"""One camera's loop: open, pass frames on, say how it is, and open again when it is lost.
+
+Runs in the thread that `daemon.py` gives it. Nothing it does can hurt another camera: they share only the
+mailbox, where each has its own slot.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from agent.core.errors import AgentError, ConfigError
+from agent.core.types import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.channel import Latest
+    from agent.core.clock import Backoff, Clock
+    from agent.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+STALL_S = 5.0
+"""Seconds without a picture from which a live camera is called stalled. A frozen server is noticed by the
+reader itself after 4 to 6 s, so this speaks first only where the reader hangs."""
+
+STALL_FRAMES = 4
+"""… and at least this many frame intervals, for cameras that are asked once a minute."""
+
+
+class Camera(Protocol):
+    """What is captured from: `adapters.camera.open_camera`."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the source can wait for the reader, so that nothing need be dropped."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Open, yield, and return at the end of a finite source; DeviceError when lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """In the mailbox instead of a frame: this camera shows nothing any more."""
+
+    camera: str
+    at: float
+    utc: float
+
+
+class Capture:
+    """The loop of one camera."""
+
+    def __init__(
+        self,
+        camera: str,
+        fps: float,
+        open_source: Callable[[], Camera],
+        mailbox: Latest[Frame | Lost],
+        say: Callable[[str, str, str], None],
+        clock: Clock,
+        backoff: Backoff,
+        metrics: Metrics,
+    ) -> None:
+        """`say(camera, state, reason)` is told every change of state: online, stalled, offline."""
+        self.camera = camera
+        self._stall_s = max(STALL_S, STALL_FRAMES / fps if fps > 0 else 0.0)
+        self._open = open_source
+        self._mailbox = mailbox
+        self._say = say
+        self._clock = clock
+        self._backoff = backoff
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._state = ("", "")
+        self._last_at = clock.monotonic()
+        self._waiting = False
+        self._stopped = False
+
+    def stop(self) -> None:
+        """No frame is passed on after this; the loop returns when the source next comes back."""
+        self._stopped = True
+
+    def run(self) -> None:
+        """Until `stop`, the end of a finite source, or the end of the process."""
+        attempt = 0
+        while not self._stopped:
+            taken = 0
+            try:
+                source = self._open()
+                for frame in source.frames():
+                    if not self._pass_on(replace(frame, cut=True) if taken == 0 else frame, source.waits):
+                        return
+                    taken += 1
+            except AgentError as error:
+                attempt = 0 if taken else attempt + 1
+                self._lost(str(error), attempt)
+                if isinstance(error, ConfigError):
+                    attempt = max(attempt, 8)  # opening again helps only after somebody mended it
+            else:
+                self._lost("the source has ended", 0)
+                return
+            if self._clock.wait(self._backoff.delay_s(attempt, random.random())):
+                return
+
+    def look_for_stall(self) -> None:
+        """Called from outside the loop, about once a second: says `stalled` when the loop hangs."""
+        silent_s = self._clock.monotonic() - self._last_at
+        if self._state[0] == "online" and not self._waiting and silent_s > self._stall_s:
+            self._set("stalled", f"no picture for more than {self._stall_s:g} s")
+
+    def _pass_on(self, frame: Frame, waits: bool) -> bool:
+        self._last_at = self._clock.monotonic()
+        self._set("online", "")
+        self._metrics.count(f"frames.taken.{self.camera}")
+        self._waiting = waits
+        while not self._stopped:
+            if self._mailbox.put(self.camera, frame, wait_s=0.5 if waits else 0.0):
+                self._waiting = False
+                self._last_at = self._clock.monotonic()
+                return not self._clock.wait(0.0)
+            if self._clock.wait(0.0):
+                break
+        return False
+
+    def _lost(self, reason: str, attempt: int) -> None:
+        level = logging.WARNING if attempt == 0 or self._state[0] == "" else logging.DEBUG
+        log.log(level, "camera %s: %s", self.camera, reason)
+        self._metrics.count(f"camera.lost.{self.camera}")
+        if not self._stopped:
+            self._set("offline", reason)
+            lost = Lost(self.camera, self._clock.monotonic(), self._clock.utc())
+            while not self._mailbox.put(self.camera, lost, wait_s=0.5):
+                if self._clock.wait(0.0):
+                    return
+
+    def _set(self, state: str, reason: str) -> None:
+        with self._lock:
+            if (state, reason) == self._state or self._stopped:
+                return
+            self._state = (state, reason)
+            self._say(self.camera, state, reason)

@@ -1,0 +1,83 @@
+"""`spotter catalog`: head office. A product folder becomes the directory that devices match against."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from agent.cli.options import Progress, add_json, add_verb, print_json
+
+if TYPE_CHECKING:
+    from agent.cli.options import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verbs."""
+    parser = verbs.add_parser("catalog", help="head office: build what devices match against")
+    inner = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    build = add_verb(
+        inner,
+        "build",
+        "embed a product folder into a catalogue directory",
+        "spotter catalog build products --model model.tflite -o catalogue",
+        do_build,
+    )
+    build.add_argument(
+        "products",
+        metavar="PRODUCTS",
+        help="folder with products.csv and images/<sku>/, or one folder per product",
+    )
+    build.add_argument("-o", "--out", required=True, metavar="DIR", help="catalogue directory to write")
+    build.add_argument(
+        "--model", required=True, metavar="FILE", help="embedding model (.tflite, .json beside it)"
+    )
+    build.add_argument(
+        "--crop",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="use the centre of each photo: 0.1 to 1 (default: 1)",
+    )
+    build.add_argument(
+        "--strict", action="store_true", help="stop at bad rows and images instead of leaving them out"
+    )
+    build.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
+    add_json(build)
+
+
+def do_build(args: argparse.Namespace) -> int:
+    """Build; every bad row or image is listed on stderr."""
+    from agent.adapters.embedder import EmbedderSettings
+    from agent.adapters.system import SystemClock
+    from agent.core.errors import ConfigError
+    from agent.publishing.build import BuildSettings, build_catalogue
+
+    try:
+        settings = BuildSettings(crop=args.crop, strict=args.strict, jobs=args.jobs)
+    except ValueError as error:
+        raise ConfigError(f"--{error}") from None
+    report = build_catalogue(
+        args.products,
+        args.out,
+        EmbedderSettings(file=args.model),
+        settings,
+        created_utc=SystemClock().utc(),
+        progress=Progress("embedding"),
+    )
+    for problem in report.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    summary = {
+        "release": report.release,
+        "products": report.products,
+        "references": report.references,
+        "problems": len(report.problems),
+    }
+    if args.json:
+        print_json(summary)
+    else:
+        print(
+            f"{args.out}: {report.products} products, {report.references} references, release {report.release}"
+            + (f", {len(report.problems)} left out" if report.problems else "")
+        )
+    return 0

@@ -1,0 +1,62 @@
+"""`spotter check`: would it run? Every part of the configuration is opened; nothing is started."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from agent.cli.options import add_config, add_json, add_verb, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from agent.cli.options import Verbs
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "check",
+        "validate configuration, model and catalogue",
+        "spotter check -c /etc/spotter/spotter.yaml",
+        do,
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of the configuration file"
+    )
+    add_json(parser)
+
+
+def do(args: argparse.Namespace) -> int:
+    """Open what the configuration names; ConfigError says what is wrong."""
+    from agent.config import json_schema, load_config
+
+    if args.schema:
+        print_json(json_schema())
+        return 0
+    from agent.core.errors import masked_url
+    from agent.parts import load_eyes, make_pipeline
+
+    settings = load_config(args.config)
+    eyes, catalogue = load_eyes(settings)
+    make_pipeline(settings, eyes, catalogue)
+    facts = {
+        "config": args.config,
+        "device": f"{settings.site}/{settings.device}",
+        "model": eyes.spec.name,
+        "runtime": eyes.runtime,
+        "release": catalogue.release,
+        "products": catalogue.manifest.products,
+        "references": catalogue.manifest.references,
+        "broker": masked_url(settings.mqtt.url),
+        "cameras": {camera.id: masked_url(camera.source) for camera in settings.cameras},
+    }
+    if args.json:
+        print_json({"ok": True, **facts})
+    else:
+        for name, value in facts.items():
+            print(f"{name:11} {value}")
+        print("ok", file=sys.stderr)
+    return 0

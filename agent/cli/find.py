@@ -1,0 +1,129 @@
+"""`spotter find`: what is in a photo."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.options import add_json, add_verb, print_json
+
+if TYPE_CHECKING:
+    import argparse
+
+    from agent.adapters.catalogue import Catalogue
+    from agent.adapters.embedder import Embedder
+    from agent.cli.options import Verbs
+    from agent.core.types import Decision, Region
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "find",
+        "say which product a photo shows",
+        "spotter find --model model.tflite --release catalogue photo.jpg",
+        do,
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photos (JPEG, PNG, WebP, BMP)")
+    parser.add_argument(
+        "-k", type=int, default=5, metavar="N", help="candidates to list, 1 to 50 (default: 5)"
+    )
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help="take model and catalogue from this configuration"
+    )
+    parser.add_argument("--model", metavar="FILE", help="embedding model (.tflite, with its .json beside it)")
+    parser.add_argument(
+        "--release", "--catalogue", dest="release", metavar="DIR", help="catalogue directory to search"
+    )
+    parser.add_argument(
+        "--crop",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="use the centre of the photo: 0.1 to 1 (default: 1)",
+    )
+    add_json(parser)
+
+
+def do(args: argparse.Namespace) -> int:
+    """Look at each photo; one that cannot be read is reported and the rest goes on."""
+    from agent.adapters.images import read_image
+    from agent.core.errors import ConfigError, InputError
+    from agent.core.evidence import DecisionSettings, decide
+    from agent.core.regions import RegionSettings, propose
+    from agent.parts import load_eyes, load_eyes_from
+
+    if not 1 <= args.k <= 50:
+        raise ConfigError(f"-k: expected a number from 1 to 50, found {args.k}")
+    if args.config:
+        eyes, catalogue = load_eyes(args.config)
+    elif args.model and args.release:
+        eyes, catalogue = load_eyes_from(args.model, args.release)
+    else:
+        raise ConfigError("expected either --config FILE, or both --model FILE and --release DIR")
+    try:
+        where = RegionSettings(mode="centre", centre=args.crop) if args.crop < 1 else RegionSettings()
+    except ValueError as error:
+        raise ConfigError(f"--crop: {error}") from None
+    settings = DecisionSettings(looks=1)
+    failed = 0
+    for path in args.images:
+        try:
+            image = read_image(path)
+        except InputError as error:
+            print(f"spotter: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        regions = propose(where, image.shape[1], image.shape[0])
+        looks = catalogue.nearest(eyes.embed(image, regions), limit=max(args.k, 5))
+        found = [
+            describe(region, decide([look], catalogue.calibration, settings, listed=args.k), catalogue)
+            for region, look in zip(regions, looks, strict=True)
+        ]
+        _show({"image": path, "regions": found}, as_json=args.json)
+    return 1 if failed else 0
+
+
+def describe(region: Region, decision: Decision, catalogue: Catalogue) -> dict[str, Any]:
+    """One region's answer as plain data."""
+    candidates = []
+    for option in decision.options:
+        product = catalogue.product(option.product)
+        candidates.append(
+            {
+                "sku": product.sku,
+                "name": product.name,
+                "similarity": round(option.similarity, 6),
+                "probability": round(option.probability, 6),
+                "reference": catalogue.reference(option.key),
+                "place": " ".join(part for part in (product.aisle, product.bay) if part),
+            }
+        )
+    known = decision.product is not None
+    return {
+        "box": list(region.box),
+        "verdict": decision.verdict.value,
+        "sku": candidates[0]["sku"] if known else None,
+        "name": candidates[0]["name"] if known else None,
+        "probability": round(decision.probability, 6),
+        "reason": decision.reason,
+        "candidates": candidates,
+    }
+
+
+def _show(answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+        return
+    print(answer["image"])
+    for region in answer["regions"]:
+        reason = f" ({region['reason']})" if region["reason"] else ""
+        print(f"  {region['verdict']}{reason}")
+        for number, candidate in enumerate(region["candidates"], 1):
+            title = candidate["name"] or candidate["sku"]
+            place = f"  {candidate['place']}" if candidate["place"] else ""
+            print(
+                f"  {number}. {title}  similarity {candidate['similarity']:.3f}"
+                f"  probability {candidate['probability']:.2f}{place}"
+            )

@@ -1,0 +1,64 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
+
+DEFAULT_CONFIG = "/etc/spotter/spotter.yaml"
+
+
+def add_verb(
+    verbs: Verbs, name: str, help_line: str, example: str, do: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """A verb whose `--help` ends in an example that can be copied."""
+    parser = verbs.add_parser(
+        name,
+        help=help_line,
+        description=f"{help_line[0].upper()}{help_line[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(do=do)
+    return parser
+
+
+def add_config(parser: argparse.ArgumentParser, default: str | None = DEFAULT_CONFIG) -> None:
+    """`-c FILE`."""
+    parser.add_argument(
+        "-c", "--config", default=default, metavar="FILE", help=f"configuration file (default: {default})"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def print_json(value: Any) -> None:
+    """One object on one line, written at once."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+class Progress:
+    """A bar on stderr when that is a terminal; silent otherwise."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show `done` of `total`."""
+        if not self._shown or total <= 0:
+            return
+        filled = 30 * done // total
+        end = "\n" if done >= total else ""
+        bar = "█" * filled + "·" * (30 - filled)
+        print(f"\r{self._label} {bar} {done}/{total}", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,74 @@
+"""`spotter replay`: recorded frames through the exact pipeline, messages as JSON lines.
+
+Times come from the recording, so the same recording, model and catalogue give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.cli.options import add_config, add_verb, print_json
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from agent.cli.options import Verbs
+    from agent.core.types import Recognition
+
+
+def add(verbs: Verbs) -> None:
+    """Describe the verb."""
+    parser = add_verb(
+        verbs,
+        "replay",
+        "run a recording through the pipeline and print its messages as JSON lines",
+        "spotter replay -c spotter.yaml RECORDING",
+        do,
+    )
+    parser.add_argument("recording", metavar="RECORDING", help="directory that `spotter record` wrote")
+    add_config(parser)
+    parser.add_argument("--camera", metavar="ID", help="treat every frame as from this camera")
+    parser.add_argument(
+        "--json", action="store_true", help="accepted for symmetry: the output is always JSON"
+    )
+
+
+def do(args: argparse.Namespace) -> int:
+    """Print what a subscriber would have received."""
+    from agent.adapters.recording import read_recording
+    from agent.apps.watch import Watch
+    from agent.config import load_config
+    from agent.core.errors import ConfigError
+    from agent.core.wire import Wire
+    from agent.parts import load_eyes, make_pipeline
+
+    settings = load_config(args.config)
+    eyes, catalogue = load_eyes(settings)
+    pipeline = make_pipeline(settings, eyes, catalogue)
+    wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
+    app = Watch()
+    cameras = {camera.id for camera in settings.cameras}
+
+    def tell(recognitions: Sequence[Recognition]) -> None:
+        for event in app.update(recognitions):
+            message = wire.event(event)
+            print_json(
+                {"topic": message.topic, "payload": json.loads(message.payload), "retain": message.retain}
+            )
+
+    last = {}
+    for recorded in read_recording(args.recording):
+        frame = replace(recorded, camera=args.camera) if args.camera else recorded
+        if frame.camera not in cameras:
+            raise ConfigError(
+                f"{args.recording}: expected frames of {', '.join(sorted(cameras))}, found {frame.camera!r}; "
+                "name one with --camera"
+            )
+        last[frame.camera] = frame
+        tell(pipeline.step(frame))
+    for camera, frame in last.items():
+        tell(pipeline.close(camera, frame.at, frame.utc))
+    return 0

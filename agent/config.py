@@ -1,0 +1,126 @@
+"""The whole configuration: one YAML file becomes one frozen `Settings`, made of each module's own slice."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from agent.adapters.broker import BrokerSettings
+from agent.adapters.camera import CameraSettings
+from agent.adapters.embedder import EmbedderSettings
+from agent.adapters.outbox import OutboxSettings
+from agent.core.changes import ChangeSettings
+from agent.core.errors import ConfigError
+from agent.core.evidence import DecisionSettings
+from agent.core.regions import RegionSettings
+from agent.core.settings import setting
+from agent.core.tracking import TrackingSettings
+from agent.core.wire import check_topic_part
+from agent.settings_fill import fill
+from agent.settings_fill import json_schema as _json_schema
+from agent.yamlfile import MAX_BYTES, parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_PATH = "/etc/spotter/spotter.yaml"
+
+LIVE_KEYS = frozenset({"cameras", "decision", "tracking", "log"})
+"""Top-level keys that a running daemon takes over when it re-reads its configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueSettings:
+    """Where the catalogue lies."""
+
+    path: str = setting("directory that `spotter catalog build` wrote")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings(BrokerSettings):
+    """The broker, and the root of every topic."""
+
+    prefix: str = setting("first part of every topic", "spotter")
+
+    def __post_init__(self) -> None:
+        BrokerSettings.__post_init__(self)
+        check_topic_part("prefix", self.prefix)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraEntry(CameraSettings):
+    """One camera: where its pictures come from, and where in them products are looked for."""
+
+    regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
+    changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What is written to standard error (the journal, under systemd)."""
+
+    level: Literal["debug", "info", "warning", "error"] = setting("least severe level shown", "info")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything in the file."""
+
+    site: str = setting("store or warehouse: the second part of every topic")
+    device: str = setting("name of this device, unique within the site: the third part of every topic")
+    state_dir: str = setting("directory for what must survive a restart", "/var/lib/spotter")
+    model: EmbedderSettings = setting("the embedding model")
+    catalogue: CatalogueSettings = setting("the products to recognise")
+    mqtt: MqttSettings = setting("the broker", MqttSettings())
+    outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
+    cameras: tuple[CameraEntry, ...] = setting("at least one camera")
+    decision: DecisionSettings = setting("when a product is named", DecisionSettings())
+    tracking: TrackingSettings = setting("when two sightings are the same thing", TrackingSettings())
+    log: LogSettings = setting("logging", LogSettings())
+
+    def __post_init__(self) -> None:
+        check_topic_part("site", self.site)
+        check_topic_part("device", self.device)
+        if not self.cameras:
+            raise ValueError("cameras: expected at least one camera, found none")
+        ids = [camera.id for camera in self.cameras]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"cameras: expected each id once, found {twice[0]!r} twice")
+
+
+def load_config(path: str | os.PathLike[str], environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the configuration file.
+
+    Raises:
+        ConfigError: naming file, line, key, what was expected and what was found.
+    """
+    name = os.fspath(path)
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{name}: expected a readable configuration file, found: {error.strerror}"
+        ) from None
+    return parse_config(raw, name, environment)
+
+
+def parse_config(raw: bytes, name: str, environment: Mapping[str, str] | None = None) -> Settings:
+    """`load_config` of bytes; `name` stands in the errors."""
+    document = parse_yaml(raw, name)
+    if not isinstance(document.data, dict):
+        raise document.error((), "expected a mapping of settings")
+    return fill(document, Settings, os.environ if environment is None else environment)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration file, for editors."""
+    return {"title": "Spotter configuration", **_json_schema(Settings)}
+
+
+def changed_keys(old: Settings, new: Settings) -> frozenset[str]:
+    """Top-level keys whose values differ."""
+    return frozenset(f.name for f in fields(Settings) if getattr(old, f.name) != getattr(new, f.name))

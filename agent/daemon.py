@@ -1,0 +1,207 @@
+"""The running agent: builds the parts, owns every thread, the signals and the watchdog.
+
+capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ publish (one)      main: signals, stalls
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import signal
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.adapters.broker import Broker
+from agent.adapters.camera import open_camera
+from agent.adapters.catalogue import open_catalogue
+from agent.adapters.embedder import load_embedder
+from agent.adapters.outbox import Outbox
+from agent.apps.watch import Watch
+from agent.capturing import Capture, Lost
+from agent.channel import Latest
+from agent.config import LIVE_KEYS, Settings, changed_keys, load_config
+from agent.core.clock import Backoff
+from agent.core.errors import ConfigError, DeviceError
+from agent.core.wire import Wire
+from agent.metrics import Metrics
+from agent.pipeline import CameraPlan, Pipeline
+from agent.publisher import Publisher
+from agent.recognising import Recogniser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agent.adapters.catalogue import Catalogue
+    from agent.adapters.embedder import Embedder
+    from agent.adapters.system import Notifier, SystemClock
+    from agent.config import CameraEntry
+    from agent.core.types import Frame
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+"""Longest wait of a loop that has nothing to do. The watchdog is fed at least this often."""
+
+JOIN_S = 5.0
+"""How long stopping waits for each thread; a reader that hangs in a driver is left behind."""
+
+
+class Daemon:
+    """Everything that runs. `run()` returns when a signal asked it to."""
+
+    def __init__(self, config_path: str, clock: SystemClock, notifier: Notifier) -> None:
+        """Read the configuration and build every part.
+
+        Raises:
+            ConfigError: the configuration, the model or the catalogue is wrong.
+            DeviceError: the state directory cannot be used.
+        """
+        self._config_path = config_path
+        self._clock = clock
+        self._notifier = notifier
+        self.metrics = Metrics()
+        self._settings = load_config(config_path)
+        self._reload = threading.Event()
+        self._mailbox: Latest[Frame | Lost] = Latest()
+        self._captures: dict[str, Capture] = {}
+        self._threads: list[threading.Thread] = []
+        self._eyes, self._catalogue = load_eyes(self._settings)
+        self._outbox = open_outbox(self._settings)
+        self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
+        broker = Broker(self._settings.mqtt, self._wire.root, self._wire.availability("offline"), clock)
+        self._publisher = Publisher(self._outbox, broker, self._wire, clock)
+        self._recogniser = Recogniser(
+            pipeline=make_pipeline(self._settings, self._eyes, self._catalogue),
+            cameras=[camera.id for camera in self._settings.cameras],
+            app=Watch(),
+            mailbox=self._mailbox,
+            store=self._outbox,
+            to_message=self._wire.event,
+            wake_publisher=self._publisher.wake,
+            feed_watchdog=partial(notifier.send, "WATCHDOG=1"),
+            clock=clock,
+            metrics=self.metrics,
+        )
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._clock.stop())
+        signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
+        self._eyes.invoke_once()
+        self._publisher.set_state(self._info())
+        self._start("publish", self._publish)
+        self._start("recognise", partial(self._recogniser.run, self._idle_s()))
+        for camera in self._settings.cameras:
+            self._start_camera(camera)
+        self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._catalogue.release}")
+        log.info("ready: %d cameras, catalogue %s", len(self._captures), self._catalogue.release)
+        while not self._clock.wait(IDLE_S):
+            if self._reload.is_set():
+                self._reload.clear()
+                self._read_config_again()
+            for capture in self._captures.values():
+                capture.look_for_stall()
+        self._stop()
+
+    def _idle_s(self) -> float:
+        return min(IDLE_S, self._notifier.watchdog_s / 4) if self._notifier.watchdog_s else IDLE_S
+
+    def _stop(self) -> None:
+        """Captures first, then what they fed, so that every decided fact reaches the outbox."""
+        log.info("stopping")
+        self._notifier.send("STOPPING=1")
+        self._mailbox.close()
+        for name in ("capture", "recognise", "publish"):
+            self._publisher.wake()
+            for thread in self._threads:
+                if thread.name.startswith(name):
+                    thread.join(JOIN_S)
+        self._outbox.close()
+        log.info("stopped")
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
+        self._threads = [kept for kept in self._threads if kept.is_alive()]
+        self._threads.append(thread)
+        thread.start()
+
+    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+        """The one guard around each worker: a defect is logged whole, and the worker begins again."""
+        backoff, attempt = Backoff(first_s=1.0), 0
+        while True:
+            try:
+                work()
+                return
+            except Exception:  # noqa: BLE001  the last line of defence of an unattended device
+                log.exception("%s failed; it begins again", name)
+                self.metrics.count(f"worker.failed.{name}")
+            if self._clock.wait(backoff.delay_s(attempt, 0.5)):
+                return
+            attempt += 1
+
+    def _publish(self) -> None:
+        complained = False
+        while not self._clock.wait(0.0):
+            try:
+                self._publisher.step(IDLE_S)
+                complained = False
+            except DeviceError as error:
+                log.log(logging.DEBUG if complained else logging.ERROR, "outbox: %s", error)
+                complained = True
+                self._clock.wait(IDLE_S)
+        for thread in self._threads:
+            if thread.name == "recognise":
+                thread.join(JOIN_S)
+        self._publisher.close()
+
+    def _start_camera(self, camera: CameraEntry) -> None:
+        capture = Capture(
+            camera=camera.id,
+            fps=camera.fps,
+            open_source=partial(open_camera, camera, self._clock),
+            mailbox=self._mailbox,
+            say=self._say_camera,
+            clock=self._clock,
+            backoff=Backoff(first_s=camera.reopen_first_s, limit_s=camera.reopen_limit_s),
+            metrics=self.metrics,
+        )
+        self._captures[camera.id] = capture
+        self._start(f"capture {camera.id}", capture.run)
+
+    def _say_camera(self, camera: str, state: str, reason: str) -> None:
+        log.info("camera %s is %s%s", camera, state, f": {reason}" if reason else "")
+        self._publisher.set_state(self._wire.camera_status(camera, state, reason, self._clock.utc()))
+
+    def _info(self) -> object: ...
+
+    def _read_config_again(self) -> None:
+        """Take over what can change while running; an invalid file leaves everything as it is."""
+        try:
+            new = load_config(self._config_path)
+        except ConfigError as error:
+            log.error("configuration not taken over: %s", error)
+            return
+        changed = changed_keys(self._settings, new)
+        if fixed := sorted(changed - LIVE_KEYS):
+            log.error("configuration not taken over: these need a restart: %s", ", ".join(fixed))
+            return
+        if not changed:
+            log.info("configuration unchanged")
+            return
+        logging.getLogger("agent").setLevel(new.log.level.upper())
+        old_cameras = {camera.id: camera for camera in self._settings.cameras}
+        new_cameras = {camera.id: camera for camera in new.cameras}
+        for name, camera in old_cameras.items():
+            if new_cameras.get(name) != camera:
+                self._captures.pop(name).stop()
+                self._publisher.forget_state(self._wire.camera_status_topic(name))
+        self._settings = new
+        self._recogniser.replace(make_pipeline(new, self._eyes, self._catalogue), list(new_cameras))
+        for name, camera in new_cameras.items():
+            if old_cameras.get(name) != camera:
+                self._start_camera(camera)
+        log.info("configuration taken over: %s", ", ".join(sorted(changed)))

@@ -1,0 +1,45 @@
+"""Counters and times of one process, passed to whoever counts; never global."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+KEPT_TIMES = 512
+"""Latest measurements kept per name: enough for a 95th percentile, 4 KB each."""
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Thread-safe. Names are dotted, with the camera last: `frames.taken.shelf-1`."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counts: dict[str, int] = field(default_factory=dict)
+    _times: dict[str, deque[float]] = field(default_factory=dict)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter."""
+        with self._lock:
+            self._counts[name] = self._counts.get(name, 0) + by
+
+    def time(self, name: str, seconds: float) -> None:
+        """Keep one duration."""
+        with self._lock:
+            self._times.setdefault(name, deque(maxlen=KEPT_TIMES)).append(seconds)
+
+    def snapshot(self) -> dict[str, float]:
+        """Counters as they are; durations as `<name>.p50_ms` and `<name>.p95_ms`."""
+        with self._lock:
+            counts = dict(self._counts)
+            times = {name: sorted(kept) for name, kept in self._times.items()}
+        result: dict[str, float] = dict(counts)
+        for name, kept in times.items():
+            result[f"{name}.p50_ms"] = round(percentile(kept, 50) * 1e3, 3)
+            result[f"{name}.p95_ms"] = round(percentile(kept, 95) * 1e3, 3)
+        return result
+
+
+def percentile(ordered: list[float], share: float) -> float:
+    """Nearest-rank percentile of an ascending, non-empty list."""
+    return ordered[min(len(ordered) - 1, round(share / 100 * (len(ordered) - 1)))]

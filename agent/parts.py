@@ -1,0 +1,41 @@
+"""The parts that the daemon and the verbs build alike: eyes, catalogue, pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.adapters.catalogue import open_catalogue
+from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.config import Settings, load_config
+from agent.pipeline import CameraPlan, Pipeline
+
+if TYPE_CHECKING:
+    from agent.adapters.catalogue import Catalogue
+    from agent.adapters.embedder import Embedder
+
+
+def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
+    """The embedder and the catalogue that a configuration (or its file) names.
+
+    Raises:
+        ConfigError: the configuration, the model or the catalogue is wrong, or they do not belong together.
+    """
+    settings = load_config(config) if isinstance(config, str) else config
+    return _load(settings.model, settings.catalogue.path)
+
+
+def load_eyes_from(model: str, release: str) -> tuple[Embedder, Catalogue]:
+    """The same from two paths. Raises as `load_eyes`."""
+    return _load(EmbedderSettings(file=model), release)
+
+
+def _load(model: EmbedderSettings, path: str) -> tuple[Embedder, Catalogue]:
+    eyes = load_embedder(model)
+    return eyes, open_catalogue(Path(path), eyes.fingerprint, eyes.dimension)
+
+
+def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Catalogue) -> Pipeline:
+    """The pipeline of a configuration."""
+    plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
+    return Pipeline(eyes, catalogue, plans, settings.decision, settings.tracking)

@@ -1,0 +1,182 @@
+"""The house holds: imports point down, core is pure, threads, clocks and prints have one home each."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+AGENT = ROOT / "agent"
+MODULES = sorted(AGENT.rglob("*.py"))
+
+FLOORS = {
+    "core": 0,
+    "channel": 1,
+    "metrics": 1,
+    "yamlfile": 1,
+    "settings_fill": 2,
+    "adapters": 3,
+    "apps": 3,
+    "pipeline": 3,
+    "publisher": 3,
+    "capturing": 3,
+    "recognising": 4,  # drives the pipeline, speaks with capturing
+    "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
+    "config": 4,  # composes the slices that adapters declare
+    "parts": 5,
+    "daemon": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 0,
+}
+"""A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""
+
+CORE_MAY_IMPORT = {
+    "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
+    "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
+    "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
+}  # fmt: skip
+CLOCKS = {
+    "time",
+    "monotonic",
+    "perf_counter",
+    "process_time",
+    "thread_time",
+    "time_ns",
+    "monotonic_ns",
+    "sleep",
+}
+FILE_LIMIT = 320
+
+
+def room(path: Path) -> str:
+    return path.relative_to(AGENT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    """Full dotted names a file imports (`from agent.core import types` → `agent.core.types`), with lines."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            found += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
+    return found
+
+
+def calls(path: Path) -> list[tuple[str, int]]:
+    """Dotted names of everything that a file calls."""
+    return [
+        (ast.unparse(node.func), node.lineno)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def target_room(name: str) -> str | None:
+    parts = name.split(".")
+    if parts[0] != "agent":
+        return None
+    return (
+        parts[1]
+        if len(parts) > 1
+        and (AGENT / parts[1]).exists()
+        or len(parts) > 1
+        and (AGENT / f"{parts[1]}.py").exists()
+        else "__init__"
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(AGENT)))
+def test_imports_point_down(path: Path) -> None:
+    own = room(path)
+    for name, line in imports(path):
+        other = target_room(name)
+        if other is None or other == own:
+            continue
+        assert own in FLOORS, f"{own} has no floor yet: give it one above"
+        assert FLOORS[other] < FLOORS[own], f"{path.relative_to(ROOT)}:{line}: {own} must not import {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(AGENT)))
+def test_nothing_imports_the_tools_or_the_tests(path: Path) -> None:
+    for name, line in imports(path):
+        assert name.split(".")[0] not in {"tools", "tests"}, f"{path}:{line}: {name}"
+
+
+def test_publishing_uses_only_the_eyes_and_the_catalogue_of_the_adapters() -> None:
+    allowed = {"embedder", "vectors", "products", "images", "catalogue"}
+    for path in (AGENT / "publishing").rglob("*.py"):
+        for name, line in imports(path):
+            if name.startswith("agent.adapters."):
+                assert name.split(".")[2] in allowed, f"{path.relative_to(ROOT)}:{line}: {name}"
+
+
+@pytest.mark.parametrize("path", sorted((AGENT / "core").rglob("*.py")), ids=lambda path: path.name)
+def test_core_is_pure(path: Path) -> None:
+    for name, line in imports(path):
+        assert name.split(".")[0] in CORE_MAY_IMPORT, f"{path.name}:{line}: core must not import {name}"
+    for name, line in calls(path):
+        assert name not in {"open", "input", "exec", "eval"}, f"{path.name}:{line}: core must not call {name}"
+        assert name.split(".")[-1] not in {"imread", "imwrite", "VideoCapture"}, f"{path.name}:{line}: {name}"
+
+
+@pytest.mark.parametrize("path", sorted((AGENT / "apps").rglob("*.py")), ids=lambda path: path.name)
+def test_apps_are_pure(path: Path) -> None:
+    for name, line in imports(path):
+        assert name.split(".")[0] in CORE_MAY_IMPORT, f"{path.name}:{line}: apps must not import {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(AGENT)))
+def test_threads_clocks_and_prints_stay_at_home(path: Path) -> None:
+    where = path.relative_to(AGENT).as_posix()
+    for name, line in calls(path):
+        head, _, last = name.rpartition(".")
+        if last == "Thread" and where != "daemon.py":
+            pytest.fail(f"{where}:{line}: threads are made in daemon.py")
+        if last in {"ThreadPoolExecutor", "Timer"}:
+            pytest.fail(f"{where}:{line}: {name}: threads are made in daemon.py")
+        reads_clock = (head == "time" and last in CLOCKS) or (
+            last in {"now", "utcnow", "today"} and "date" in head.lower()
+        )
+        if reads_clock and where != "adapters/system.py":
+            pytest.fail(f"{where}:{line}: {name}: time is passed in; clocks are read in adapters/system.py")
+        if name == "print" and not where.startswith("cli/"):
+            pytest.fail(f"{where}:{line}: only the command line prints")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(AGENT)))
+def test_no_file_outgrows_a_room(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= FILE_LIMIT, f"{path.relative_to(ROOT)}: {lines} lines; split it"
+
+
+def test_only_the_guard_around_each_worker_catches_everything() -> None:
+    found = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}
+            ):
+                found.append(f"{path.relative_to(AGENT)}:{node.lineno}")
+    assert [place.split(":")[0] for place in found] == ["daemon.py"], found
+
+
+def test_the_top_level_is_what_the_customer_fixed() -> None:
+    allowed = {
+        "README.md",
+        "pyproject.toml",
+        "agent",
+        "models",
+        "tests",
+        "systemd",
+        "tools",
+        "LICENSE",
+        "CHANGELOG.md",
+    }
+    ignored = {"build", "dist"}
+    found = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    assert found - allowed - ignored == set()
