@@ -10,15 +10,11 @@ import platform
 import signal
 import threading
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.adapters.broker import Broker
 from agent.adapters.camera import open_camera
-from agent.adapters.catalogue import open_catalogue
-from agent.adapters.embedder import load_embedder
-from agent.adapters.outbox import Outbox
 from agent.apps.watch import Watch
 from agent.capturing import Capture, Lost
 from agent.channel import Latest
@@ -27,18 +23,16 @@ from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.wire import Wire
 from agent.metrics import Metrics
-from agent.pipeline import CameraPlan, Pipeline
+from agent.parts import load_eyes, make_pipeline, open_outbox
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from agent.adapters.catalogue import Catalogue
-    from agent.adapters.embedder import Embedder
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
-    from agent.core.types import Frame
+    from agent.core.types import Frame, Message
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +160,7 @@ class Daemon:
             mailbox=self._mailbox,
             say=self._say_camera,
             clock=self._clock,
-            backoff=Backoff(first_s=camera.reopen_first_s, limit_s=camera.reopen_limit_s),
+            backoff=camera.backoff(),
             metrics=self.metrics,
         )
         self._captures[camera.id] = capture
@@ -176,7 +170,18 @@ class Daemon:
         log.info("camera %s is %s%s", camera, state, f": {reason}" if reason else "")
         self._publisher.set_state(self._wire.camera_status(camera, state, reason, self._clock.utc()))
 
-    def _info(self) -> object: ...
+    def _info(self) -> Message:
+        return self._wire.info(
+            utc=self._clock.utc(),
+            versions={
+                "spotter": __version__,
+                "python": platform.python_version(),
+                "runtime": self._eyes.runtime,
+            },
+            model=f"{self._eyes.spec.name} {self._eyes.fingerprint[:12]}",
+            release=self._catalogue.release,
+            capabilities=["recognition"],
+        )
 
     def _read_config_again(self) -> None:
         """Take over what can change while running; an invalid file leaves everything as it is."""

@@ -1,4 +1,4 @@
-"""The parts that the daemon and the verbs build alike: eyes, catalogue, pipeline."""
+"""The parts that the daemon and the verbs build alike: eyes, catalogue, pipeline, outbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.catalogue import open_catalogue
 from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.outbox import Outbox
 from agent.config import Settings, load_config
+from agent.core.errors import DeviceError
 from agent.pipeline import CameraPlan, Pipeline
 
 if TYPE_CHECKING:
@@ -39,3 +41,19 @@ def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Catalogue) -> P
     """The pipeline of a configuration."""
     plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
     return Pipeline(eyes, catalogue, plans, settings.decision, settings.tracking)
+
+
+def open_outbox(settings: Settings) -> Outbox:
+    """The disk queue in the state directory, which is made where it is missing.
+
+    Raises:
+        DeviceError: the directory cannot be made or written.
+    """
+    folder = Path(settings.state_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(
+            f"state_dir: expected a directory that can be made, found {folder}: {error.strerror}"
+        ) from None
+    return Outbox(folder / "outbox.db", settings.outbox)
