@@ -17,6 +17,8 @@ Misuse of an API is not here: that is `ValueError` or `RuntimeError`.
 
 from __future__ import annotations
 
+import re
+
 OUTSIDE_LIMIT = 255
 """Characters kept of text that comes from outside when it is quoted in an error or a log line."""
 
@@ -71,14 +73,22 @@ def quoted(outside: object) -> str:
 
 
 def masked_url(url: str) -> str:
-    """The URL with its password replaced, for logs and errors.
+    """The URL with its password replaced, for logs and errors; also one that is wrongly written.
 
     `masked_url("rtsp://eve:secret@cam/1")` → `'rtsp://eve:***@cam/1'`
+    `masked_url("http://cam/shot?user=eve&pwd=secret")` → `'http://cam/shot?user=eve&pwd=***'`
     """
     head, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    if not separator or not at:
+    if not separator:
         return url
-    name, colon, _password = user.partition(":")
-    return f"{head}://{name}{':***' if colon else ''}@{host}{slash}{path}"
+    # The last @ of all: a password with a / or ? that nobody quoted must not be shown either.
+    user, at, host = rest.rpartition("@")
+    name, colon, password = user.partition(":")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    only_a_port = "@" not in authority and re.match(r"\d+([/?#]|$)", password)
+    if at and colon and not only_a_port:
+        rest = f"{name}:***@{host}"
+    return _SECRET_VALUE.sub(r"\g<1>***", f"{head}://{rest}")
+
+
+_SECRET_VALUE = re.compile(r"([?&][^=&]*(?:pass|pwd|token|secret|key|auth)[^=&]*=)[^&#]*", re.IGNORECASE)
