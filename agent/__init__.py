@@ -2,11 +2,12 @@
 
 import os
 
-# OpenCV reads these once, when it is imported, which therefore must not happen before this line.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "50000000")  # its own limit is 2^30: 3 GB for one picture
-os.environ.setdefault(
-    "OPENCV_LOG_LEVEL", "OFF"
-)  # what fails is said in our own errors, once, without passwords
+# OpenCV reads these when it is imported, which therefore must not happen before these lines.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "50000000")  # its own is 2^30: 3 GB for one picture
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # failures are said in our own errors, without passwords
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # the same for FFmpeg, which would print URLs
+# TCP first, as OpenCV would have it; and do not wait for 20 pictures to learn the rate of a stream, which
+# nobody asks for: an RTSP camera of 15 pictures a second opens in 0.7 s instead of 2.0.
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;prefer_tcp|fpsprobesize;1")
 
 __version__ = "0.1.0"

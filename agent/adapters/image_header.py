@@ -100,7 +100,7 @@ def _jpeg(data: bytes) -> ImageHeader:
         if marker == 0xDA:  # a start of scan: the picture itself follows
             break
         position += length
-    damage, scans = "", data.count(b"\xff\xda", position)
+    damage, scans = "", 1 + data.count(b"\xff\xda", position)
     if data.find(b"\xff\xd9", position) < 0:  # within coded data 0xff is always followed by 0
         damage = f"the picture stops early, at byte {len(data)}, without an end marker"
     elif scans > _SCANS_MAX:

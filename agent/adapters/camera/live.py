@@ -19,6 +19,11 @@ UNREADABLE_MAX = 50
 """Pictures in a row that cannot be unpacked before the source counts as lost: 2 s at 25 a second, the
 usual distance of two key frames."""
 
+SILENT = 0.95
+"""Share of the time-out after which a read counts as timed out (FFmpeg's timer is not ours). Its answer does
+not say so: of a frozen RTSP server it first hands out what its decoder still holds, one picture per
+time-out, and says that it failed only after 6 s."""
+
 
 def look(capture: Capture, shown: str, settings: CameraSettings, clock: Clock) -> Iterator[Frame]:
     """Frames of an open capture, at most `settings.fps` a second, each the newest there is.
@@ -30,9 +35,12 @@ def look(capture: Capture, shown: str, settings: CameraSettings, clock: Clock) -
     seq = unreadable = 0
     while not clock.wait(0.0):
         asked_at = clock.monotonic()
-        if not capture.grab():
-            raise DeviceError(f"{shown}: {_why(clock.monotonic() - asked_at, settings, seq)}")
+        grabbed = capture.grab()
         at, utc = clock.monotonic(), clock.utc()
+        if at - asked_at >= SILENT * settings.read_timeout_s:
+            raise DeviceError(f"{shown}: no picture for {at - asked_at:.1f} s")
+        if not grabbed:
+            raise DeviceError(f"{shown}: the stream has ended{'' if seq else ' before its first picture'}")
         if pace.wait_s(at) > 0:
             continue
         image = capture.retrieve()
@@ -49,9 +57,3 @@ def look(capture: Capture, shown: str, settings: CameraSettings, clock: Clock) -
             raise DeviceError(f"{shown}: {error}") from None
         yield Frame(settings.id, seq, at, utc, image)
         seq += 1
-
-
-def _why(silent_s: float, settings: CameraSettings, seq: int) -> str:
-    if silent_s >= 0.9 * settings.read_timeout_s:  # FFmpeg's timer and ours are not the same
-        return f"no picture for {silent_s:.1f} s"
-    return "the stream has ended" if seq else "the stream has ended before its first picture"

@@ -67,7 +67,7 @@ class CameraSettings:
     width: int = setting("pixels to ask of a V4L2 or CSI camera; 0 leaves it to the camera", 0)
     height: int = setting("pixels to ask of a V4L2 or CSI camera; 0 leaves it to the camera", 0)
     # A server on the same network answers within 0.1 s. FFmpeg's own limit is 30 s, during which the
-    # status would say that all is well; with 3 and 2 s a frozen server is noticed after 4 to 6 s.
+    # status would say that all is well; with 3 and 2 s a frozen server is noticed after 2 s.
     open_timeout_s: float = setting("seconds until a camera that does not answer is given up", 3.0)
     read_timeout_s: float = setting("seconds without a picture until an open camera is lost", 2.0)
     # Noise makes every picture of a working sensor another one. 30 s are several key frames of an H.264
