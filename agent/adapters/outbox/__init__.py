@@ -1,0 +1,5 @@
+"""Facts wait here, on disk, until the broker has them."""
+
+from agent.adapters.outbox.queue import Outbox, OutboxSettings
+
+__all__ = ["Outbox", "OutboxSettings"]

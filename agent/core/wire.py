@@ -1,0 +1,269 @@
+"""Every MQTT topic and payload, and the schema version: the only file that knows them.
+
+    {prefix}/{site}/{device}/availability           retained   `online` or `offline`, bare text
+    {prefix}/{site}/{device}/info                   retained   what runs there
+    {prefix}/{site}/{device}/health                 retained   ok, degraded or failed, and why
+    {prefix}/{site}/{device}/{camera}/status        retained   online, offline or stalled, and why
+    {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+
+Payloads are JSON with sorted keys and rounded numbers: one fact gives one sequence of bytes, so a recording
+replays to the same bytes. `core/wire_schemas.py` describes them; a change that old readers would
+misunderstand raises `SCHEMA`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from agent.core.types import Delivery, Event, Message, Product, Recognition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SCHEMA: Final = 1
+"""Version of all payloads together."""
+
+Availability = Literal["online", "offline"]
+HEALTHS: Final = ("ok", "degraded", "failed")
+CAMERA_STATES: Final = ("online", "offline", "stalled")
+
+LEVEL_LIMIT: Final = 64
+"""Characters of one topic level: the longest topic stays far below the 65,535 bytes MQTT allows, and a page
+or a log line can show it."""
+
+_DIGITS: Final = 4
+"""Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
+component), coarser than the last-bit noise between machines."""
+
+_RESERVED_CAMERAS: Final = frozenset({"command"})
+_DEVICE_KINDS: Final = frozenset({"availability", "info", "health"})
+_CAMERA_KINDS: Final = {"status": "camera_status", "recognition": "recognition"}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check_topic_part(field: str, value: str) -> None:
+    """Refuse what cannot be one level of a topic.
+
+    Raises:
+        ValueError: empty, too long, or with `+ # /`, a control character or a lone surrogate in it.
+    """
+    bad = any(c in "+#/" or unicodedata.category(c) in {"Cc", "Cs"} for c in value)
+    if not value or len(value) > LEVEL_LIMIT or bad:
+        raise ValueError(
+            f"{field}: expected 1 to {LEVEL_LIMIT} characters without '+', '#', '/' and control characters,"
+            f" found {value[: LEVEL_LIMIT + 1]!r}"
+        )
+
+
+def rfc3339(utc: float) -> str:
+    """Unix seconds as RFC 3339 with milliseconds: `rfc3339(0.5)` → `'1970-01-01T00:00:00.500Z'`.
+
+    Raises:
+        ValueError: outside the years 1970 to 9999.
+    """
+    if not 0.0 <= utc < 253_402_300_799:
+        raise ValueError(f"time: expected Unix seconds from 1970 to 9999, found {utc}")
+    moment = _EPOCH + timedelta(milliseconds=round(utc * 1000))
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(payload: Mapping[str, Any]) -> bytes:
+    """The payload's one sequence of bytes: sorted keys, no spaces, UTF-8.
+
+    Half a surrogate pair, as in the name of a file that is not UTF-8, becomes `?`.
+
+    Raises:
+        ValueError: for NaN and infinities.
+    """
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def content(payload: bytes) -> Any:
+    """What a payload says: the JSON value, or the text itself where it is bare text (availability).
+
+    Raises:
+        ValueError: when it is not UTF-8.
+    """
+    text = payload.decode("utf-8")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Makes the messages of one device."""
+
+    prefix: str
+    site: str
+    device: str
+
+    def __post_init__(self) -> None:
+        for field in ("prefix", "site", "device"):
+            check_topic_part(field, getattr(self, field))
+        if self.prefix.startswith("$"):  # MQTT 5, 4.7.2: such topics belong to the broker
+            raise ValueError(f"prefix: expected no '$' in front, found {self.prefix!r}")
+
+    @property
+    def root(self) -> str:
+        """The part that all topics of this device begin with, without a slash behind it."""
+        return f"{self.prefix}/{self.site}/{self.device}"
+
+    def kind(self, topic: str) -> str:
+        """Which of `schemas()` describes a topic of this device; empty for any other topic."""
+        if not topic.startswith(self.root + "/"):
+            return ""
+        levels = topic.removeprefix(self.root + "/").split("/")
+        if len(levels) == 1:
+            return levels[0] if levels[0] in _DEVICE_KINDS else ""
+        return _CAMERA_KINDS.get(levels[1], "") if len(levels) == 2 else ""
+
+    def availability(self, state: Availability) -> Message:
+        """Birth (`online`) and last will (`offline`) on one topic.
+
+        The payload carries no time: the broker sends a will long after it was written.
+        """
+        return self._state("availability", state.encode(), 0.0)
+
+    def info(
+        self,
+        *,
+        utc: float,
+        versions: Mapping[str, str],
+        model: str,
+        release: str,
+        capabilities: Sequence[str],
+    ) -> Message:
+        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none."""
+        body = {
+            "versions": dict(versions),
+            "model": model or None,
+            "release": release or None,
+            "capabilities": sorted(set(capabilities)),
+        }
+        return self._state("info", self._encoded(body, utc), utc)
+
+    def health(self, state: str, causes: Mapping[str, str], utc: float) -> Message:
+        """How the device is: one of `HEALTHS`. `causes`: part → reason, empty exactly when `ok`.
+
+        Raises:
+            ValueError: another state, `ok` with causes, or not `ok` without.
+        """
+        if state not in HEALTHS or (state == "ok") != (not causes):
+            found = f"{state!r} with {dict(causes)}"
+            raise ValueError(f"health: expected one of {HEALTHS}, causes exactly when not ok, found {found}")
+        body = {"state": state, "causes": [{"part": p, "reason": causes[p]} for p in sorted(causes)]}
+        return self._state("health", self._encoded(body, utc), utc)
+
+    def camera_status_topic(self, camera: str) -> str:
+        """Where a camera's status is retained.
+
+        Raises:
+            ValueError: a camera name that cannot be a topic level.
+        """
+        return f"{self.root}/{_checked_camera(camera)}/status"
+
+    def camera_status(self, camera: str, state: str, reason: str, utc: float) -> Message:
+        """Whether pictures come from a camera: one of `CAMERA_STATES`; `reason` is empty when they do.
+
+        Raises:
+            ValueError: another state, or a camera name that cannot be a topic level.
+        """
+        if state not in CAMERA_STATES:
+            raise ValueError(f"camera status: expected one of {CAMERA_STATES}, found {state!r}")
+        body = {"camera": camera, "state": state, "reason": reason}
+        return self._state(f"{_checked_camera(camera)}/status", self._encoded(body, utc), utc)
+
+    def event(self, event: Event) -> Message:
+        """The message of what an application says.
+
+        Raises:
+            ValueError: a kind that has no topic, or a body that is not of this kind.
+        """
+        if event.kind == "recognition" and isinstance(event.body, Recognition):
+            return self.recognition(event.body)
+        found = f"{event.kind!r} with {type(event.body).__name__}"
+        raise ValueError(f"event: expected kind 'recognition' with a Recognition, found {found}")
+
+    def recognition(self, recognition: Recognition) -> Message:
+        """A fact about one track. Its id depends on site, device, track and revision alone.
+
+        Raises:
+            ValueError: a camera name that cannot be a topic level, or a number that is not finite.
+        """
+        track = recognition.track
+        identity = self._id(track.camera, track.id, str(recognition.revision))
+        body = {
+            "id": identity,
+            "camera": track.camera,
+            "track": track.id,
+            "phase": recognition.phase.value,
+            "revision": recognition.revision,
+            "verdict": recognition.verdict.value,
+            **_named(recognition.product),
+            "probability": _rounded(recognition.probability),
+            "similarity": _rounded(recognition.similarity),
+            "margin": _rounded(recognition.margin),
+            "looks": track.frames,
+            "reason": recognition.reason,
+            "box": list(track.region.box),
+            "region": track.region.name,
+            "options": [
+                {
+                    "sku": option.sku,
+                    "name": option.name or None,
+                    "similarity": _rounded(option.similarity),
+                    "probability": _rounded(option.probability),
+                    "reference": option.reference,
+                }
+                for option in recognition.options
+            ],
+            "release": recognition.release or None,
+            "first_seen": rfc3339(track.first_utc),
+            "seen_s": round(max(0.0, recognition.at - track.first_at), 3),
+        }
+        return Message(
+            topic=f"{self.root}/{_checked_camera(track.camera)}/recognition",
+            payload=self._encoded(body, recognition.utc),
+            id=identity,
+            utc=recognition.utc,
+            delivery=Delivery.FACT,
+        )
+
+    def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
+        head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}
+        return encode({**head, **body})
+
+    def _state(self, levels: str, payload: bytes, utc: float) -> Message:
+        topic = f"{self.root}/{levels}"
+        identity = self._id(topic, payload.decode("utf-8"))
+        return Message(topic, payload, identity, utc, qos=1, retain=True, delivery=Delivery.STATE)
+
+    def _id(self, *parts: str) -> str:
+        # NUL cannot be in a level, so two different lists of parts never make the same text.
+        text = "\0".join((self.site, self.device, *parts))
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _checked_camera(camera: str) -> str:
+    check_topic_part("camera", camera)
+    if camera in _RESERVED_CAMERAS:
+        raise ValueError(f"camera: expected another name, found {camera!r}, a topic of the device itself")
+    return camera
+
+
+def _named(product: Product | None) -> dict[str, str | None]:
+    if product is None:
+        return {"sku": None, "gtin": None, "name": None}
+    return {"sku": product.sku, "gtin": product.gtin or None, "name": product.name or None}
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DIGITS) + 0.0  # -0.0 + 0.0 is 0.0: one number, one text

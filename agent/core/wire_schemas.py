@@ -1,0 +1,144 @@
+"""What each payload of `core/wire.py` looks like, as JSON Schema 2020-12.
+
+Readers of today must bear keys of tomorrow, so additional properties are allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agent.core.wire import CAMERA_STATES, HEALTHS, SCHEMA
+
+_TEXT: Final = {"type": "string"}
+_NAME: Final = {"type": "string", "minLength": 1}
+_NAME_OR_NULL: Final = {"type": ["string", "null"], "minLength": 1}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_COSINE: Final = {"type": "number", "minimum": -1, "maximum": 1}
+_PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}
+_TIME: Final = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+    "description": "RFC 3339, UTC, milliseconds",
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Kind of message (see `Wire.kind`) → JSON Schema of its content (see `wire.content`)."""
+    return {
+        "availability": {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "availability",
+            "description": "Bare text, not JSON. `offline` is also the last will.",
+            "enum": ["online", "offline"],
+        },
+        "info": _info(),
+        "health": _health(),
+        "camera_status": _camera_status(),
+        "recognition": _recognition(),
+    }
+
+
+def _message(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    head = {
+        "schema": {"const": SCHEMA, "description": "version of all payloads together"},
+        "site": _NAME,
+        "device": _NAME,
+        "time": _TIME,
+    }
+    schema = _object({**head, **properties})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "description": description,
+        **schema,
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+def _info() -> dict[str, Any]:
+    return _message(
+        "info",
+        "What runs on the device. Retained.",
+        {
+            "versions": {"type": "object", "additionalProperties": _TEXT},
+            "model": {**_NAME_OR_NULL, "description": "null while there is none"},
+            "release": {**_NAME_OR_NULL, "description": "of the catalogue in use; null while there is none"},
+            "capabilities": {"type": "array", "items": _NAME, "uniqueItems": True},
+        },
+    )
+
+
+def _health() -> dict[str, Any]:
+    cause = _object({"part": _NAME, "reason": _TEXT})
+    return _message(
+        "health",
+        "How the device is. Retained.",
+        {"state": {"enum": list(HEALTHS)}, "causes": {"type": "array", "items": cause}},
+    )
+
+
+def _camera_status() -> dict[str, Any]:
+    return _message(
+        "camera status",
+        "Whether pictures come from a camera. Retained.",
+        {
+            "camera": _NAME,
+            "state": {"enum": list(CAMERA_STATES)},
+            "reason": {**_TEXT, "description": "empty when online"},
+        },
+    )
+
+
+def _recognition() -> dict[str, Any]:
+    option = _object(
+        {
+            "sku": _NAME,
+            "name": _NAME_OR_NULL,
+            "similarity": _COSINE,
+            "probability": _PROBABILITY,
+            "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
+        }
+    )
+    return _message(
+        "recognition",
+        "What is known of one thing followed over frames, when that is new, has changed, or it went away.",
+        {
+            "id": {
+                "type": "string",
+                "pattern": "^[0-9a-f]{32}$",
+                "description": "same recording, same id: a second delivery can be told from a second fact",
+            },
+            "camera": _NAME,
+            "track": _NAME,
+            "phase": {"enum": ["new", "update", "end"]},
+            "revision": {**_COUNT, "description": "counts up within the track, 0 for new"},
+            "verdict": {"enum": ["known", "ambiguous", "unknown"]},
+            "sku": {**_NAME_OR_NULL, "description": "null unless known; so gtin and name"},
+            "gtin": {"type": ["string", "null"], "pattern": r"^\d{14}$"},
+            "name": _NAME_OR_NULL,
+            "probability": {**_PROBABILITY, "description": "that the best option is right"},
+            "similarity": {**_COSINE, "description": "of the best option; -1 without options"},
+            "margin": {
+                "type": "number",
+                "description": "similarity above that of the next product",
+            },
+            "looks": {**_COUNT, "description": "frames in which the thing was looked at"},
+            "reason": {**_TEXT, "description": "why it is not known; empty when it is"},
+            "box": {
+                "type": "array",
+                "items": {"type": "integer"},
+                "minItems": 4,
+                "maxItems": 4,
+                "description": "x1 y1 x2 y2, pixels of the frame, half open",
+            },
+            "region": {**_TEXT, "description": "name of the configured region; empty for a proposed one"},
+            "options": {"type": "array", "items": option, "description": "products weighed, best first"},
+            "release": {**_NAME_OR_NULL, "description": "of the catalogue that answered"},
+            "first_seen": _TIME,
+            "seen_s": {"type": "number", "minimum": 0, "description": "seconds since it was first seen"},
+        },
+    )
