@@ -1,0 +1,145 @@
+"""A catalogue directory, opened: what devices match against.
+
+manifest.json             names the two others, see core/manifest.py
+index-<digest>.usearch    vectors of the references
+products-<digest>.db      rows of the products, pictures of the references
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.adapters.products import ProductTable, open_products
+from agent.adapters.vectors import VectorIndex, open_index
+from agent.core.errors import CatalogueError
+from agent.core.manifest import (
+    MANIFEST_LIMIT_BYTES,
+    MANIFEST_NAME,
+    Manifest,
+    parse_manifest,
+    refuse_other_model,
+)
+from agent.core.matching import group
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agent.core.evidence import Calibration
+    from agent.core.types import Candidate, Product
+
+NEIGHBOURS = 32
+"""References looked at per query, at least: products have a handful to some dozens of pictures."""
+
+NEIGHBOURS_PER_PRODUCT = 4
+"""… and for each product asked for: the near ones are seldom seen in fewer pictures."""
+
+NEIGHBOURS_WIDE = 512
+"""References looked at when the first are all of one product: the margin is evidence, and a rival that was
+not looked at would make it as large as the similarity itself."""
+
+
+class Catalogue:
+    """One release, immutable: another release is another object. Any thread may ask."""
+
+    def __init__(self, manifest: Manifest, index: VectorIndex, table: ProductTable) -> None:
+        """Use `open_catalogue`."""
+        self.manifest = manifest
+        self.release = manifest.release
+        self._index = index
+        self._table = table
+
+    @property
+    def calibration(self) -> Calibration:
+        """How similarity and margin become a probability; fitted on this catalogue when it was built."""
+        return self.manifest.calibration
+
+    def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
+        """Per row of `embeddings`, `(N, D)` float32 unit rows, the nearest products, best first.
+
+        At most `limit` of them; at least two wherever the catalogue has two near enough to be seen.
+
+        Raises:
+            ValueError: the embeddings are not finite `(N, D)` float32.
+        """
+        looked_at = max(NEIGHBOURS, NEIGHBOURS_PER_PRODUCT * limit)
+        keys, similarities, counts = self._index.search(embeddings, looked_at)
+        looks = []
+        for row, count in enumerate(counts.tolist()):
+            look = group(keys[row, :count], similarities[row, :count], limit)
+            if len(look) < min(2, limit) and looked_at < len(self._index):
+                look = self._wider(embeddings[row : row + 1], limit)
+            looks.append(look)
+        return looks
+
+    def product(self, no: int) -> Product:
+        """The row of a product.
+
+        Raises:
+            CatalogueError: there is none.
+        """
+        return self._table.product(no)
+
+    def by_sku(self, sku: str) -> Product | None:
+        """The product with this sku, None where there is none."""
+        return self._table.by_sku(sku)
+
+    def reference(self, key: int) -> str:
+        """The picture of a reference: its path within the product folder.
+
+        Raises:
+            CatalogueError: there is none.
+        """
+        return self._table.reference(key)
+
+    def close(self) -> None:
+        """Give the products table back; the index goes with the object."""
+        self._table.close()
+
+    def _wider(self, embedding: NDArray[np.float32], limit: int) -> tuple[Candidate, ...]:
+        keys, similarities, counts = self._index.search(embedding, NEIGHBOURS_WIDE)
+        return group(keys[0, : counts[0]], similarities[0, : counts[0]], limit)
+
+
+def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
+    """Open a catalogue directory for a model of this fingerprint and dimension.
+
+    All of its bytes are verified: about 0.5 s per gigabyte.
+
+    Raises:
+        CatalogueError: there is none, a file is damaged, or another model built it.
+    """
+    manifest = read_manifest(folder)
+    refuse_other_model(manifest, fingerprint, dimension, str(folder))
+    index = open_index(
+        folder / manifest.index.path,
+        manifest.index,
+        dimension=manifest.model.dimension,
+        count=manifest.references,
+    )
+    table = open_products(
+        folder / manifest.table.path,
+        manifest.table,
+        products=manifest.products,
+        references=manifest.references,
+    )
+    return Catalogue(manifest, index, table)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a catalogue directory says of itself.
+
+    Raises:
+        CatalogueError: there is no manifest, or it is wrong.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(MANIFEST_LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        raise CatalogueError(f"{path}: expected a catalogue directory, found no manifest") from None
+    except (OSError, ValueError) as error:
+        raise CatalogueError(f"{path}: cannot be read: {error}") from None
+    return parse_manifest(data, str(path))

@@ -1,0 +1,243 @@
+"""What a catalogue directory says of itself: `manifest.json`, parsed strictly and written canonically.
+
+The release id is a hash over everything in the manifest but the time: the same products, pictures, model and
+libraries give the same id, and a manifest that was damaged or edited no longer fits its own id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from typing import Any
+
+from agent.core.errors import CatalogueError, quoted
+from agent.core.evidence import Calibration
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_SCHEMA = 1
+MANIFEST_LIMIT_BYTES = 256 * 1024
+"""A manifest is about 1 KB; this bounds what is parsed of a wrong file."""
+
+_RELEASE_DIGITS = 16  # 64 bits: two of a thousand releases share an id once in 10¹³ catalogues
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)  # no separators, nothing hidden
+_HEX = frozenset("0123456789abcdef")
+_WHOLE_LIMIT = 1 << 53  # what every JSON reader holds exactly
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of the catalogue directory."""
+
+    path: str  # its name in the directory of the manifest
+    sha256: str  # 64 lower-case hex digits
+    size: int  # bytes
+
+    def __post_init__(self) -> None:
+        if not _FILE_NAME.fullmatch(self.path):
+            raise ValueError(f"path: expected the name of a file beside it, found {quoted(self.path)}")
+        _check_digest("sha256", self.sha256)
+        _check_whole("size", self.size, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """The model that made the vectors. Vectors compare only between equal fingerprints."""
+
+    name: str
+    fingerprint: str  # of the model's bytes and of how pixels become its input, see adapters/embedder.py
+    dimension: int
+    runtime: str  # library and version that ran it: another one may differ in the last bits
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            raise ValueError("fingerprint: expected a text, found none")
+        _check_whole("dimension", self.dimension, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A catalogue: which files, made from how much, by which model."""
+
+    created_utc: float  # s, Unix
+    model: ModelEntry
+    crop: float  # share of each side of a reference picture that was kept, (0, 1]
+    calibration: Calibration
+    products: int
+    references: int
+    index: FileEntry
+    table: FileEntry
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.created_utc):
+            raise ValueError(f"created_utc: expected finite seconds, found {self.created_utc}")
+        if not 0 < self.crop <= 1:
+            raise ValueError(f"crop: expected a share in (0, 1], found {self.crop}")
+        _check_whole("counts.products", self.products, 1)
+        _check_whole("counts.references", self.references, 1)
+
+    @property
+    def release(self) -> str:
+        """The id: 16 hex digits over all but `created_utc`."""
+        content = _document(self)
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:_RELEASE_DIGITS]
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """The bytes of `manifest.json`: `parse_manifest(dump_manifest(m), …) == m`."""
+    head = {"schema": MANIFEST_SCHEMA, "release": manifest.release, "created_utc": manifest.created_utc}
+    text = json.dumps(head | _document(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def parse_manifest(data: bytes, name: str) -> Manifest:
+    """Read a manifest; `name` is the path of its file, for errors.
+
+    Raises:
+        CatalogueError: one line with the file, the field, what was expected and what was found.
+    """
+    if len(data) > MANIFEST_LIMIT_BYTES:
+        raise CatalogueError(f"{name}: expected at most {MANIFEST_LIMIT_BYTES} bytes, found {len(data)}")
+    try:
+        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise CatalogueError(f"{name}: expected JSON, found {quoted(data[:40])}: {error}") from None
+    try:
+        return _manifest_of(document)
+    except ValueError as error:
+        raise CatalogueError(f"{name}: {error}") from None
+
+
+def refuse_other_model(manifest: Manifest, fingerprint: str, dimension: int, name: str) -> None:
+    """Refuse a catalogue whose vectors another model made; `name` is the catalogue's path, for errors.
+
+    Raises:
+        CatalogueError: the fingerprint or the dimension is not that of the manifest.
+    """
+    model = manifest.model
+    if model.fingerprint != fingerprint:
+        raise CatalogueError(
+            f"{name}: expected a catalogue built with the model of fingerprint {quoted(fingerprint)}, "
+            f"found one built with {quoted(model.fingerprint)} ({quoted(model.name)}): build it again"
+        )
+    if model.dimension != dimension:
+        raise CatalogueError(f"{name}: model.dimension: expected {dimension}, found {model.dimension}")
+
+
+def _document(manifest: Manifest) -> dict[str, Any]:
+    """What the release id is a hash of."""
+    return {
+        "model": asdict(manifest.model),
+        "crop": manifest.crop,
+        "calibration": asdict(manifest.calibration),
+        "counts": {"products": manifest.products, "references": manifest.references},
+        "files": {"index": asdict(manifest.index), "products": asdict(manifest.table)},
+    }
+
+
+def _manifest_of(document: Any) -> Manifest:
+    if not isinstance(document, dict):
+        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
+    schema = document.get("schema")
+    if schema != MANIFEST_SCHEMA or isinstance(schema, bool):
+        raise ValueError(f"schema: expected {MANIFEST_SCHEMA}, found {quoted(schema)}")
+    top = _fields("", document, _TOP)
+    counts = _fields("counts", top["counts"], {"products": "int", "references": "int"})
+    files = _fields("files", top["files"], {"index": "object", "products": "object"})
+    manifest = Manifest(
+        created_utc=top["created_utc"],
+        model=_record("model", ModelEntry, top["model"]),
+        crop=top["crop"],
+        calibration=_record("calibration", Calibration, top["calibration"]),
+        products=counts["products"],
+        references=counts["references"],
+        index=_record("files.index", FileEntry, files["index"]),
+        table=_record("files.products", FileEntry, files["products"]),
+    )
+    if top["release"] != manifest.release:
+        raise ValueError(
+            f"release: expected {manifest.release}, the hash of the content, found {quoted(top['release'])}"
+        )
+    return manifest
+
+
+_TOP = {
+    "schema": "int",
+    "release": "str",
+    "created_utc": "float",
+    "model": "object",
+    "crop": "float",
+    "calibration": "object",
+    "counts": "object",
+    "files": "object",
+}
+
+
+def _record(where: str, cls: type[Any], value: dict[str, Any]) -> Any:
+    """`value` as the dataclass `cls`, whose annotations say the types."""
+    declared = {field.name: str(field.type) for field in fields(cls)}
+    try:
+        return cls(**_fields(where, value, declared))
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith(where) else f"{where}.{text}") from None
+
+
+def _fields(where: str, value: dict[str, Any], declared: dict[str, str]) -> dict[str, Any]:
+    """Exactly the declared fields of `value`, each of its type."""
+    prefix = f"{where}." if where else ""
+    for key in value:
+        if key not in declared:
+            raise ValueError(
+                f"{prefix}{quoted(key)[1:-1]}: expected one of {', '.join(declared)}, found an unknown field"
+            )
+    for key in declared:
+        if key not in value:
+            raise ValueError(f"{prefix}{key}: expected a value, found none")
+    return {key: _typed(f"{prefix}{key}", kind, value[key]) for key, kind in declared.items()}
+
+
+def _typed(where: str, kind: str, value: Any) -> Any:
+    if kind == "object":
+        if isinstance(value, dict):
+            return value
+    elif kind == "int":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif kind == "float":
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _WHOLE_LIMIT:
+            return float(value)
+    elif isinstance(value, str) and value.isprintable():
+        return value
+    expected = {"object": "an object of fields", "int": "a whole number", "float": "a finite number"}
+    raise ValueError(f"{where}: expected {expected.get(kind, 'a text in one line')}, found {_kind(value)}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"field {quoted(key)} stands there twice")
+        result[key] = value
+    return result
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _check_whole(name: str, value: int, low: int) -> None:
+    if not low <= value < _WHOLE_LIMIT:
+        raise ValueError(f"{name}: expected a whole number of at least {low}, found {quoted(value)}")
+
+
+def _check_digest(name: str, value: str) -> None:
+    if len(value) != 64 or set(value) - _HEX:
+        raise ValueError(f"{name}: expected 64 lower-case hex digits, found {quoted(value)}")
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__name__} {quoted(value)}"
