@@ -39,9 +39,8 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--crop",
         type=float,
-        default=1.0,
         metavar="SHARE",
-        help="use the centre of the photo: 0.1 to 1 (default: 1)",
+        help="use the centre of the photo: 0.1 to 1 (default: as the catalogue was built)",
     )
     add_json(parser)
 
@@ -63,7 +62,8 @@ def do(args: argparse.Namespace) -> int:
     else:
         raise ConfigError("expected either --config FILE, or both --model FILE and --release DIR")
     try:
-        where = RegionSettings(mode="centre", centre=args.crop) if args.crop < 1 else RegionSettings()
+        crop = catalogue.manifest.crop if args.crop is None else args.crop
+        where = RegionSettings(mode="centre", centre=crop) if crop < 1 else RegionSettings()
     except ValueError as error:
         raise ConfigError(f"--crop: {error}") from None
     settings = DecisionSettings(looks=1)

@@ -50,7 +50,9 @@ def do_spec(args: argparse.Namespace) -> int:
         with target.open("x") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError(f"{target}: expected no file here yet, found one; remove it to draft it again") from None
+        raise ConfigError(
+            f"{target}: expected no file here yet, found one; remove it to draft it again"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{target}: expected a place that can be written: {error.strerror}") from None
     print(target, file=sys.stderr)

@@ -1,0 +1,147 @@
+"""Frames in, recognitions out: with a real model and a real catalogue, and no clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.core.changes import ChangeSettings
+from agent.core.evidence import DecisionSettings
+from agent.core.regions import RegionSettings, SlotSettings
+from agent.core.tracking import TrackingSettings
+from agent.core.types import Frame, Phase, Recognition, Verdict
+from agent.parts import load_eyes_from
+from agent.pipeline import CameraPlan, Pipeline
+from tests.support.road import Road, picture
+
+SIZE = 96
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Road:
+    made = Road(tmp_path_factory.mktemp("pipeline"))
+    made.build()
+    return made
+
+
+SLOTS = RegionSettings(
+    mode="slots",
+    slots=(
+        SlotSettings(name="left", box=(0, 0, SIZE, SIZE)),
+        SlotSettings(name="right", box=(SIZE, 0, 2 * SIZE, SIZE)),
+    ),
+)
+
+
+def pipeline(road: Road, where: RegionSettings = SLOTS, looks: int = 2, refresh_s: float = 30.0) -> Pipeline:
+    eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
+    plan = CameraPlan(where, ChangeSettings(refresh_s=refresh_s))
+    return Pipeline(eyes, catalogue, {"cam": plan}, DecisionSettings(looks=looks, window=4), TrackingSettings())
+
+
+def shelf(left: int, right: int, view: int = 77) -> np.ndarray:
+    return np.ascontiguousarray(np.hstack([picture(left, view, SIZE), picture(right, view, SIZE)]))
+
+
+def frame(seq: int, image: np.ndarray, **more: bool) -> Frame:
+    return Frame("cam", seq, at=seq * 0.5, utc=1_767_225_600 + seq * 0.5, image=image, **more)
+
+
+def told(recognitions: tuple[Recognition, ...]) -> list[tuple[str, str, str]]:
+    return [(r.phase.value, r.track.region.name, r.product.sku if r.product else "") for r in recognitions]
+
+
+def test_each_slot_is_told_once_it_had_its_looks(road: Road) -> None:
+    road_ = pipeline(road)
+    assert road_.step(frame(0, shelf(3, 7))) == ()
+    assert told(road_.step(frame(1, shelf(3, 7, view=78)))) == [("new", "left", "sku-03"), ("new", "right", "sku-07")]
+    assert road_.step(frame(2, shelf(3, 7, view=79))) == ()
+
+
+def test_a_product_that_is_swapped_is_an_update_of_the_same_track(road: Road) -> None:
+    road_ = pipeline(road)
+    first = [r for n in range(3) for r in road_.step(frame(n, shelf(3, 7)))]
+    later = [r for n in range(3, 12) for r in road_.step(frame(n, shelf(3, 5)))]
+    assert {r.track.region.name for r in later} == {"right"}
+    assert later[-1].product is not None
+    assert later[-1].product.sku == "sku-05"
+    assert later[-1].phase is Phase.UPDATE
+    assert {r.track.id for r in later} == {first[1].track.id}
+    assert [r.revision for r in later] == list(range(1, len(later) + 1))
+
+
+def test_an_unchanged_picture_is_not_embedded_again_until_it_is_time(road: Road) -> None:
+    road_ = pipeline(road, refresh_s=5.0)
+    for seq in range(10):
+        road_.step(frame(seq, shelf(1, 2)))
+    assert (road_.tally.embedded, road_.tally.reused) == (2, 18)
+    road_.step(frame(10, shelf(1, 2)))
+    assert road_.tally.embedded == 4, "after 5 s it looks again all the same"
+
+
+def test_only_the_slot_that_changed_is_embedded(road: Road) -> None:
+    road_ = pipeline(road)
+    road_.step(frame(0, shelf(1, 2)))
+    road_.step(frame(1, shelf(1, 9)))
+    assert (road_.tally.embedded, road_.tally.reused) == (3, 1)
+
+
+def test_something_else_is_unknown_and_says_why(road: Road) -> None:
+    grey = np.full((SIZE, 2 * SIZE, 3), 128, np.uint8)
+    road_ = pipeline(road, looks=1)
+    recognitions = road_.step(frame(0, grey))
+    assert [r.verdict for r in recognitions] == [Verdict.UNKNOWN, Verdict.UNKNOWN]
+    assert all(r.reason for r in recognitions)
+    assert all(r.options for r in recognitions), "the nearest are named all the same"
+
+
+def test_a_lost_camera_ends_what_it_saw(road: Road) -> None:
+    road_ = pipeline(road)
+    road_.step(frame(0, shelf(3, 7)))
+    road_.step(frame(1, shelf(3, 7)))
+    assert told(road_.close("cam", 1.0, 2.0)) == [("end", "left", "sku-03"), ("end", "right", "sku-07")]
+    assert road_.close("cam", 1.0, 2.0) == ()
+
+
+def test_a_cut_ends_what_was_before_it(road: Road) -> None:
+    road_ = pipeline(road, looks=1)
+    road_.step(frame(0, shelf(3, 7), cut=True))
+    assert told(road_.step(frame(1, shelf(4, 7), cut=True))) == [
+        ("end", "left", "sku-03"), ("end", "right", "sku-07"), ("new", "left", "sku-04"), ("new", "right", "sku-07"),
+    ]  # fmt: skip
+
+
+def test_another_catalogue_begins_anew_between_two_frames(road: Road, tmp_path: Path) -> None:
+    other = Road(tmp_path)
+    other.build(products=5)
+    road_ = pipeline(road, looks=1)
+    road_.step(frame(0, shelf(3, 4)))
+    _, road_.catalogue = load_eyes_from(str(other.model), str(other.catalogue))
+    recognitions = road_.step(frame(1, shelf(3, 4)))
+    assert [r.phase.value for r in recognitions] == ["end", "end", "new", "new"]
+    assert len({r.release for r in recognitions[:2]} | {r.release for r in recognitions[2:]}) == 2
+    assert road_.tally.reused == 0, "an answer of the old catalogue is not kept"
+
+
+def test_the_same_frames_give_the_same_facts(road: Road) -> None:
+    pictures = [shelf(n // 4, 5 + n // 3, view=n) for n in range(12)]
+    runs = []
+    for _ in range(2):
+        road_ = pipeline(road)
+        runs.append([r for n, image in enumerate(pictures) for r in road_.step(frame(n, image))])
+    assert runs[0] == runs[1]
+    assert len(runs[0]) > 4
+
+
+def test_a_slot_outside_the_picture_is_named(road: Road) -> None:
+    with pytest.raises(ValueError, match="right"):
+        pipeline(road).step(frame(0, shelf(1, 2)[:, :SIZE].copy()))
+
+
+def test_a_picture_of_another_size_is_looked_at_anew(road: Road) -> None:
+    road_ = pipeline(road, where=RegionSettings(), looks=1)
+    assert told(road_.step(frame(0, picture(3, 80, 96)))) == [("new", "whole", "sku-03")]
+    road_.step(frame(1, picture(3, 80, 160)))
+    assert road_.tally.embedded == 2
