@@ -68,6 +68,18 @@ class Ack:
 
 Signal = Up | Down | Ack
 
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How delivery stands, for `health`."""
+
+    online: bool  # the broker has our birth
+    error: str  # why not, or what it refused last; empty when all is well
+    flying: int  # facts under way
+    aside: int  # facts passed over: too big for this broker, or it hangs up on them
+    unheard: int  # topics whose facts wait for a subscriber
+
+
 SUSPECT: Final = 2
 """Breaks after which a message goes out alone."""
 
@@ -85,6 +97,10 @@ REFUSED_WAIT: Final = Backoff(first_s=10.0, limit_s=300.0)
 """An access rule is changed by a person."""
 
 
+_IDLE_LANES: Final = 100
+"""Topics remembered though nothing waits in them, so that the next message finds its window open."""
+
+
 @dataclass(slots=True)
 class _Lane:
     """One topic."""
@@ -100,9 +116,7 @@ class _Lane:
 class Lanes:
     """The state of all topics. `now` is monotonic seconds, `r` a random number in [0, 1)."""
 
-    def __init__(self, *, keep_unheard: bool = True) -> None:
-        """`keep_unheard`: whether a message that nobody heard is repeated (else it counts as delivered)."""
-        self._keep_unheard = keep_unheard
+    def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
         self._flying: dict[int, Message] = {}
         self._strikes: dict[int, int] = {}
@@ -114,6 +128,11 @@ class Lanes:
     def flying(self) -> int:
         """Messages under way."""
         return len(self._flying)
+
+    @property
+    def parked(self) -> int:
+        """Topics whose first message was not taken when it was last tried."""
+        return sum(lane.attempts > 0 for lane in self._lanes.values())
 
     @property
     def aside(self) -> int:
@@ -144,6 +163,9 @@ class Lanes:
         """
         self._turn += 1
         start = self._turn % len(topics) if topics else 0
+        if len(self._lanes) > len(topics) + _IDLE_LANES:
+            kept = set(topics)
+            self._lanes = {t: lane for t, lane in self._lanes.items() if t in kept or lane.flying}
         for topic in (*topics[start:], *topics[:start]):
             room = self._limit - len(self._flying)
             if room <= 0 or self._alone():
@@ -152,7 +174,6 @@ class Lanes:
             waits = lane.parked_until > now or (lane.rewound and lane.flying)
             count = 0 if waits else min(room, lane.window - len(lane.flying))
             if count > 0:
-                lane.rewound = False
                 yield topic, lane.cursor, count
 
     def send(self, stored: Stored) -> bool | None:
@@ -165,9 +186,14 @@ class Lanes:
         if self._alone() or (self._strikes.get(seq, 0) >= SUSPECT and self._flying):
             return None
         lane.cursor = seq
+        lane.rewound = False
         lane.flying.add(seq)
         self._flying[seq] = stored.message
         return True
+
+    def message(self, seq: int) -> Message | None:
+        """A message that is under way."""
+        return self._flying.get(seq)
 
     def acked(self, seq: int, outcome: Outcome, now: float, r: float) -> bool:
         """What became of a message. True: it is done with and may be deleted."""
@@ -177,8 +203,8 @@ class Lanes:
         self._strikes.pop(seq, None)
         lane = self._lanes[message.topic]
         lane.flying.discard(seq)
-        unheard_counts = message.retain or not self._keep_unheard  # the broker keeps what is retained
-        if outcome is Outcome.ACCEPTED or (outcome is Outcome.UNHEARD and unheard_counts):
+        kept_there = outcome is Outcome.UNHEARD and message.retain
+        if outcome is Outcome.ACCEPTED or kept_there:
             lane.attempts = 0
             lane.window = 1 if lane.rewound else min(lane.window + 1, self._limit)
             return True
@@ -193,16 +219,10 @@ class Lanes:
         lane.window, lane.rewound = 1, True
         return False
 
-    def unsent(self, seq: int) -> None:
-        """The connection did not take a message after all; it is next again."""
-        message = self._flying.pop(seq)
-        lane = self._lanes[message.topic]
-        lane.flying.discard(seq)
-        lane.cursor = min(lane.cursor, seq - 1)
-
-    def due_at(self) -> float:
-        """When a parked topic is to be tried again; infinity when none is parked."""
-        return min((lane.parked_until for lane in self._lanes.values() if lane.rewound), default=inf)
+    def due_at(self, now: float) -> float:
+        """When the next parked topic is to be tried again; infinity when none is parked."""
+        times = (lane.parked_until for lane in self._lanes.values())
+        return min((time for time in times if time > now), default=inf)
 
     def _alone(self) -> bool:
         return len(self._flying) == 1 and self._strikes.get(next(iter(self._flying)), 0) >= SUSPECT

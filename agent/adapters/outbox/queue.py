@@ -87,6 +87,7 @@ class Outbox:
         """
         self.path = Path(path)
         self.settings = settings or OutboxSettings()
+        self.sync_every_s = self.settings.sync_s
         self.moved_aside: Path | None = None
         self._writing = threading.Lock()  # one write transaction at a time, and the counts below
         self._draining = threading.Lock()  # the back connection; taken before `_writing`

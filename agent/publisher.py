@@ -1,0 +1,299 @@
+"""From the outbox to the broker: birth, then states, then facts; repeated until they are acknowledged.
+
+One thread calls `step` again and again. What goes next is decided in `core/delivery.py`; here it is done.
+
+    connected ─▶ birth sent ─acknowledged▶ born: states that differ from what this connection has been told,
+        ▲                                        then facts, each topic in order
+        └────────────── lost ◀──────────────────┘
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from math import inf
+from typing import TYPE_CHECKING, Final, Protocol
+
+from agent.core.delivery import Down, Lanes, Outcome, Status, Up
+from agent.core.types import Delivery, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from agent.core.clock import Clock
+    from agent.core.delivery import Ack, Signal, Stored
+    from agent.core.wire import Wire
+
+log = logging.getLogger(__name__)
+
+_AGE_EVERY_S: Final = 60.0
+"""How often the outbox is told that time passed: one small write."""
+
+_BIRTH: Final = 0
+"""Token of the birth. Facts have their seq, from 1; states count down from -1."""
+
+
+_TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
+"""What is no fault: the broker has the message, or will take it when somebody listens."""
+
+
+class Store(Protocol):
+    """Where facts wait: `adapters.outbox.Outbox`."""
+
+    sync_every_s: float
+    """Longest time until a fact is to survive a power cut."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something waits for `sync`."""
+
+    def sync(self) -> None:
+        """Make what was put survive a power cut."""
+
+    def topics(self) -> tuple[str, ...]:
+        """Topics with waiting messages."""
+
+    def pending(self, after: int = 0, limit: int = 50, topic: str | None = None) -> Sequence[Stored]:
+        """Waiting messages in order."""
+
+    def delivered(self, seqs: Sequence[int]) -> None:
+        """Forget these."""
+
+    def age(self, elapsed_s: float) -> None:
+        """Let time pass."""
+
+
+class Network(Protocol):
+    """The way to the broker: `adapters.broker.Broker`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+
+    @property
+    def last_error(self) -> str:
+        """Why not."""
+
+    def publish(self, token: int, message: Message) -> bool:
+        """Hand over a message; False when there is no connection."""
+
+    def service(self, timeout_s: float) -> Sequence[Signal]:
+        """Let the network work; what happened."""
+
+    def drop(self, reason: str) -> None:
+        """Break the connection."""
+
+    def wake(self) -> None:
+        """End `service` soon."""
+
+    def close(self, timeout_s: float) -> None:
+        """Say farewell."""
+
+
+class Publisher:
+    """Owns the order of what is sent. `set_state`, `forget_state`, `wake` and `status` are thread-safe."""
+
+    def __init__(
+        self,
+        outbox: Store,
+        broker: Network,
+        wire: Wire,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox = outbox
+        self._broker = broker
+        self._wire = wire
+        self._clock = clock
+        self._jitter = jitter
+        self._lanes = Lanes()
+        self._lock = threading.Lock()  # the next two, which other threads touch
+        self._states: dict[str, Message] = {}
+        self._untold: dict[str, None] = {}  # topics of states this connection was not told, oldest first
+        self._telling: dict[int, Message] = {}  # states under way, by token
+        self._token = 0
+        self._limit = 0
+        self._born = False
+        self._done: list[int] = []  # acknowledged, not yet deleted
+        self._synced_at = -inf
+        self._aged_at = clock.monotonic()
+        self._refused: dict[str, str] = {}  # topic → why its latest message was refused
+        self._complaint = ""
+
+    def set_state(self, message: Message) -> None:
+        """What is true of this topic from now on; told again on every new connection."""
+        with self._lock:
+            if self._states.get(message.topic) != message:
+                self._states[message.topic] = message
+                self._untold[message.topic] = None
+        self._broker.wake()
+
+    def forget_state(self, topic: str) -> None:
+        """Take back what was set: the broker retains it no longer."""
+        self.set_state(Message(topic, b"", "", 0.0, retain=True, delivery=Delivery.STATE))
+
+    def wake(self) -> None:
+        """Something was put into the outbox."""
+        self._broker.wake()
+
+    @property
+    def status(self) -> Status:
+        """How delivery stands now."""
+        refused = next(iter(self._refused.values()), "")
+        error = self._broker.last_error or refused
+        return Status(self._born, error, self._lanes.flying, self._lanes.aside, self._lanes.parked)
+
+    def step(self, timeout_s: float) -> None:
+        """Send what may be sent, wait for up to `timeout_s`, take in what happened.
+
+        Raises:
+            DeviceError: the disk refuses; nothing is lost, call again later.
+        """
+        now = self._clock.monotonic()
+        if self._outbox.dirty and now - self._synced_at >= self._outbox.sync_every_s:
+            self._outbox.sync()
+            self._synced_at = now
+        if now - self._aged_at >= _AGE_EVERY_S:
+            self._outbox.age(now - self._aged_at)
+            self._aged_at = now
+        self._send(now)
+        for signal in self._broker.service(self._wait_s(now, timeout_s)):
+            self._take_in(signal)
+        self._delete_done()
+
+    def close(self, timeout_s: float = 3.0) -> None:
+        """Make the last facts durable, give them and then `offline` half the time each, and say farewell.
+
+        Raises:
+            DeviceError: the disk refuses.
+        """
+        began = self._clock.monotonic()
+        try:
+            self._outbox.sync()
+            while self._born and self._unfinished() and self._clock.monotonic() < began + timeout_s / 2:
+                self.step(0.1)
+            self._say_offline(began + timeout_s)
+            self._delete_done()
+        finally:
+            self._born = False
+            self._broker.close(max(0.1, began + timeout_s - self._clock.monotonic()))
+
+    def _send(self, now: float) -> None:
+        if not self._born:
+            return
+        while self._limit > self._lanes.flying + len(self._telling):
+            with self._lock:
+                topic = next(iter(self._untold), None)
+                if topic is None:
+                    break
+                del self._untold[topic]
+                message = self._states[topic]
+            self._token -= 1
+            self._telling[self._token] = message
+            self._broker.publish(self._token, message)  # when lost, a new connection tells all states
+        if self._untold or self._telling:
+            return  # a fact is never heard before the state that it belongs to
+        for topic, after, count in self._lanes.offers(self._outbox.topics(), now):
+            if not self._send_facts(topic, after, count):
+                return
+
+    def _send_facts(self, topic: str, after: int, count: int) -> bool:
+        """Up to `count` facts of one topic. False: nothing more can be sent now."""
+        while stored := self._outbox.pending(after, count, topic):
+            for item in stored:
+                may = self._lanes.send(item)
+                if may is None:
+                    return True
+                if may and not self._broker.publish(item.seq, item.message):
+                    return False  # the connection is gone; `Down` follows
+                count -= may
+            after = stored[-1].seq
+            if count == 0:
+                break
+        return True
+
+    def _wait_s(self, now: float, timeout_s: float) -> float:
+        due = self._lanes.due_at(now)
+        if self._outbox.dirty:
+            due = min(due, self._synced_at + self._outbox.sync_every_s)
+        return max(0.0, min(timeout_s, due - now))
+
+    def _take_in(self, signal: Signal) -> None:
+        if isinstance(signal, Up):
+            self._limit = signal.limit
+            self._lanes.up(signal.limit)
+            self._broker.publish(_BIRTH, self._wire.availability("online"))
+        elif isinstance(signal, Down):
+            self._born = False
+            self._telling.clear()
+            self._lanes.down(self._clock.monotonic())
+            self._complain(signal.reason)
+        elif signal.token == _BIRTH:
+            self._take_birth(signal)
+        elif signal.token < 0:
+            self._take_state(signal)
+        else:
+            self._take_fact(signal)
+
+    def _take_birth(self, ack: Ack) -> None:
+        if ack.outcome not in _TAKEN:
+            topics = f"{self._wire.root}/#"
+            self._broker.drop(f"the broker refuses our messages ({ack.reason}): let us write to {topics}")
+            return
+        with self._lock:
+            self._untold = dict.fromkeys(self._states)
+        self._refused.clear()
+        self._born = True
+        self._complaint = ""
+        log.info("the broker has us: %s", self._wire.root)
+
+    def _take_state(self, ack: Ack) -> None:
+        message = self._telling.pop(ack.token, None)
+        if message is None:
+            return
+        self._note(message.topic, ack)
+        with self._lock:
+            if not message.payload and self._states.get(message.topic) is message:
+                del self._states[message.topic]  # forgotten, and the broker knows
+
+    def _take_fact(self, ack: Ack) -> None:
+        message = self._lanes.message(ack.token)
+        if message is not None:
+            self._note(message.topic, ack)
+        if self._lanes.acked(ack.token, ack.outcome, self._clock.monotonic(), self._jitter()):
+            self._done.append(ack.token)
+
+    def _note(self, topic: str, ack: Ack) -> None:
+        if ack.outcome in _TAKEN:
+            self._refused.pop(topic, None)
+        else:
+            self._refused[topic] = f"{topic}: {ack.outcome}: {ack.reason}"
+            self._complain(self._refused[topic])
+
+    def _complain(self, text: str) -> None:
+        """The first time a warning, then quietly until all was well again."""
+        log.log(logging.DEBUG if text == self._complaint else logging.WARNING, "%s", text)
+        self._complaint = text
+
+    def _delete_done(self) -> None:
+        if self._done:
+            self._outbox.delivered(self._done)
+            self._done = []
+
+    def _unfinished(self) -> bool:
+        if self._untold or self._telling or self._lanes.flying:
+            return True
+        now = self._clock.monotonic()
+        return next(self._lanes.offers(self._outbox.topics(), now), None) is not None
+
+    def _say_offline(self, deadline: float) -> None:
+        if not self._born:
+            return
+        self._token -= 1
+        message = self._wire.availability("offline")
+        self._telling[self._token] = message
+        self._broker.publish(self._token, message)
+        while self._token in self._telling and self._clock.monotonic() < deadline:
+            for signal in self._broker.service(max(0.0, deadline - self._clock.monotonic())):
+                self._take_in(signal)
