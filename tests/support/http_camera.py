@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(b"not here", "text/plain", 404)
 
     def get_broken(self) -> None:
-        self.send(self.pictures[0][: len(self.pictures[0]) // 2])
+        self.send(self.pictures[0][:-20])
 
     def get_endless(self) -> None:
         self.send_response(200)

@@ -41,7 +41,7 @@ def look(capture: Capture, shown: str, settings: CameraSettings, clock: Clock) -
             raise DeviceError(f"{shown}: no picture for {at - asked_at:.1f} s")
         if not grabbed:
             raise DeviceError(f"{shown}: the stream has ended{'' if seq else ' before its first picture'}")
-        if pace.wait_s(at) > 0:
+        if not pace.is_due(at):
             continue
         image = capture.retrieve()
         if image is None:

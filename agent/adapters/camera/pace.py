@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+EARLY_S = 0.02
+"""Pictures of a network camera come up to about this much early or late."""
+
+
 class Pace:
     """Moments at most `fps` times a second, on a grid that does not drift; 0 means always."""
 
@@ -27,11 +31,18 @@ class Pace:
         """Seconds until the next look; 0 when it is due."""
         return max(0.0, self._due - now)
 
+    def is_due(self, now: float) -> bool:
+        """Whether to take a picture that comes by itself at `now`: also a little early, since a source of
+        just this rate would otherwise lose every picture that arrives a millisecond before its moment.
+        """
+        return now >= self._due - min(EARLY_S, self._interval_s / 4)
+
     def looked(self, now: float) -> None:
         """A look was taken. One that came late by more than an interval starts the grid anew, so that a
         pause is not followed by a burst.
         """
-        self._due = max(self._due, now - self._interval_s) + self._interval_s
+        late = now - self._due > self._interval_s
+        self._due = (now if late else self._due) + self._interval_s
 
 
 class Frozen:

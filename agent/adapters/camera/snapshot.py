@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import ssl
 import urllib.request
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -22,10 +23,30 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65536
 _STATUS_HINTS = {
-    401: "are name and password right?",
-    403: "are name and password right?",
-    404: "is the path?",
+    401: ": are name and password right?",
+    403: ": are name and password right?",
+    404: ": is the path right?",
 }
+
+
+class _Closing:
+    """Closes the refusal that an authentication answers; the library leaves a socket open for each."""
+
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        with ExitStack() as answered:
+            answered.callback(fp.close)
+            answer = super().http_error_401(req, fp, code, msg, headers)  # type: ignore[misc]
+            if answer is None:  # not answered: it is passed on, to whoever makes an error of it
+                answered.pop_all()
+        return answer
+
+
+class _Basic(_Closing, urllib.request.HTTPBasicAuthHandler):
+    pass
+
+
+class _Digest(_Closing, urllib.request.HTTPDigestAuthHandler):
+    pass
 
 
 class SnapshotCamera:
@@ -38,16 +59,17 @@ class SnapshotCamera:
         self._settings = settings
         self._shown = source.shown
         self._clock = clock
-        self._url, self._opener = _client(source.target, settings.verify_tls)
+        self._target = source.target
 
     def frames(self) -> Iterator[Frame]:
         """See `Camera.frames`."""
         settings, clock = self._settings, self._clock
         pace, frozen, seq = Pace(settings.fps), Frozen(settings.frozen_after_s), 0
+        url, opener = _client(self._target, settings.verify_tls)
         while not clock.wait(pace.wait_s(clock.monotonic())):
             pace.looked(clock.monotonic())
             try:
-                image = as_image(decode_image(self._fetch(), "picture"))
+                image = as_image(decode_image(self._fetch(opener, url), "picture"))
                 at, utc = clock.monotonic(), clock.utc()
                 frozen.check(image, at)
             except (DeviceError, InputError) as error:
@@ -55,18 +77,19 @@ class SnapshotCamera:
             yield Frame(settings.id, seq, at, utc, image)
             seq += 1
 
-    def _fetch(self) -> bytes:
+    def _fetch(self, opener: urllib.request.OpenerDirector, url: str) -> bytes:
         settings = self._settings
         deadline = self._clock.monotonic() + settings.open_timeout_s + settings.read_timeout_s
         try:
-            with self._opener.open(self._url, timeout=settings.read_timeout_s) as response:
+            with opener.open(url, timeout=settings.read_timeout_s) as response:
                 if response.status != 200:
                     raise DeviceError(f"expected status 200, found {response.status}")
                 return self._read(response, deadline)
         except HTTPError as error:
-            with error:
-                hint = _STATUS_HINTS.get(error.code, "")
-                raise DeviceError(f"expected status 200, found {error.code} {hint}".rstrip()) from None
+            if error.fp is not None:
+                error.close()
+            hint = _STATUS_HINTS.get(error.code, "")
+            raise DeviceError(f"expected status 200, found {error.code}{hint}") from None
         except URLError as error:
             raise DeviceError(f"no connection: {_reason(error.reason)}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -104,8 +127,8 @@ def _client(url: str, verify_tls: bool) -> tuple[str, urllib.request.OpenerDirec
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
-        urllib.request.HTTPDigestAuthHandler(passwords),
-        urllib.request.HTTPBasicAuthHandler(passwords),
+        _Digest(passwords),
+        _Basic(passwords),
     ):
         opener.add_handler(handler)
     return plain, opener
