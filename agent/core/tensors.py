@@ -1,191 +1,262 @@
-"""From a region of a picture to the numbers a model eats, and from its raw output to unit rows.
+"""From the pixels of a region to the numbers a model eats, and from its raw output to unit rows.
 
-`ModelSpec` says what a model expects; it is read from the JSON file beside the model (`parse_spec`).
-`Preparation` turns the pixels of a region into the input tensor, in place. `unit_rows` is the way back.
+Shrinking far. Linear interpolation looks at 2 × 2 pixels and skips the rest; area averaging looks at all
+and is slow. Halving (2 × 2 averages, a fast path of OpenCV) while at least twice too large, then linear, is
+both good and cheap. Cosine of a 1.0/224 MobileNet embedding to that of an ideally low-passed crop of real
+shelf pictures, and median time, for a region of 224 px times the factor:
+
+    factor        linear            area              halving
+    1.34          0.999    63 µs    0.999   411 µs    (linear)
+    2.5           0.977    –        0.990   –         0.995   –
+    3             0.962    74 µs    0.987   404 µs    0.991  103 µs
+    4             0.955    75 µs    0.982  2289 µs    0.982  245 µs
+
+(0.25/128, factor 5.5: 0.828, 0.926, 0.950.) Taking every n-th pixel first is worse than linear alone.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import MISSING, asdict, dataclass, fields
-from math import isfinite
-from typing import Any, Literal, get_args
+from functools import lru_cache
+from math import hypot
+from typing import TYPE_CHECKING, Any
 
-from agent.core.errors import ModelError, quoted
+import cv2
+import numpy as np
 
-SPEC_SCHEMA = 1
-SPEC_LIMIT_BYTES = 64 * 1024
-"""A spec is about 1 KB; this bounds what is parsed of a wrong file."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-DType = Literal["uint8", "int8", "float32"]
-Colour = Literal["RGB", "BGR"]
-Resize = Literal["stretch", "crop", "pad"]
-Interpolation = Literal["auto", "linear", "area"]
-Triple = tuple[float, float, float]
+    from numpy.typing import NDArray
 
+    from agent.core.model_spec import InputSpec
+    from agent.core.types import Box, Quad, Region
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSpec:
-    """What the input tensor `(1, height, width, 3)` holds.
+    Pixels = NDArray[np.uint8]
 
-    A pixel value p in 0..255 stands for the real number `(p - mean) / std`, per channel in the order of
-    `colour`; quantised models store that number rounded by the scale and zero point in the model file.
-
-    `resize`: *stretch* maps the region onto the input, whatever its shape (the default: nothing is lost and
-    nothing is added); *crop* takes the largest centred part of the input's shape; *pad* fits all of the
-    region and fills the rest with the mean colour. A quad is always stretched: its shape is perspective.
-
-    `interpolation`: *auto* is linear, and area averaging where a region shrinks far (see `Preparation`).
-    """
-
-    height: int  # px
-    width: int  # px
-    dtype: DType
-    colour: Colour = "RGB"
-    mean: Triple
-    std: Triple
-    resize: Resize = "stretch"
-    interpolation: Interpolation = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            _check_whole(f"input.{name}", getattr(self, name), 8, 2048)
-        for name, allowed in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"input.{name}: expected one of {', '.join(allowed)}, found {quoted(value)}")
-        for name in ("mean", "std"):
-            value = getattr(self, name)
-            if len(value) != 3 or not all(isfinite(number) for number in value):
-                raise ValueError(f"input.{name}: expected three finite numbers, found {quoted(value)}")
-        if min(self.std) <= 0:
-            raise ValueError(f"input.std: expected numbers above 0, found {list(self.std)}")
+MIN_LEVELS = 64
+"""Fewer different tensor values for the 256 pixel values mean that mean and std are of another model."""
 
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "dtype": get_args(DType),
-    "colour": get_args(Colour),
-    "resize": get_args(Resize),
-    "interpolation": get_args(Interpolation),
-}
+def value_table(spec: InputSpec, scale: float, zero_point: int) -> NDArray[Any]:
+    """`(256, 3)` of the input's dtype: the tensor value of each pixel value, per channel in tensor order.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    """What a `.tflite` file is and expects; vectors compare only between equal `sha256` and `recipe`."""
-
-    name: str
-    file: str  # name of the model file, in the folder of the spec
-    sha256: str  # of the model file, 64 lower-case hex digits
-    input: InputSpec
-    dimension: int  # numbers in the output
-    provenance: str = ""  # where the weights come from
-    licence: str = ""  # SPDX identifier where there is one
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("name: expected a name, found nothing")
-        if not self.file or "/" in self.file or "\0" in self.file or self.file in {".", ".."}:
-            raise ValueError(f"file: expected the name of a file beside the spec, found {quoted(self.file)}")
-        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
-            raise ValueError(f"sha256: expected 64 lower-case hex digits, found {quoted(self.sha256)}")
-        _check_whole("dimension", self.dimension, 1, 16384)
-
-    @property
-    def recipe(self) -> str:
-        """How pixels become input, in one canonical line: two recipes that differ give other vectors."""
-        return json.dumps(asdict(self.input), sort_keys=True, separators=(",", ":"))
-
-    def document(self) -> dict[str, Any]:
-        """The spec as JSON holds it: `parse_spec(json.dumps(spec.document()).encode(), …) == spec`."""
-        plain = asdict(self)
-        plain["input"] |= {"mean": list(self.input.mean), "std": list(self.input.std)}
-        return {"schema": SPEC_SCHEMA, **plain}
-
-
-def parse_spec(data: bytes, name: str) -> ModelSpec:
-    """Read a spec from the bytes of its JSON file; `name` is the file's name, for errors.
+    A quantised model stores `round(real / scale) + zero_point`, bounded by its type; for float32 both are
+    ignored.
 
     Raises:
-        ModelError: one line with the file, the field, what was expected and what was found.
+        ValueError: mean and std throw most pixel values together, so they cannot be those of this model.
     """
-    if len(data) > SPEC_LIMIT_BYTES:
-        raise ModelError(f"{name}: expected at most {SPEC_LIMIT_BYTES} bytes of JSON, found {len(data)}")
-    try:
-        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{name}: expected JSON, found {quoted(data[:40])}: {error}") from error
-    try:
-        return _spec_of(document)
-    except ValueError as error:
-        raise ModelError(f"{name}: {error}") from error
+    real = (np.arange(256.0)[:, None] - np.array(spec.mean)) / np.array(spec.std)
+    if spec.dtype == "float32":
+        return np.asarray(real, np.float32)
+    limits = np.iinfo(spec.dtype)
+    table = np.asarray(np.clip(np.rint(real / scale) + zero_point, limits.min, limits.max), spec.dtype)
+    levels = min(len(np.unique(table[:, channel])) for channel in range(3))
+    if levels < MIN_LEVELS:
+        raise ValueError(
+            f"input.mean, input.std: expected at least {MIN_LEVELS} different {spec.dtype} values for the "
+            f"256 pixel values, found {levels} (the model has scale {scale:g}, zero point {zero_point})"
+        )
+    return table
 
 
-def _spec_of(document: Any) -> ModelSpec:
-    if not isinstance(document, dict):
-        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
-    schema = document.pop("schema", None)
-    if schema != SPEC_SCHEMA or isinstance(schema, bool):
-        raise ValueError(f"schema: expected {SPEC_SCHEMA}, found {quoted(schema)}")
-    known = _known_fields(ModelSpec, document, "")
-    known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
-    return ModelSpec(**known)
+class Preparation:
+    """Writes regions into an input tensor. It owns scratch pictures: one call at a time.
+
+    A 256-entry table turns pixels into tensor values for every type alike; the two tables that all but few
+    quantised models have (none at all for uint8, minus 128 for int8) cost 0 and 2 µs instead of 37 at 224 px.
+    """
+
+    def __init__(self, spec: InputSpec, scale: float = 1.0, zero_point: int = 0) -> None:
+        """Raises ValueError as `value_table` does."""
+        self._spec = spec
+        shape = (spec.height, spec.width, 3)
+        table = value_table(spec, scale, zero_point)
+        one = bool((table == table[:, :1]).all())  # the channels are alike: one column serves, 1.7 × faster
+        self._table = table[None, :, 0].copy() if one else table[None].copy()
+        counting = np.arange(256)
+        self._same = spec.dtype == "uint8" and one and bool((table[:, 0] == counting).all())
+        self._shifted = spec.dtype == "int8" and one and bool((table[:, 0] == counting - 128).all())
+        self._bgr = np.empty(shape, np.uint8)
+        self._pixels = np.empty(shape, np.uint8)  # in the model's order of colours
+        self._halves = (_Scratch(), _Scratch())
+        mean = spec.mean if spec.colour == "BGR" else spec.mean[::-1]
+        self._border = np.clip(np.rint(mean), 0, 255).astype(np.uint8)
+
+    def write(self, image: Pixels, region: Region, tensor: NDArray[Any]) -> None:
+        """Fill `tensor`, `(height, width, 3)` of the input's dtype, with what `region` of `image` shows.
+
+        Args:
+            image: `(H, W, 3)` uint8 BGR; not written to.
+            region: the part of it; what lies outside the picture is left out.
+            tensor: contiguous.
+
+        Raises:
+            ValueError: no pixel of the region is in the picture, or the tensor is not of the stated kind.
+        """
+        spec = self._spec
+        expected = (spec.height, spec.width, 3)
+        # OpenCV silently ignores a destination of another kind.
+        if tensor.shape != expected or tensor.dtype != spec.dtype or not tensor.flags.c_contiguous:
+            raise ValueError(
+                f"tensor: expected contiguous {expected} {spec.dtype}, found {tensor.shape} {tensor.dtype}"
+            )
+        part = visible(region, image)
+        pixels = tensor if self._same else self._pixels
+        if spec.colour == "BGR":
+            self._resize(image, region, part, pixels)
+        else:
+            self._resize(image, region, part, self._bgr)
+            _into(cv2.cvtColor(self._bgr, cv2.COLOR_BGR2RGB, dst=pixels), pixels)
+        if self._shifted:
+            np.bitwise_xor(pixels, 0x80, out=tensor.view(np.uint8))  # p - 128 in two's complement
+        elif not self._same:
+            _into(cv2.LUT(pixels, self._table, dst=tensor), tensor)
+
+    def _resize(self, image: Pixels, region: Region, part: Box, target: Pixels) -> None:
+        """What the region shows, still BGR, in the size of `target`."""
+        x1, y1, x2, y2 = part
+        if region.quad is not None:
+            self._rectify(image[y1:y2, x1:x2], region.quad, (x1, y1), target)
+            return
+        height, width = target.shape[:2]
+        if self._spec.resize == "crop":
+            x1, y1, x2, y2 = _same_shape(part, width, height)
+        elif self._spec.resize == "pad":
+            left, top, right, bottom = _fitted(part, width, height)
+            if (right - left, bottom - top) != (width, height):
+                target[:] = self._border
+                target = target[top:bottom, left:right]
+        self._shrink(image[y1:y2, x1:x2], target)
+
+    def _shrink(self, part: Pixels, target: Pixels) -> None:
+        height, width = target.shape[:2]
+        if self._spec.interpolation == "auto":
+            times = _halvings(part.shape[1] / width, part.shape[0] / height)
+            part = self._halved(part, times)
+        how = cv2.INTER_AREA if self._spec.interpolation == "area" else cv2.INTER_LINEAR
+        _into(cv2.resize(part, (width, height), dst=target, interpolation=how), target)
+
+    def _rectify(self, part: Pixels, quad: Quad, origin: tuple[int, int], target: Pixels) -> None:
+        """The quad seen straight. Corners are between pixels, as those of boxes are."""
+        height, width = target.shape[:2]
+        times = 0
+        if self._spec.interpolation != "linear":
+            across, down = _quad_sides(quad)
+            times = _halvings(across / width, down / height)
+            part = self._halved(part, times)
+        matrix = _homography(quad, origin, 2**times, width, height)
+        size, edge = (width, height), cv2.BORDER_REPLICATE
+        flags = cv2.INTER_LINEAR
+        _into(cv2.warpPerspective(part, matrix, size, dst=target, flags=flags, borderMode=edge), target)
+
+    def _halved(self, part: Pixels, times: int) -> Pixels:
+        """`part` halved `times` times, in scratch; an odd last row or column is left out."""
+        for step in range(times):
+            height, width = part.shape[0] // 2, part.shape[1] // 2
+            if not (height and width):
+                break
+            half = self._halves[step % 2].picture(height, width)
+            whole = part[: 2 * height, : 2 * width]
+            part = _into(cv2.resize(whole, (width, height), dst=half, interpolation=cv2.INTER_AREA), half)
+        return part
 
 
-def _known_fields(cls: type[InputSpec | ModelSpec], document: dict[str, Any], where: str) -> dict[str, Any]:
-    """The fields of `cls` found in `document`, their JSON types checked.
+class _Scratch:
+    """Memory for one picture, which grows to the largest that was asked for."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def picture(self, height: int, width: int) -> Pixels:
+        size = height * width * 3
+        if self._memory.size < size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory[:size].reshape(height, width, 3)
+
+
+def visible(region: Region, image: Pixels) -> Box:
+    """The part of the region's box that lies within the picture.
 
     Raises:
-        ValueError: a field is unknown, missing, or of another type.
+        ValueError: none of it does.
     """
-    declared = {field.name: field for field in fields(cls)}
-    for key in document:
-        if key not in declared:
-            raise ValueError(f"{where}{key}: expected one of {', '.join(declared)}, found an unknown field")
-    for key, field in declared.items():
-        if key not in document and field.default is MISSING:
-            raise ValueError(f"{where}{key}: expected a value, found none")
-    return {key: _typed(f"{where}{key}", str(declared[key].type), document[key]) for key in document}
+    x1, y1, x2, y2 = region.box
+    height, width = image.shape[:2]
+    box = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise ValueError(
+            f"region {region.name!r}: expected a box within {width} × {height} px, found {region.box}"
+        )
+    return box
 
 
-def _typed(where: str, kind: str, value: Any) -> Any:
-    """`value` as the field type `kind` (an annotation as text) wants it."""
-    if kind == "int":
-        fits, expected = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif kind == "InputSpec":
-        fits, expected = isinstance(value, dict), "an object of fields"
-    elif kind == "Triple":
-        if isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)):
-            return tuple(float(number) for number in value)
-        fits, expected = False, "three numbers"
-    else:
-        fits, expected = isinstance(value, str), "a text"
-    if not fits:
-        raise ValueError(f"{where}: expected {expected}, found {_kind(value)}")
-    return value
+def unit_rows(raw: NDArray[Any]) -> NDArray[np.float32]:
+    """`(N, D)` float32: each row divided by its length. A row of zeros stays one: it is similar to nothing.
+
+    Raises:
+        ValueError: a value is not finite, or `raw` does not have two axes.
+    """
+    if raw.ndim != 2:
+        raise ValueError(f"raw output: expected shape (N, D), found {raw.shape}")
+    rows: NDArray[Any] = np.asarray(raw, np.float32)
+    if not rows.size:
+        return rows.copy()
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    if not np.isfinite(largest).all():
+        raise ValueError("raw output: expected finite numbers, found NaN or infinity")
+    rows = rows / np.where(largest > 0, largest, 1)  # so that squares neither overflow nor vanish
+    length = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    return np.asarray(rows / np.where(length > 0, length, 1), np.float32)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"field {quoted(key)} stands there twice")
-        result[key] = value
-    return result
+def _into(result: object, target: NDArray[Any]) -> NDArray[Any]:
+    """`target`, after making sure that OpenCV wrote into it."""
+    if result is not target:
+        raise RuntimeError(f"OpenCV did not write into the {target.shape} {target.dtype} array given")
+    return target
 
 
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
+def _halvings(across: float, down: float) -> int:
+    """How often a part that is `across` × `down` times too large is halved: while both are at least 2."""
+    return max(0, int(np.log2(max(1.0, min(across, down)))))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
+def _same_shape(box: Box, width: int, height: int) -> Box:
+    """The largest centred part of `box` with the shape of `width` × `height`."""
+    x1, y1, x2, y2 = box
+    scale = min((x2 - x1) / width, (y2 - y1) / height)
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    x, y = x1 + (x2 - x1 - w) // 2, y1 + (y2 - y1 - h) // 2
+    return x, y, x + w, y + h
 
 
-def _check_whole(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {value}")
+def _fitted(box: Box, width: int, height: int) -> Box:
+    """Where in a picture of `width` × `height` all of `box` goes, keeping its shape, centred."""
+    scale = min(width / (box[2] - box[0]), height / (box[3] - box[1]))
+    w = max(1, min(width, round((box[2] - box[0]) * scale)))
+    h = max(1, min(height, round((box[3] - box[1]) * scale)))
+    x, y = (width - w) // 2, (height - h) // 2
+    return x, y, x + w, y + h
 
 
-def _kind(value: Any) -> str:
-    return f"{type(value).__name__} {quoted(value)}"
+def _quad_sides(quad: Quad) -> tuple[float, float]:
+    """The longer of the two horizontal and of the two vertical sides, px."""
+    a, b, c, d = quad
+
+    def longer(p: Sequence[float], q: Sequence[float], r: Sequence[float], s: Sequence[float]) -> float:
+        return max(hypot(q[0] - p[0], q[1] - p[1]), hypot(s[0] - r[0], s[1] - r[1]))
+
+    return longer(a, b, d, c), longer(a, d, b, c)
+
+
+@lru_cache(maxsize=1024)  # slots stay where they are; 1024 is the most that a camera may have
+def _homography(
+    quad: Quad, origin: tuple[int, int], shrink: int, width: int, height: int
+) -> NDArray[np.float64]:
+    """From a picture that starts at `origin` and was shrunk, to one of `width` × `height`."""
+    x, y = origin
+    source = np.array([((px - x) / shrink - 0.5, (py - y) / shrink - 0.5) for px, py in quad], np.float32)
+    corners = [(0, 0), (width, 0), (width, height), (0, height)]
+    target = np.array([(px - 0.5, py - 0.5) for px, py in corners], np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(source, target), np.float64)

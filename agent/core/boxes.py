@@ -1,0 +1,84 @@
+"""Arithmetic on many boxes at once: `(N, 4)` arrays of `x1 y1 x2 y2`, pixels, half open.
+
+Every function takes N = 0, returns new arrays and writes to none of its arguments.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Boxes = NDArray[Any]
+
+
+def area(boxes: Boxes) -> NDArray[np.float32]:
+    """`(N,)` areas in px²; 0 for a box that is empty or inside out."""
+    boxes = _checked(boxes)
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1], np.float32)
+
+
+def clip(boxes: Boxes, width: int, height: int) -> Boxes:
+    """`(N, 4)` boxes within a picture of `width` × `height` px; one outside it becomes empty (area 0)."""
+    limits = np.array([width, height, width, height])
+    return np.clip(_checked(boxes), 0, limits).astype(np.asarray(boxes).dtype)
+
+
+def pad(boxes: Boxes, share: float) -> NDArray[np.float32]:
+    """`(N, 4)` float32 boxes grown on every side by `share` of their width and height (negative: shrunk).
+
+    `pad([[10, 10, 20, 30]], 0.1)` → `[[9, 8, 21, 32]]`
+    """
+    boxes = _checked(boxes).astype(np.float32)
+    margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(share)
+    return np.asarray(np.hstack([boxes[:, :2] - margin, boxes[:, 2:] + margin]), np.float32)
+
+
+def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
+    """`(N, M)` intersection over union, in [0, 1]; 0 where both boxes are empty."""
+    a, b = _checked(a).astype(np.float64), _checked(b).astype(np.float64)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.maximum(high - low, 0)
+    both = sides[..., 0] * sides[..., 1]
+    either = area(a)[:, None].astype(np.float64) + area(b)[None, :] - both
+    return np.divide(both, either, out=np.zeros_like(both), where=either > 0).astype(np.float32)
+
+
+def nms(boxes: Boxes, scores: NDArray[Any], overlap: float) -> NDArray[np.intp]:
+    """Indices of the boxes to keep, best score first; equal scores keep their order.
+
+    Args:
+        boxes: `(N, 4)`.
+        scores: `(N,)`, higher is better.
+        overlap: a box is dropped when its IoU with a kept, better one is above this.
+    """
+    boxes, scores = _checked(boxes), np.asarray(scores)
+    if scores.shape != boxes.shape[:1]:
+        raise ValueError(f"scores: expected shape {boxes.shape[:1]}, found {scores.shape}")
+    left = np.argsort(-scores, kind="stable")
+    keep: list[int] = []
+    while left.size:
+        best, left = int(left[0]), left[1:]
+        keep.append(best)
+        if left.size:
+            left = left[iou(boxes[best : best + 1], boxes[left])[0] <= overlap]
+    return np.array(keep, np.intp)
+
+
+def _checked(boxes: Boxes) -> Boxes:
+    """The boxes as an array, `(0, 4)` for an empty list.
+
+    Raises:
+        ValueError: another shape.
+    """
+    array = np.asarray(boxes)
+    if array.size == 0 and array.ndim == 1:
+        return array.reshape(0, 4)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(f"boxes: expected shape (N, 4), found {array.shape}")
+    return array

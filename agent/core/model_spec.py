@@ -1,0 +1,196 @@
+"""What a model is and expects: the JSON file that lies beside every `.tflite` file.
+
+`parse_spec` reads it from bytes. What is wrong is one line: file, field, expected, found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import MISSING, asdict, dataclass, fields
+from math import isfinite
+from typing import Any, Literal, get_args
+
+from agent.core.errors import ModelError, quoted
+
+SPEC_SCHEMA = 1
+SPEC_LIMIT_BYTES = 64 * 1024
+"""A spec is about 1 KB; this bounds what is parsed of a wrong file."""
+
+DType = Literal["uint8", "int8", "float32"]
+Colour = Literal["RGB", "BGR"]
+Resize = Literal["stretch", "crop", "pad"]
+Interpolation = Literal["auto", "linear", "area"]
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """What the input tensor `(1, height, width, 3)` holds.
+
+    A pixel value p in 0..255 stands for the real number `(p - mean) / std`, per channel in the order of
+    `colour`; quantised models store that number rounded by the scale and zero point in the model file.
+
+    `resize`: *stretch* maps the region onto the input, whatever its shape (the default: nothing is lost and
+    nothing is added); *crop* takes the largest centred part of the input's shape; *pad* fits all of the
+    region and fills the rest with the mean colour. A quad is always stretched: its shape is perspective.
+
+    `interpolation`: *auto* is linear, after halving where a region shrinks far (see `core/tensors.py`).
+    """
+
+    height: int  # px
+    width: int  # px
+    dtype: DType
+    colour: Colour = "RGB"
+    mean: Triple
+    std: Triple
+    resize: Resize = "stretch"
+    interpolation: Interpolation = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            _check_whole(f"input.{name}", getattr(self, name), 8, 2048)
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(f"input.{name}: expected one of {', '.join(allowed)}, found {quoted(value)}")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if len(value) != 3 or not all(isfinite(number) for number in value):
+                raise ValueError(f"input.{name}: expected three finite numbers, found {quoted(value)}")
+        if min(self.std) <= 0:
+            raise ValueError(f"input.std: expected numbers above 0, found {list(self.std)}")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "dtype": get_args(DType),
+    "colour": get_args(Colour),
+    "resize": get_args(Resize),
+    "interpolation": get_args(Interpolation),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """What a `.tflite` file is and expects; vectors compare only between equal fingerprints."""
+
+    name: str
+    file: str  # name of the model file, in the folder of the spec
+    sha256: str  # of the model file, 64 lower-case hex digits
+    input: InputSpec
+    dimension: int  # numbers in the output
+    provenance: str = ""  # where the weights come from
+    licence: str = ""  # SPDX identifier where there is one
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("name: expected a name, found nothing")
+        if not self.file or "/" in self.file or "\0" in self.file or self.file in {".", ".."}:
+            raise ValueError(f"file: expected the name of a file beside the spec, found {quoted(self.file)}")
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise ValueError(f"sha256: expected 64 lower-case hex digits, found {quoted(self.sha256)}")
+        _check_whole("dimension", self.dimension, 1, 16384)
+
+    @property
+    def recipe(self) -> str:
+        """How pixels become input, in one canonical line: two recipes that differ give other vectors."""
+        return json.dumps(asdict(self.input), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits that stand for the model's bytes and the recipe together."""
+        return hashlib.sha256(f"{self.sha256}\n{self.recipe}".encode()).hexdigest()
+
+    def document(self) -> dict[str, Any]:
+        """The spec as JSON holds it: `parse_spec(json.dumps(spec.document()).encode(), …) == spec`."""
+        plain = asdict(self)
+        plain["input"] |= {"mean": list(self.input.mean), "std": list(self.input.std)}
+        return {"schema": SPEC_SCHEMA, **plain}
+
+
+def parse_spec(data: bytes, name: str) -> ModelSpec:
+    """Read a spec from the bytes of its JSON file; `name` is the file's name, for errors.
+
+    Raises:
+        ModelError: one line with the file, the field, what was expected and what was found.
+    """
+    if len(data) > SPEC_LIMIT_BYTES:
+        raise ModelError(f"{name}: expected at most {SPEC_LIMIT_BYTES} bytes of JSON, found {len(data)}")
+    try:
+        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{name}: expected JSON, found {quoted(data[:40])}: {error}") from error
+    try:
+        return _spec_of(document)
+    except ValueError as error:
+        raise ModelError(f"{name}: {error}") from error
+
+
+def _spec_of(document: Any) -> ModelSpec:
+    if not isinstance(document, dict):
+        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
+    schema = document.pop("schema", None)
+    if schema != SPEC_SCHEMA or isinstance(schema, bool):
+        raise ValueError(f"schema: expected {SPEC_SCHEMA}, found {quoted(schema)}")
+    known = _known_fields(ModelSpec, document, "")
+    known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
+    return ModelSpec(**known)
+
+
+def _known_fields(cls: type[InputSpec | ModelSpec], document: dict[str, Any], where: str) -> dict[str, Any]:
+    """The fields of `cls` found in `document`, their JSON types checked.
+
+    Raises:
+        ValueError: a field is unknown, missing, or of another type.
+    """
+    declared = {field.name: field for field in fields(cls)}
+    for key in document:
+        if key not in declared:
+            raise ValueError(f"{where}{key}: expected one of {', '.join(declared)}, found an unknown field")
+    for key, field in declared.items():
+        if key not in document and field.default is MISSING:
+            raise ValueError(f"{where}{key}: expected a value, found none")
+    return {key: _typed(f"{where}{key}", str(declared[key].type), document[key]) for key in document}
+
+
+def _typed(where: str, kind: str, value: Any) -> Any:
+    """`value` as the field type `kind` (an annotation as text) wants it."""
+    if kind == "int":
+        fits, expected = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+    elif kind == "InputSpec":
+        fits, expected = isinstance(value, dict), "an object of fields"
+    elif kind == "Triple":
+        if isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)):
+            return tuple(float(number) for number in value)
+        fits, expected = False, "three numbers"
+    else:
+        fits, expected = isinstance(value, str), "a text"
+    if not fits:
+        raise ValueError(f"{where}: expected {expected}, found {_kind(value)}")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"field {quoted(key)} stands there twice")
+        result[key] = value
+    return result
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
+
+
+def _check_whole(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {value}")
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__name__} {quoted(value)}"

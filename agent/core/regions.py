@@ -1,0 +1,204 @@
+"""Where in a picture products are looked for: all of it, its centre, configured slots, or a grid.
+
+What can be checked without a picture is checked when the settings are born, the rest when its size is known.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, floor, isfinite
+from typing import Literal
+
+from agent.core.errors import quoted
+from agent.core.settings import check_range, setting
+from agent.core.types import Box, Quad, Region
+
+MIN_SIDE_PX = 8
+"""A region with a shorter side shows nothing that a model could tell apart."""
+
+MAX_REGIONS = 1024
+"""Of one camera: at 1 ms each, looking at all of them takes a second."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSettings:
+    """One place where a product belongs."""
+
+    name: str = setting("name of the slot, unique within the camera; it becomes part of topics")
+    box: tuple[float, float, float, float] | None = setting("upright rectangle: [x1, y1, x2, y2]", None)
+    quad: tuple[Point, Point, Point, Point] | None = setting(
+        "four corners [x, y] clockwise from the one that becomes top left; the slot is seen straight", None
+    )
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        where = f"slot {self.name!r}"
+        if (self.box is None) == (self.quad is None):
+            found = "both" if self.box else "neither"
+            raise ValueError(f"{where}: expected either a box or a quad, found {found}")
+        numbers = self.box if self.box is not None else [n for point in self.quad or () for n in point]
+        if len(numbers) != (4 if self.box is not None else 8) or not all(isfinite(n) for n in numbers):
+            raise ValueError(f"{where}: expected finite numbers, found {quoted(self.box or self.quad)}")
+        if self.box is not None and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
+            raise ValueError(f"{where}: box: expected x1 < x2 and y1 < y2, found {list(self.box)}")
+        if self.quad is not None and not _is_clockwise_convex(self.quad):
+            raise ValueError(
+                f"{where}: quad: expected four corners clockwise around a convex shape, found "
+                f"{[list(point) for point in self.quad]}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridSettings:
+    """Equal cells that cover the picture. They are named r1c1, r1c2, … from the top left."""
+
+    rows: int = setting("number of rows", 2)
+    columns: int = setting("number of columns", 2)
+    overlap: float = setting("share of a cell's side that it has in common with its neighbour", 0.0)
+
+    def __post_init__(self) -> None:
+        check_range("rows", self.rows, 1, 64)
+        check_range("columns", self.columns, 1, 64)
+        check_range("overlap", self.overlap, 0.0, 0.9)
+        if self.rows * self.columns > MAX_REGIONS:
+            raise ValueError(
+                f"rows: expected at most {MAX_REGIONS} cells, found {self.rows} × {self.columns}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSettings:
+    """Where in the picture products are looked for."""
+
+    mode: Literal["whole", "centre", "slots", "grid"] = setting(
+        "all of the picture, its centre, configured slots, or a grid of equal cells", "whole"
+    )
+    centre: float = setting("mode centre: share of each side of the picture that is kept", 0.75)
+    unit: Literal["px", "share"] = setting("unit of the slots: pixels, or shares of width and height", "px")
+    slots: tuple[SlotSettings, ...] = setting("mode slots: the places to look at", ())
+    grid: GridSettings = setting("mode grid: the cells", GridSettings())
+
+    def __post_init__(self) -> None:
+        check_range("centre", self.centre, 0.05, 1.0)
+        if (self.mode == "slots") != bool(self.slots):
+            expected = "at least one slot" if self.mode == "slots" else f"none with mode {self.mode}"
+            raise ValueError(f"slots: expected {expected}, found {len(self.slots)}")
+        if len(self.slots) > MAX_REGIONS:
+            raise ValueError(f"slots: expected at most {MAX_REGIONS}, found {len(self.slots)}")
+        names = [slot.name for slot in self.slots]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(
+                f"slots: expected each name once, found {twice[0]!r} {names.count(twice[0])} times"
+            )
+        if self.unit == "share":
+            for slot in self.slots:
+                _check_within(slot, 1, 1, "1 (unit: share)", "1 (unit: share)")
+
+
+def propose(settings: RegionSettings, width: int, height: int) -> tuple[Region, ...]:
+    """The regions of a picture of `width` × `height` px, in the order of the settings, all named.
+
+    Raises:
+        ValueError: a slot lies outside the picture or is too small; the slot, expected and found are named.
+    """
+    match settings.mode:
+        case "whole":
+            return (Region((0, 0, width, height), "whole"),)
+        case "centre":
+            return (Region(_centre(settings.centre, width, height), "centre"),)
+        case "grid":
+            return _cells(settings.grid, width, height)
+        case "slots":
+            scale = (width, height) if settings.unit == "share" else (1, 1)
+            return tuple(_slot(slot, scale, width, height) for slot in settings.slots)
+
+
+def _centre(share: float, width: int, height: int) -> Box:
+    """The middle `share` of each side, at least 1 px."""
+    w, h = max(1, round(width * share)), max(1, round(height * share))
+    x, y = (width - w) // 2, (height - h) // 2
+    return x, y, x + w, y + h
+
+
+def _cells(grid: GridSettings, width: int, height: int) -> tuple[Region, ...]:
+    across = _spans(width, grid.columns, grid.overlap)
+    down = _spans(height, grid.rows, grid.overlap)
+    if min(b - a for a, b in (*across, *down)) < MIN_SIDE_PX:
+        raise ValueError(
+            f"grid: expected cells of at least {MIN_SIDE_PX} px, found {grid.rows} rows and "
+            f"{grid.columns} columns on {width} × {height} px"
+        )
+    return tuple(
+        Region((x1, y1, x2, y2), f"r{row}c{column}")
+        for row, (y1, y2) in enumerate(down, 1)
+        for column, (x1, x2) in enumerate(across, 1)
+    )
+
+
+def _spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
+    """`count` equal spans from 0 to `length`, each sharing `overlap` of its length with the next."""
+    side = length / (count - overlap * (count - 1))
+    starts = [n * side * (1 - overlap) for n in range(count)]
+    return [(round(start), min(length, round(start + side))) for start in starts]
+
+
+def _slot(slot: SlotSettings, scale: tuple[int, int], width: int, height: int) -> Region:
+    if scale == (1, 1):
+        _check_within(slot, width, height, f"the picture's width {width}", f"the picture's height {height}")
+    points = [(x * scale[0], y * scale[1]) for x, y in _corners(slot)]
+    quad: Quad | None = None
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    if slot.quad is None:
+        box = (round(xs[0]), round(ys[0]), round(xs[1]), round(ys[1]))
+        sides = [float(box[2] - box[0]), float(box[3] - box[1])]
+    else:
+        quad = (points[0], points[1], points[2], points[3])
+        box = (floor(min(xs)), floor(min(ys)), ceil(max(xs)), ceil(max(ys)))
+        sides = [_distance(a, b) for a, b in pairwise((*quad, quad[0]))]
+    if min(sides) < MIN_SIDE_PX:
+        raise ValueError(
+            f"slot {slot.name!r}: expected sides of at least {MIN_SIDE_PX} px, found {min(sides):.1f} px"
+        )
+    return Region(box, slot.name, quad)
+
+
+def _corners(slot: SlotSettings) -> tuple[Point, ...]:
+    """The corners of a quad, or two opposite ones of a box."""
+    if slot.box is not None:
+        return ((slot.box[0], slot.box[1]), (slot.box[2], slot.box[3]))
+    return slot.quad or ()
+
+
+def _check_within(slot: SlotSettings, width: float, height: float, right: str, bottom: str) -> None:
+    for x, y in _corners(slot):
+        if not 0 <= x <= width:
+            raise ValueError(f"slot {slot.name!r}: expected x from 0 to {right}, found {x:g}")
+        if not 0 <= y <= height:
+            raise ValueError(f"slot {slot.name!r}: expected y from 0 to {bottom}, found {y:g}")
+
+
+def _is_clockwise_convex(quad: tuple[Point, ...]) -> bool:
+    """Whether every corner turns right (y points down), which a crossed or mirrored shape does not."""
+    turns = []
+    for n in range(4):
+        (ax, ay), (bx, by), (cx, cy) = quad[n], quad[(n + 1) % 4], quad[(n + 2) % 4]
+        turns.append((bx - ax) * (cy - by) - (by - ay) * (cx - bx))
+    return min(turns) > 0
+
+
+def _distance(a: Point, b: Point) -> float:
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+
+
+def _check_name(name: str) -> None:
+    """A slot's name is one level of a topic."""
+    bad = any(c in "+#/" or unicodedata.category(c) in {"Cc", "Cs"} for c in name)
+    if bad or not 1 <= len(name) <= 64:
+        raise ValueError(
+            f"name: expected 1 to 64 characters without '+', '#', '/' and control characters, "
+            f"found {quoted(name)}"
+        )
