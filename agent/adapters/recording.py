@@ -193,4 +193,4 @@ def _lines(path: Path) -> Iterator[tuple[int, _Line]]:
                         f"{index}:{number}: expected a frame, found {quoted(str(error))}"
                     ) from None
     except OSError as error:
-        raise InputError(f"{index}: expected a recording, {error.strerror}") from None
+        raise InputError(f"{index}: expected a recording, found {error.strerror}") from None
