@@ -56,15 +56,14 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):  # opening a FIFO would wait for ever
             raise InputError(f"{path}: expected a file, found {_kind(state.st_mode)}")
+        if state.st_size > max_bytes:
+            raise InputError(f"{path}: expected at most {max_bytes:,} bytes, found {state.st_size:,}")
         with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+            return file.read(state.st_size)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{quoted(str(path))}: cannot be read: {error}") from None
-    if len(data) > max_bytes:
-        raise InputError(f"{path}: expected at most {max_bytes:,} bytes, found {state.st_size:,}")
-    return data
 
 
 def decode_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ back the same, and the picture that was written is the one that a replay sees.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -118,12 +119,19 @@ class RecordingWriter:
         try:
             part.write_bytes(picture)
             part.rename(self._path / name)
-            os.write(self._index, line + b"\n")
+            self._append(line + b"\n")
         except OSError as error:
+            part.unlink(missing_ok=True)
             raise DeviceError(f"{self._path}: cannot be written: {error.strerror}") from None
         self._frames += 1
         self._bytes += size
         return True
+
+    def _append(self, line: bytes) -> None:
+        end = os.lseek(self._index, 0, os.SEEK_END)
+        if os.write(self._index, line) != len(line):  # the disk is full: leave no half of a line
+            os.ftruncate(self._index, end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Let another process write. Safe to call twice."""

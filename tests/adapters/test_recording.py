@@ -146,6 +146,29 @@ def test_is_whole_after_a_kill_at_any_moment(tmp_path: Path) -> None:
     assert counts[-1] > 0
 
 
+def test_a_full_disk_leaves_no_half_of_a_line(tmp_path: Path) -> None:
+    """A limit on the size of a file cuts a write short just as a full disk does."""
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from agent.adapters.recording import RecordingWriter\n"
+        "from agent.core.errors import DeviceError\n"
+        "from tests.adapters.test_recording import frame\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "writer = RecordingWriter(Path(sys.argv[1]))\n"
+        "for number in range(100):\n"
+        "    try: writer.write(frame(number))\n"
+        "    except DeviceError as error: print(number, error); break\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "r")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    number, _, said = done.stdout.strip().partition(" ")
+    assert said == f"{tmp_path / 'r'}: cannot be written: No space left on device", done.stderr
+    assert (tmp_path / "r" / INDEX).read_bytes().endswith(b"\n")
+    assert len(list(read_recording(tmp_path / "r"))) == int(number) > 3
+    record(tmp_path / "r", [frame(50)])
+    assert [one.seq for one in read_recording(tmp_path / "r")] == [*range(int(number)), 50]
+
+
 def test_only_one_writes(tmp_path: Path) -> None:
     with (
         RecordingWriter(tmp_path / "r") as writer,
