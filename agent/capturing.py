@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from agent.core.errors import AgentError, ConfigError
-from agent.core.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.channel import Latest
     from agent.core.clock import Backoff, Clock
+    from agent.core.types import Frame
     from agent.metrics import Metrics
 
 log = logging.getLogger(__name__)

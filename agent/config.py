@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from agent.adapters.broker import BrokerSettings
 from agent.adapters.camera import CameraSettings
-from agent.adapters.embedder import EmbedderSettings
+from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.core.changes import ChangeSettings
 from agent.core.errors import ConfigError

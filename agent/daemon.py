@@ -18,7 +18,7 @@ from agent.adapters.camera import open_camera
 from agent.apps.watch import Watch
 from agent.capturing import Capture, Lost
 from agent.channel import Latest
-from agent.config import LIVE_KEYS, Settings, changed_keys, load_config
+from agent.config import LIVE_KEYS, changed_keys, load_config
 from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.wire import Wire
@@ -130,7 +130,7 @@ class Daemon:
             try:
                 work()
                 return
-            except Exception:  # noqa: BLE001  the last line of defence of an unattended device
+            except Exception:  # the last line of defence of an unattended device
                 log.exception("%s failed; it begins again", name)
                 self.metrics.count(f"worker.failed.{name}")
             if self._clock.wait(backoff.delay_s(attempt, 0.5)):

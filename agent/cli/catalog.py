@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
 from agent.cli.options import Progress, add_json, add_verb, print_json
 
 if TYPE_CHECKING:
+    import argparse
+
     from agent.cli.options import Verbs
 
 
@@ -77,7 +78,7 @@ def do_build(args: argparse.Namespace) -> int:
         print_json(summary)
     else:
         print(
-            f"{args.out}: {report.products} products, {report.references} references, release {report.release}"
-            + (f", {len(report.problems)} left out" if report.problems else "")
+            f"{args.out}: {report.products} products, {report.references} references, "
+            f"release {report.release}, {len(report.problems)} left out"
         )
     return 0

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.adapters.catalogue import Catalogue
-    from agent.adapters.embedder import Embedder
     from agent.cli.options import Verbs
     from agent.core.types import Decision, Region
 

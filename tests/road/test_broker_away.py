@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.mosquitto import Mosquitto, Subscriber
 
+from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import ONE_LOOK, Road, photos_camera, until
 
 AWAY_S = 60.0

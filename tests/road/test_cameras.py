@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.mosquitto import Mosquitto, Subscriber
 
 from tests.support.http_camera import HttpCamera
+from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.pictures import write_pictures, write_video
 from tests.support.road import ONE_LOOK, Road, photos_camera, until
 from tests.support.rtsp_server import RtspServer

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.support.mosquitto import Mosquitto, Subscriber
 
 from tests.support.grocery import SIZE, photos, product_folder, reference_model
+from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import ONE_LOOK, Daemon, Road, photos_camera, spotter, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

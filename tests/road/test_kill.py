@@ -10,8 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from tests.support.mosquitto import Mosquitto, Subscriber
 
+from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import ONE_LOOK, Road, photos_camera, until
 
 KILLS = 50

@@ -187,7 +187,7 @@ class Broker:
         client.max_inflight_messages = 0  # unlimited: the publisher counts, so paho never queues
         client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
         if self.settings.username:
-            client.username_pw_set(self.settings.username, str(self.settings.password) or None)
+            client.username_pw_set(self.settings.username, self.settings.password)
         if self._tls is not None:
             client.tls_set_context(self._tls)
         client.on_connect = self._on_connect

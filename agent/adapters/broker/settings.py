@@ -23,7 +23,7 @@ class BrokerSettings:
 
     url: str = setting("mqtt://host[:1883], or mqtts://host[:8883] for TLS", "mqtt://localhost:1883")
     username: str = setting("login; empty for none", "")
-    password: Secret = setting("password of the login", Secret())
+    password: Secret | None = setting("password of the login", None)
     client_id: str = setting("MQTT client identifier; empty: made of prefix, site and device", "")
     keepalive_s: int = setting("seconds of silence after which either side asks whether the other lives", 30)
     ca: str = setting("file of certificates to trust, PEM; empty: those of the system", "")
