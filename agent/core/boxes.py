@@ -46,7 +46,7 @@ def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
     sides = np.maximum(high - low, 0)
     both = sides[..., 0] * sides[..., 1]
     either = area(a)[:, None].astype(np.float64) + area(b)[None, :] - both
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0).astype(np.float32)
+    return np.asarray(np.divide(both, either, out=np.zeros_like(both), where=either > 0), np.float32)
 
 
 def nms(boxes: Boxes, scores: NDArray[Any], overlap: float) -> NDArray[np.intp]:

@@ -1,0 +1,153 @@
+"""A loaded embedding model. Its bytes reach TFLite only after their sha256 was found to be the spec's."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agent.adapters.embedder.fit import check_fit, check_kind
+from agent.adapters.embedder.runtime import library, open_interpreter, tensor_facts
+from agent.core.errors import DeviceError, ModelError, quoted
+from agent.core.model_spec import SPEC_LIMIT_BYTES, ModelSpec, parse_spec
+from agent.core.tensors import Preparation, unit_rows, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from agent.adapters.embedder.settings import EmbedderSettings
+    from agent.core.types import Region
+
+MODEL_LIMIT_BYTES = 256 << 20
+"""The largest mobile image models have some 100 MB."""
+
+
+class Embedder:
+    """Regions in, unit rows out. Any thread may call; calls wait for each other, one region at a time.
+
+    (Two threads in one TFLite interpreter were measured to give silently wrong numbers in one call of eight.)
+
+    Attributes:
+        spec: what the model is and expects.
+        fingerprint: 64 hex digits for the model's bytes and the way pixels become its input: vectors compare
+            only between equal fingerprints.
+        runtime: library, version and delegate: another one may differ in the last bits.
+        dimension: length of an embedding.
+    """
+
+    def __init__(self, data: bytes, spec: ModelSpec, settings: EmbedderSettings) -> None:
+        """From bytes that were verified; `load_embedder` does that. Raises as it does."""
+        name = settings.file
+        self.spec = spec
+        self.fingerprint = spec.fingerprint
+        self.dimension = spec.dimension
+        self.runtime = library()[1]
+        if settings.delegate is not None:
+            self.runtime += f" on {Path(settings.delegate.library).name}"
+        interpreter: Any = open_interpreter(data, name, settings.threads, settings.delegate)
+        image, embedding = check_kind(*tensor_facts(interpreter), name)
+        check_fit(image, embedding, spec, name)
+        try:
+            scale, zero = (image.scales[0], image.zero_points[0]) if image.scales else (1.0, 0)
+            self._preparation = Preparation(spec.input, scale, zero)
+        except ValueError as error:
+            raise ModelError(f"{name}: {error}") from error
+        self._zero = np.float32(embedding.zero_points[0] if embedding.zero_points else 0)
+        self._lock = threading.Lock()
+        self._name = name
+        self._invoke = interpreter.invoke
+        # Each call gives a fresh view, which must be gone before the next invoke.
+        self._input = interpreter.tensor(image.index)
+        self._output = interpreter.tensor(embedding.index)
+
+    def embed(self, image: NDArray[np.uint8], regions: Sequence[Region]) -> NDArray[np.float32]:
+        """`(N, D)` float32 unit rows, one per region and in their order; N may be 0.
+
+        A region is cropped and resized straight into the input tensor; nothing is allocated per region but
+        its row. A row of zeros (the model saw nothing) stays one: it is similar to nothing.
+
+        Args:
+            image: `(H, W, 3)` uint8 BGR.
+            regions: parts of it; what lies outside the picture is left out.
+
+        Raises:
+            ValueError: a region lies outside the picture, or the picture is of another kind.
+            DeviceError: the inference failed.
+            ModelError: the model answers with numbers that are not finite.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"image: expected (H, W, 3) uint8, found {image.shape} {image.dtype}")
+        for region in regions:
+            # Before a tensor is lent out: an error that keeps a view of it alive would block the model.
+            visible(region, image)
+        rows = np.empty((len(regions), self.dimension), np.float32)
+        for row, region in zip(rows, regions, strict=True):
+            with self._lock:
+                self._preparation.write(image, region, self._input()[0])
+                self._run()
+                np.copyto(row, self._output().reshape(-1))
+        rows -= self._zero  # the scale of a quantised output cancels out in a unit row
+        try:
+            return unit_rows(rows)
+        except ValueError as error:
+            raise ModelError(f"{self._name}: {error}") from error
+
+    def invoke_once(self) -> None:
+        """Run the model on whatever its input tensor holds, for measurements.
+
+        Raises:
+            DeviceError: the inference failed.
+        """
+        with self._lock:
+            self._run()
+
+    def _run(self) -> None:
+        try:
+            self._invoke()
+        except (RuntimeError, ValueError) as error:
+            raise DeviceError(f"{self._name}: the inference failed: {quoted(str(error))}") from error
+
+
+def load_embedder(settings: EmbedderSettings) -> Embedder:
+    """Read, verify and open the model that the settings name.
+
+    Raises:
+        ModelError: one line with the file, what was expected and what was found.
+        ConfigError: no TFLite library is installed; says how to install one.
+    """
+    path = Path(settings.file)
+    beside = path.with_suffix(".json")
+    spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
+    if spec.file != path.name:
+        raise ModelError(f"{beside}: file: expected {quoted(path.name)}, found {quoted(spec.file)}")
+    data = _read(path, MODEL_LIMIT_BYTES, "a model")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != spec.sha256:
+        raise ModelError(
+            f"{path}: expected the sha256 {spec.sha256} of its spec, found {digest} in {len(data)} bytes"
+        )
+    return Embedder(data, spec, settings)
+
+
+def _read(path: Path, limit: int, what: str) -> bytes:
+    """All bytes of a regular file of at most `limit` bytes.
+
+    Raises:
+        ModelError: it cannot be read, is no file, or is larger.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise ModelError(f"{path}: expected {what}, found no regular file")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: expected {what}, found: {error.strerror}") from error
+    if len(data) > limit:
+        raise ModelError(f"{path}: expected {what} of at most {limit} bytes, found more")
+    return data
