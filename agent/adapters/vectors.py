@@ -173,7 +173,8 @@ class IndexBuilder:
 
     def vectors(self, keys: NDArray[np.uint64]) -> NDArray[np.float32]:
         """The vectors of references as a search sees them: `(N, D)` float32 unit rows."""
-        rows = self._index.get(keys, dtype=ScalarKind.I8).astype(np.float32).reshape(len(keys), -1)
+        found = self._index.get(keys, dtype=ScalarKind.I8)  # one array, or of some versions a tuple of rows
+        rows = np.asarray(found).astype(np.float32).reshape(len(keys), self._index.ndim)
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: NDArray[np.float32] = np.divide(rows, length, out=rows, where=length > 0)
         return unit

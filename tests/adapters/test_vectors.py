@@ -1,0 +1,250 @@
+"""The index on real usearch files: right answers, the same bytes, and refusal before a damaged graph is touched."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agent.adapters.vectors import EXACT_LIMIT, IndexBuilder, VectorIndex, open_index
+from agent.core.errors import CatalogueError
+from agent.core.manifest import FileEntry
+
+DIMENSION = 64
+
+
+def unit_rows(count: int, seed: int, dimension: int = DIMENSION, clusters: int = 50) -> NDArray[np.float32]:
+    """Rows that lie in clusters, as pictures of products do."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(size=(clusters, dimension))
+    rows = centres[rng.integers(0, clusters, count)] + 0.8 * rng.normal(size=(count, dimension))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def write(folder: Path, vectors: NDArray[np.float32], batch: int = 10_000) -> FileEntry:
+    """An index whose keys are 1, 2, 3, …"""
+    builder = IndexBuilder(vectors.shape[1])
+    keys = np.arange(1, len(vectors) + 1, dtype=np.uint64)
+    for start in range(0, len(keys), batch):
+        builder.add(keys[start : start + batch], vectors[start : start + batch])
+    return builder.save(folder)
+
+
+def opened(folder: Path, entry: FileEntry, count: int, dimension: int = DIMENSION) -> VectorIndex:
+    return open_index(folder / entry.path, entry, dimension=dimension, count=count)
+
+
+@pytest.mark.parametrize(
+    ("count", "dimension", "least_recall"), [(1000, 1024, 1.0), (EXACT_LIMIT + 2000, 64, 0.98)]
+)
+def test_the_nearest_are_those_of_an_exact_search(
+    tmp_path: Path, count: int, dimension: int, least_recall: float
+) -> None:
+    vectors, queries = unit_rows(count, 1, dimension), unit_rows(300, 2, dimension)
+    index = opened(tmp_path, write(tmp_path, vectors), count, dimension)
+    assert (len(index), index.dimension) == (count, dimension)
+    keys, similarities, counts = index.search(queries, 10)
+    exact = queries @ vectors.T
+    best = np.sort(exact, axis=1)[:, ::-1][:, :10]
+    assert (counts == 10).all()
+    # a neighbour counts as right when it is as near as the right one but for the rounding to int8
+    rounding = 0.004
+    found = np.take_along_axis(exact, keys.astype(np.int64) - 1, axis=1)
+    assert np.mean(found[:, 0] >= best[:, 0] - rounding) >= least_recall
+    assert np.mean(found >= best[:, -1:] - rounding) >= 0.97
+    assert np.abs(similarities - found).max() < rounding
+    assert np.abs(similarities - found).mean() < 0.001
+    assert (np.diff(similarities, axis=1) <= 0).all()
+
+
+def test_one_query_two_and_many_give_the_same_rows(tmp_path: Path) -> None:
+    vectors = unit_rows(300, 1)
+    index = opened(tmp_path, write(tmp_path, vectors), 300)
+    many = index.search(vectors[:7], 5)
+    for row in range(7):
+        one = index.search(vectors[row : row + 1], 5)
+        for a, b in zip(one, many, strict=True):
+            assert a.dtype == b.dtype
+            assert (a[0] == b[row]).all()
+    assert [array.shape for array in index.search(vectors[:0], 5)] == [(0, 5), (0, 5), (0,)]
+    assert (many[0][:, 0] == np.arange(1, 8)).all()
+    assert many[1][:, 0] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_fewer_references_than_asked_for_are_padded_with_key_0(tmp_path: Path, queries: int) -> None:
+    vectors = unit_rows(4, 1)
+    keys, similarities, counts = opened(tmp_path, write(tmp_path, vectors), 4).search(vectors[:queries], 9)
+    assert (counts == 4).all()
+    assert (np.sort(keys[:, :4], axis=1) == [1, 2, 3, 4]).all()
+    assert (keys[:, 4:] == 0).all()
+    assert (similarities[:, 4:] == -1).all()
+
+
+def test_a_query_of_zeros_is_near_to_nothing(tmp_path: Path) -> None:
+    index = opened(tmp_path, write(tmp_path, unit_rows(10, 1)), 10)
+    _, similarities, _ = index.search(np.zeros((2, DIMENSION), np.float32), 3)
+    assert (similarities <= 0).all()
+
+
+def test_opposite_vectors_have_similarity_minus_1(tmp_path: Path) -> None:
+    vectors = unit_rows(1, 1)
+    _, similarities, _ = opened(tmp_path, write(tmp_path, vectors), 1).search(-vectors, 1)
+    assert similarities[0, 0] == pytest.approx(-1, abs=1e-6)
+
+
+MISUSE = {
+    "one dimension too few": (np.zeros((1, DIMENSION - 1), np.float32), 1, "queries: expected"),
+    "a single row": (np.zeros(DIMENSION, np.float32), 1, "queries: expected"),
+    "float64": (np.zeros((1, DIMENSION)), 1, "queries: expected"),
+    "NaN": (np.full((1, DIMENSION), np.nan, np.float32), 1, "expected finite numbers"),
+    "infinity in one element": (
+        np.pad(np.float32([[np.inf]]), ((0, 0), (0, DIMENSION - 1))),
+        1,
+        "expected finite",
+    ),
+    "no neighbours": (np.zeros((1, DIMENSION), np.float32), 0, "k: expected at least 1"),
+}
+
+
+@pytest.mark.parametrize(("queries", "k", "reason"), MISUSE.values(), ids=MISUSE.keys())
+def test_misuse_is_a_value_error(tmp_path: Path, queries: NDArray[np.float32], k: int, reason: str) -> None:
+    index = opened(tmp_path, write(tmp_path, unit_rows(3, 1)), 3)
+    with pytest.raises(ValueError, match=reason):
+        index.search(queries, k)
+
+
+def test_the_same_vectors_give_the_same_bytes_however_they_are_batched(tmp_path: Path) -> None:
+    vectors = unit_rows(700, 1)
+    first = write(tmp_path, vectors)
+    data = (tmp_path / first.path).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == first.sha256
+    assert len(data) == first.size
+    assert first.sha256[:16] in first.path
+    assert write(tmp_path, vectors, batch=64) == first
+    assert write(tmp_path, vectors, batch=1) == first
+    assert [path.name for path in tmp_path.iterdir()] == [first.path]
+
+
+def test_the_builder_gives_back_what_a_search_sees() -> None:
+    vectors = unit_rows(50, 1)
+    builder = IndexBuilder(DIMENSION)
+    builder.add(np.arange(1, 51, dtype=np.uint64), vectors)
+    for wanted in ([3], [50, 1, 7]):
+        rows = builder.vectors(np.array(wanted, np.uint64))
+        assert rows.dtype == np.float32
+        assert np.linalg.norm(rows, axis=1) == pytest.approx(1)
+        assert np.abs(rows - vectors[np.array(wanted) - 1]).max() < 1 / 127
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ([1, 1], "keys: expected to ascend"),
+        ([2, 1], "keys: expected"),
+        ([0], "keys: expected"),
+        ([5], "vectors"),
+    ],
+)
+def test_the_builder_refuses_what_would_leave_half_a_batch(keys: list[int], reason: str) -> None:
+    builder = IndexBuilder(DIMENSION)
+    with pytest.raises(ValueError, match=reason):
+        builder.add(np.array(keys, np.uint64), unit_rows(2, 1)[: 3 - len(keys)])
+    assert len(builder) == 0
+
+
+def test_a_mapped_index_outlives_its_name_and_its_replacement(tmp_path: Path) -> None:
+    vectors = unit_rows(300, 1)
+    entry = write(tmp_path, vectors)
+    index = opened(tmp_path, entry, 300)
+    before = index.search(vectors, 3)
+    (tmp_path / "other").write_bytes(b"x" * entry.size)
+    (tmp_path / "other").replace(tmp_path / entry.path)
+    for a, b in zip(before, index.search(vectors, 3), strict=True):
+        assert (a == b).all()
+    with pytest.raises(CatalogueError, match="expected sha256"):
+        opened(tmp_path, entry, 300)
+
+
+def test_opening_and_forgetting_many_indexes_leaks_no_descriptor(tmp_path: Path) -> None:
+    vectors = unit_rows(30, 1)
+    entry = write(tmp_path, vectors)
+    opened(tmp_path, entry, 30).search(vectors, 3)
+    gc.collect()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(50):
+        opened(tmp_path, entry, 30).search(vectors[:1], 3)
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+def test_200_damaged_files_are_refused_before_they_are_mapped(tmp_path: Path) -> None:
+    random.seed(1)
+    entry = write(tmp_path, unit_rows(400, 1))
+    path = tmp_path / entry.path
+    good = path.read_bytes()
+    cases = [b"", good[:1], good[:-1], good + b"\0", b"\0" * len(good), random.randbytes(len(good))]
+    cases += [good[: random.randrange(len(good))] for _ in range(44)]
+    for flips in [1] * 100 + [20] * 50:
+        data = bytearray(good)
+        for place in random.sample(range(len(good)), flips):
+            data[place] ^= 1 << random.randrange(8)
+        cases.append(bytes(data))
+    for data in cases:
+        path.write_bytes(data)
+        with pytest.raises(CatalogueError, match="damaged") as caught:
+            opened(tmp_path, entry, 400)
+        assert str(caught.value).startswith(f"{path}: expected ")
+        assert str(caught.value).isprintable()
+    path.write_bytes(good)
+    assert len(opened(tmp_path, entry, 400)) == 400
+
+
+def entry_of(path: Path) -> FileEntry:
+    data = path.read_bytes()
+    return FileEntry(path.name, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def test_other_files_with_a_right_digest_are_refused_by_what_they_are(tmp_path: Path) -> None:
+    from usearch.index import Index
+
+    good = write(tmp_path, unit_rows(9, 1))
+    cases = {"text.bin": b"this is no index" * 100, "one.bin": b"\1", "zeros.bin": b"\0" * 4096}
+    for name, data in cases.items():
+        (tmp_path / name).write_bytes(data)
+    for name, settings in {
+        "metric.bin": {"metric": "ip", "dtype": "i8"},
+        "dtype.bin": {"metric": "cos", "dtype": "f32"},
+    }.items():
+        other = Index(ndim=DIMENSION, **settings)
+        other.add(np.arange(9, dtype=np.uint64), unit_rows(9, 1), threads=1)
+        other.save(str(tmp_path / name))
+    expected = {
+        "text.bin": "expected a usearch index|kind_metric",
+        "one.bin": "expected a usearch index|kind_metric",
+        "zeros.bin": "expected a usearch index|kind_metric",
+        "metric.bin": "kind_metric: expected",
+        "dtype.bin": "kind_scalar: expected",
+    }
+    for name, reason in expected.items():
+        with pytest.raises(CatalogueError, match=reason):
+            opened(tmp_path, entry_of(tmp_path / name), 9)
+    with pytest.raises(CatalogueError, match="dimensions: expected 32, found 64"):
+        opened(tmp_path, good, 9, dimension=32)
+    with pytest.raises(CatalogueError, match="count_present: expected 10, found 9"):
+        opened(tmp_path, good, 10)
+
+
+def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
+    entry = write(tmp_path, unit_rows(9, 1))
+    with pytest.raises(CatalogueError, match="cannot be read: No such file"):
+        opened(tmp_path, replace(entry, path="missing.usearch"), 9)
+    (tmp_path / "folder.usearch").mkdir()
+    with pytest.raises(CatalogueError, match="cannot be read: Is a directory"):
+        opened(tmp_path, replace(entry, path="folder.usearch"), 9)
