@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "50000000")  # its own is 2^30: 3 GB for one picture
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # failures are said in our own errors, without passwords
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # the same for FFmpeg, which would print URLs
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")  # seconds; its own is 10 without a picture
 # TCP first, as OpenCV would have it; and do not wait for 20 pictures to learn the rate of a stream, which
 # nobody asks for: an RTSP camera of 15 pictures a second opens in 0.7 s instead of 2.0.
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;prefer_tcp|fpsprobesize;1")

@@ -96,6 +96,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no time to read": ({"read_timeout_s": 0}, "read_timeout_s: expected"),
     "frozen before it began": ({"frozen_after_s": -1}, "frozen_after_s: expected"),
     "a negative width": ({"width": -1}, "width: expected a number from 0 to 16384, found -1"),
+    "a width without a height": ({"width": 640}, "height: expected with width, or neither, found 640 × 0"),
     "a pause of nothing": ({"reopen_limit_s": 0}, "reopen_limit_s: expected"),
 }
 

@@ -33,14 +33,16 @@ def look(capture: Capture, shown: str, settings: CameraSettings, clock: Clock) -
     """
     pace, frozen = Pace(settings.fps), Frozen(settings.frozen_after_s)
     seq = unreadable = 0
+    limit_s = max(settings.open_timeout_s, settings.read_timeout_s)  # a USB camera has to warm up
     while not clock.wait(0.0):
         asked_at = clock.monotonic()
         grabbed = capture.grab()
         at, utc = clock.monotonic(), clock.utc()
-        if at - asked_at >= SILENT * settings.read_timeout_s:
+        if at - asked_at >= SILENT * limit_s:
             raise DeviceError(f"{shown}: no picture for {at - asked_at:.1f} s")
         if not grabbed:
             raise DeviceError(f"{shown}: the stream has ended{'' if seq else ' before its first picture'}")
+        limit_s = settings.read_timeout_s
         if not pace.is_due(at):
             continue
         image = capture.retrieve()

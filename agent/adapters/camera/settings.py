@@ -64,8 +64,8 @@ class CameraSettings:
     loop: bool = setting("folder, file, recording: begin again at the end", False)
     watch: bool = setting("folder: at the end wait for new pictures instead of ending", False)
     independent: bool = setting("folder: every picture is another scene, not the next of a sequence", False)
-    width: int = setting("pixels to ask of a V4L2 or CSI camera; 0 leaves it to the camera", 0)
-    height: int = setting("pixels to ask of a V4L2 or CSI camera; 0 leaves it to the camera", 0)
+    width: int = setting("pixels to ask of a V4L2 or CSI camera, with height; 0 leaves it to the camera", 0)
+    height: int = setting("pixels to ask of a V4L2 or CSI camera, with width; 0 leaves it to the camera", 0)
     # A server on the same network answers within 0.1 s. FFmpeg's own limit is 30 s, during which the
     # status would say that all is well; with 3 and 2 s a frozen server is noticed after 2 s.
     open_timeout_s: float = setting("seconds until a camera that does not answer is given up", 3.0)
@@ -96,6 +96,8 @@ class CameraSettings:
                 raise ValueError(f"{name}: expected true only for a {forms} source, found it for {kind}")
         check_range("width", self.width, 0, 16384)
         check_range("height", self.height, 0, 16384)
+        if (self.width > 0) != (self.height > 0):
+            raise ValueError(f"height: expected with width, or neither, found {self.width} × {self.height}")
         check_range("open_timeout_s", self.open_timeout_s, 0.1, 60)
         check_range("read_timeout_s", self.read_timeout_s, 0.1, 60)
         check_range("frozen_after_s", self.frozen_after_s, 0, 86400)

@@ -38,12 +38,11 @@ class V4l2Camera:
         """See `Camera.frames`."""
         settings = self._settings
         _refuse_what_cannot_be_opened(self._path)
-        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(settings.open_timeout_s * 1000)]
-        options += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(settings.read_timeout_s * 1000)]
+        # No time-outs here: this backend refuses to open with an option it does not know. How long it
+        # waits for a picture is set for the whole process, in agent/__init__.py.
+        options: list[int] = []
         if settings.width:
-            options += [cv2.CAP_PROP_FRAME_WIDTH, settings.width]
-        if settings.height:
-            options += [cv2.CAP_PROP_FRAME_HEIGHT, settings.height]
+            options += [cv2.CAP_PROP_FRAME_WIDTH, settings.width, cv2.CAP_PROP_FRAME_HEIGHT, settings.height]
         with opened(str(self._path), str(self._path), cv2.CAP_V4L2, options) as capture:
             if capture is None:
                 raise DeviceError(
