@@ -88,10 +88,11 @@ class Capture:
     def run(self) -> None:
         """Until `stop`, the end of a finite source, or the end of the process."""
         attempt = 0
+        source: Camera | None = None
         while not self._stopped:
             taken = 0
             try:
-                source = self._open()
+                source = source or self._open()  # kept: it remembers what it complained of already
                 for frame in source.frames():
                     if not self._pass_on(replace(frame, cut=True) if taken == 0 else frame, source.waits):
                         return

@@ -161,6 +161,9 @@ def test_only_the_guard_around_each_worker_catches_everything() -> None:
             if isinstance(node, ast.ExceptHandler) and (
                 node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"}
             ):
+                last = node.body[-1]
+                if isinstance(last, ast.Raise) and last.exc is None:
+                    continue  # tidies up and passes it on
                 found.append(f"{path.relative_to(AGENT)}:{node.lineno}")
     assert [place.split(":")[0] for place in found] == ["daemon.py"], found
 

@@ -40,10 +40,10 @@ class Script:
     opened_at: list[float] = field(default_factory=list)
 
     def open(self) -> Script:
-        self.opened_at.append(self.clock.at)
         return self
 
     def frames(self) -> Iterator[Frame]:
+        self.opened_at.append(self.clock.at)
         count, error = self.acts.pop(0)
         for seq in range(count):
             yield Frame("cam", seq, self.clock.at, self.clock.utc(), PICTURE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.options import add_json, add_verb, print_json
@@ -69,7 +70,7 @@ def do(args: argparse.Namespace) -> int:
     failed = 0
     for path in args.images:
         try:
-            image = read_image(path)
+            image = read_image(Path(path))
         except InputError as error:
             print(f"spotter: {error}", file=sys.stderr)
             failed += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli.options import add_config, add_verb
@@ -22,7 +23,7 @@ def add(verbs: Verbs) -> None:
         "spotter record -c spotter.yaml --camera shelf-1 --seconds 60 OUT",
         do,
     )
-    parser.add_argument("out", metavar="OUT", help="directory of the recording; must not hold one already")
+    parser.add_argument("out", type=Path, metavar="OUT", help="directory of the recording; must not hold one already")
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="which camera (default: the first)")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds (default: Ctrl-C)")
@@ -53,7 +54,9 @@ def do(args: argparse.Namespace) -> int:
             for frame in open_camera(by_id[wanted], clock).frames():
                 if args.seconds is not None and frame.at - began > args.seconds:
                     break
-                writer.write(frame)
+                if not writer.write(frame):
+                    print("the recording is full", file=sys.stderr)
+                    break
                 written += 1
                 if args.frames is not None and written >= args.frames:
                     break

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli.options import add_config, add_verb, print_json
@@ -28,7 +29,7 @@ def add(verbs: Verbs) -> None:
         "spotter replay -c spotter.yaml RECORDING",
         do,
     )
-    parser.add_argument("recording", metavar="RECORDING", help="directory that `spotter record` wrote")
+    parser.add_argument("recording", type=Path, metavar="RECORDING", help="directory that `spotter record` wrote")
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="treat every frame as from this camera")
     parser.add_argument(
