@@ -42,8 +42,9 @@ def _slice_in(entry: dict[str, Any]) -> tuple[str | None, bool]:
     for option in (entry, *entry.get("anyOf", ())):
         if "$ref" in option:
             return option["$ref"].rpartition("/")[2], False
-        if "$ref" in option.get("items", {}):
-            return option["items"]["$ref"].rpartition("/")[2], True
+        items = option.get("items")
+        if isinstance(items, dict) and "$ref" in items:
+            return items["$ref"].rpartition("/")[2], True
     return None, False
 
 

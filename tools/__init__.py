@@ -1,0 +1,1 @@
+"""Scripts that people run. They import `agent`; `agent` never imports them."""

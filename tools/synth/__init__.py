@@ -1,0 +1,12 @@
+"""A drawn shop: products, studio pictures and shelves, from a seed, with OpenCV and numpy alone.
+
+    designs   what a product is: kind, words, colours, layout (facts, no pixels)
+    drawing   colours, polygons, text, pasting with alpha
+    labels    the printed face of a product, flat
+    packages  the product as an object: carton, box, can, bottle, jar, bag with its outline and its light
+    views     studio pictures of a product, as a web shop has them
+    scenes    a shelf bay with rails, price labels and products, seen by a camera
+    script    what the bay shows at a time, and the frames with their ground truth
+
+The same seed gives the same products and scenes; pixels may differ slightly between OpenCV versions.
+"""
