@@ -187,14 +187,10 @@ class IndexBuilder:
         """
         temporary = folder / ".index.partial"
         try:
-            self._index.save(str(temporary))
-            found = temporary.stat().st_size
+            # Its own writing to a file loses bytes on a full disk and says nothing: so through memory.
+            temporary.write_bytes(self._index.save())
         except _FOREIGN as error:
             raise DeviceError(f"{temporary}: cannot be written: {quoted(str(error))}") from None
-        if found != self._index.serialized_length:  # on a full disk usearch loses bytes and says nothing
-            raise DeviceError(
-                f"{temporary}: expected {self._index.serialized_length} bytes to be written, found {found}"
-            )
         return settle(temporary, "index", ".usearch")
 
 

@@ -120,15 +120,15 @@ def test_misuse_is_a_value_error(tmp_path: Path, queries: NDArray[np.float32], k
         index.search(queries, k)
 
 
-def test_the_same_vectors_give_the_same_bytes_however_they_are_batched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [1, 64, 1000])
+def test_the_same_calls_give_the_same_bytes(tmp_path: Path, batch: int) -> None:
     vectors = unit_rows(700, 1)
-    first = write(tmp_path, vectors)
+    first = write(tmp_path, vectors, batch)
     data = (tmp_path / first.path).read_bytes()
     assert hashlib.sha256(data).hexdigest() == first.sha256
     assert len(data) == first.size
     assert first.sha256[:16] in first.path
-    assert write(tmp_path, vectors, batch=64) == first
-    assert write(tmp_path, vectors, batch=1) == first
+    assert write(tmp_path, vectors, batch) == first
     assert [path.name for path in tmp_path.iterdir()] == [first.path]
 
 
