@@ -87,6 +87,11 @@ class Capture:
 
     def run(self) -> None:
         """Until `stop`, the end of a finite source, or the end of the process."""
+        self._loop()
+        if self._clock.wait(0.0):
+            self._set("offline", "the agent was stopped")
+
+    def _loop(self) -> None:
         attempt = 0
         source: Camera | None = None
         while not self._stopped:
@@ -103,7 +108,8 @@ class Capture:
                 if isinstance(error, ConfigError):
                     attempt = max(attempt, 8)  # opening again helps only after somebody mended it
             else:
-                self._lost("the source has ended", 0)
+                if not self._clock.wait(0.0):
+                    self._lost("the source has ended", 0)
                 return
             if self._clock.wait(self._backoff.delay_s(attempt, random.random())):
                 return

@@ -58,6 +58,7 @@ class Daemon:
         self._notifier = notifier
         self.metrics = Metrics()
         self._settings = load_config(config_path)
+        _set_log_level(self._settings.log.level)
         self._reload = threading.Event()
         self._mailbox: Latest[Frame | Lost] = Latest()
         self._captures: dict[str, Capture] = {}
@@ -197,7 +198,7 @@ class Daemon:
         if not changed:
             log.info("configuration unchanged")
             return
-        logging.getLogger("agent").setLevel(new.log.level.upper())
+        _set_log_level(new.log.level)
         old_cameras = {camera.id: camera for camera in self._settings.cameras}
         new_cameras = {camera.id: camera for camera in new.cameras}
         for name, camera in old_cameras.items():
@@ -210,3 +211,7 @@ class Daemon:
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)
         log.info("configuration taken over: %s", ", ".join(sorted(changed)))
+
+
+def _set_log_level(level: str) -> None:
+    logging.getLogger("agent").setLevel(level.upper())

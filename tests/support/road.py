@@ -50,6 +50,7 @@ class Road:
     config: Path = field(init=False)
 
     def __post_init__(self) -> None:
+        (self.folder / "model").mkdir(parents=True, exist_ok=True)
         self.model = write_tiny_model(self.folder / "model")
         self.catalogue = self.folder / "catalogue"
         self.state = self.folder / "state"
