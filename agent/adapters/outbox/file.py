@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.errors import ConfigError, DeviceError
@@ -22,6 +22,8 @@ _BUSY_S: Final = 5.0
 
 _CORRUPT_KEPT: Final = 3
 """Damaged files kept for a person to look at; a dying card must not fill itself with them."""
+
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 _TABLES: Final = """
     CREATE TABLE messages (
@@ -55,33 +57,34 @@ def open_file(path: Path) -> sqlite3.Connection:
         ConfigError: a newer Spotter wrote it.
         DeviceError: it cannot be created, read or written.
     """
-    with translated(path, "open"):
-        db = None
+    with translated(path, "open"), ExitStack() as undo:
         try:
+            with closing(sqlite3.connect(path, timeout=_BUSY_S)) as db:
+                _check(db, path)  # before the file is changed: it may be another program's
             db = connect(path)
-            _check(db, path)
+            undo.callback(db.close)
+            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                _create(db)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            return db
-        except BaseException as error:
-            if db is not None:
-                db.close()
-            if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:  # the low byte is the primary code
                 raise DamagedError(str(error)) from error
             raise
+        undo.pop_all()
+        return db
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that flushes only when it copies the log into the file, and never does that by itself."""
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        if mode != "wal":  # a network file system, mostly
-            raise sqlite3.OperationalError(f"expected journal mode 'wal', found {mode!r}")  # noqa: TRY301
+    with ExitStack() as undo:
+        db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        undo.callback(db.close)
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute("PRAGMA wal_autocheckpoint=0")
-    except BaseException:
-        db.close()
-        raise
+        mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":  # a network file system, mostly
+            raise DeviceError(f"{path}: expected a file system that SQLite can keep a log on, found {mode!r}")
+        undo.pop_all()
     return db
 
 
@@ -92,23 +95,19 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
             f"{path}: expected format {VERSION}, found {version}, which a newer Spotter wrote:"
             " install that one, or move the file away"
         )
-    if version == VERSION:
-        finding = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if finding != "ok":
-            raise DamagedError(finding)
-        return
-    if db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+    if version < VERSION and db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
         raise DamagedError("a database, but not an outbox")
+    finding = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if finding != "ok":
+        raise DamagedError(finding)
+
+
+def _create(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     for statement in _TABLES.split(";"):
         db.execute(statement)
     db.execute(f"PRAGMA user_version={VERSION}")
     db.execute("COMMIT")
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
-    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def move_aside(path: Path) -> Path:
@@ -134,17 +133,16 @@ def move_aside(path: Path) -> Path:
 
 def open_log(path: Path) -> int:
     """A descriptor of the write-ahead log; its name in the directory is made durable."""
-    descriptor = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with ExitStack() as undo:
+        descriptor = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        undo.callback(os.close, descriptor)
         os.fsync(descriptor)
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)
         finally:
             os.close(directory)
-    except BaseException:
-        os.close(descriptor)
-        raise
+        undo.pop_all()
     return descriptor
 
 

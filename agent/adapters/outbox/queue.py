@@ -23,8 +23,7 @@ import logging
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,8 +37,8 @@ from agent.adapters.outbox.file import (
     open_log,
     translated,
 )
+from agent.adapters.outbox.settings import OutboxSettings
 from agent.core.delivery import Stored
-from agent.core.settings import check_range, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,28 +50,11 @@ log = logging.getLogger(__name__)
 _LOG_BYTES: Final = 4_000_000
 """About so much is written to the log before it is copied into the file: some hundred facts."""
 
+_LOG_LIMIT_BYTES: Final = 16_000_000
+"""When `put` is so busy that the log outruns the copying, it waits for one copy at this size."""
+
 _CHUNK: Final = 500
 """Rows deleted in one transaction: a few milliseconds for which a `put` may have to wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxSettings:
-    """How much is kept while the broker is away."""
-
-    max_bytes: int = setting(
-        "bytes of messages kept; beyond them the oldest facts are dropped and counted", 64_000_000
-    )
-    max_age_s: float = setting(
-        "seconds a fact is kept, counted while Spotter runs (setting the clock changes nothing)", 604_800.0
-    )
-    max_message_bytes: int = setting("bytes of the largest message that is accepted", 131_072)
-    sync_s: float = setting("longest time in seconds until a fact survives a power cut", 0.25)
-
-    def __post_init__(self) -> None:
-        check_range("max_bytes", self.max_bytes, 10_000, 100_000_000_000)
-        check_range("max_age_s", self.max_age_s, 1, 316_224_000)
-        check_range("max_message_bytes", self.max_message_bytes, 1_000, 268_000_000)
-        check_range("sync_s", self.sync_s, 0, 60)
 
 
 class Outbox:
@@ -99,12 +81,14 @@ class Outbox:
             self.moved_aside = move_aside(self.path)
             log.warning("%s: %s; moved to %s, a new one begins", self.path, error, self.moved_aside)
             self._front = open_file(self.path)
-        with translated(self.path, "open"):
-            try:
-                self._load()
-            except BaseException:
-                self._front.close()
-                raise
+        with translated(self.path, "open"), ExitStack() as undo:
+            undo.callback(self._front.close)
+            self._back = connect(self.path)
+            undo.callback(self._back.close)
+            self._load()
+            self._restart_log()
+            self._log_fd = open_log(self.path)
+            undo.pop_all()
 
     def _load(self) -> None:
         rows = self._front.execute(
@@ -115,14 +99,7 @@ class Outbox:
         self._dropped = int(self._meta("dropped"))
         self._age_s = float(self._meta("age_s"))
         self._last = int(self._front.execute("SELECT COALESCE(MAX(seq), 0) FROM messages").fetchone()[0])
-        self._durable = self._last  # all that was there is in the file since `open_file` emptied the log
-        self._back = connect(self.path)
-        try:
-            self._restart_log()
-            self._log_fd = open_log(self.path)
-        except BaseException:
-            self._back.close()
-            raise
+        self._durable = self._last  # `open_file` emptied the log into the file, `open_log` flushes it
 
     def put(self, messages: Sequence[Message]) -> None:
         """Store messages in order. At return they survive the end of this process, kill -9 included.
@@ -243,17 +220,14 @@ class Outbox:
     def _change(self, db: sqlite3.Connection, doing: str) -> Iterator[Change]:
         """One transaction, under `_writing`. The counts in memory follow when it is committed."""
         change = Change(db)
-        with translated(self.path, doing):
+        with translated(self.path, doing), ExitStack() as undo:
             db.execute("BEGIN IMMEDIATE")
-            try:
-                yield change
-                if change.dropped:
-                    change.set("dropped", self._dropped + change.dropped)
-                db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-                    db.execute("ROLLBACK")
-                raise
+            undo.callback(_roll_back, db)
+            yield change
+            if change.dropped:
+                change.set("dropped", self._dropped + change.dropped)
+            db.execute("COMMIT")
+            undo.pop_all()
         self._dropped += change.dropped
         self._bytes += change.bytes
         self._log_written += change.written
@@ -280,17 +254,38 @@ class Outbox:
         return self._front.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
 
     def _checkpoint(self) -> None:
-        """Copy the log into the file. PASSIVE: writers go on meanwhile."""
+        """Copy the log into the file and begin it anew. Writers go on while it is copied.
+
+        What they write meanwhile is not copied, so the log cannot begin anew: then the next time will do,
+        unless the log has grown too long.
+        """
         with self._draining:
-            _busy, in_log, copied = self._back.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            self._log_written = 0  # when a reader was in the way, it is tried after as much again
-            if in_log == copied:
+            self._log_written = 0
+            number = self._log_number()
+            pages = self._copy_log()
+            with self._writing:
                 self._restart_log()
+            if self._log_number() == number and pages * 4096 > _LOG_LIMIT_BYTES:
+                with self._writing:
+                    self._copy_log()
+                    self._restart_log()
+
+    def _copy_log(self) -> int:
+        """PASSIVE: waits for nobody. Pages in the log when it began."""
+        return int(self._back.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+
+    def _log_number(self) -> bytes:
+        """Changes when the log begins anew: the "checkpoint sequence number" of its header."""
+        return os.pread(self._log_fd, 4, 12)
 
     def _restart_log(self) -> None:
-        """The first write after a whole checkpoint begins the log anew, and flushes its header.
+        """The first write after a whole copy begins the log anew, and flushes its header.
 
         It must change something: SQLite writes no page whose bytes stay the same.
         """
-        with self._writing:
-            self._back.execute("UPDATE meta SET value = value + 1 WHERE key = 'restarts'")
+        self._back.execute("UPDATE meta SET value = value + 1 WHERE key = 'restarts'")
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # SQLite may have done it by itself
+        db.execute("ROLLBACK")

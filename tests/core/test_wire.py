@@ -1,0 +1,309 @@
+"""Topics and payloads: exact bytes, deterministic ids, and every message valid by its schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.types import (
+    Delivery,
+    Event,
+    Message,
+    NamedOption,
+    Phase,
+    Product,
+    Recognition,
+    Region,
+    Track,
+    Verdict,
+)
+from agent.core.wire import LEVEL_LIMIT, Wire, check_topic_part, content, encode, rfc3339
+from agent.core.wire_schemas import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WIRE = Wire("spotter", "berlin-12", "shelf-3")
+ROOT = "spotter/berlin-12/shelf-3"
+UTC = 1_767_225_600.1234  # 2026-01-01T00:00:00.123Z
+
+TRACK = Track(
+    id="0000002a-1",
+    camera="cam1",
+    region=Region((10, 20, 110, 220), name="slot-4"),
+    first_at=5.0,
+    first_utc=UTC - 2,
+    last_at=7.0,
+    last_utc=UTC,
+    frames=9,
+    looks=(),
+)
+OATS = Product(no=3, sku="OAT-1", gtin="04006381333931", name="Hafer „Extra“ 🌾")
+KNOWN = Recognition(
+    track=TRACK,
+    phase=Phase.NEW,
+    revision=0,
+    verdict=Verdict.KNOWN,
+    product=OATS,
+    probability=0.987654321,
+    similarity=0.91234567,
+    margin=0.1,
+    reason="",
+    options=(NamedOption("OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg"),),
+    release="2026-01-01",
+    at=7.0,
+    utc=UTC,
+)
+UNKNOWN = replace(
+    KNOWN, verdict=Verdict.UNKNOWN, product=None, reason="nothing is similar", similarity=-1.0, options=()
+)
+
+EVERY_MESSAGE: dict[str, Message] = {
+    "birth": WIRE.availability("online"),
+    "last will": WIRE.availability("offline"),
+    "info": WIRE.info(
+        utc=UTC, versions={"spotter": "0.1.0"}, model="m", release="r", capabilities=["b", "a", "b"]
+    ),
+    "info before anything is installed": WIRE.info(
+        utc=UTC, versions={}, model="", release="", capabilities=[]
+    ),
+    "health that is good": WIRE.health("ok", {}, UTC),
+    "health that is not": WIRE.health("degraded", {"disk": "full", "camera": "away"}, UTC),
+    "camera online": WIRE.camera_status("cam1", "online", "", UTC),
+    "camera stalled": WIRE.camera_status("cam1", "stalled", "no picture for 5 s", UTC),
+    "a known product": WIRE.recognition(KNOWN),
+    "an unknown thing": WIRE.recognition(UNKNOWN),
+    "a product with nothing but its sku": WIRE.recognition(
+        replace(KNOWN, product=Product(0, "A"), release="")
+    ),
+    "the end of a track": WIRE.recognition(replace(KNOWN, phase=Phase.END, revision=7)),
+}
+
+
+@pytest.mark.parametrize("message", EVERY_MESSAGE.values(), ids=EVERY_MESSAGE.keys())
+def test_every_message_is_valid_by_its_schema_and_says_all_of_it(message: Message) -> None:
+    schema = schemas()[WIRE.kind(message.topic)]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    said = content(message.payload)
+    jsonschema.validate(said, schema, jsonschema.Draft202012Validator)
+    if isinstance(said, dict):
+        assert set(said) == set(schema["properties"])
+
+
+def test_every_schema_is_used() -> None:
+    assert {WIRE.kind(message.topic) for message in EVERY_MESSAGE.values()} == set(schemas())
+
+
+TOPICS = {
+    "availability": (WIRE.availability("online"), f"{ROOT}/availability", True),
+    "info": (EVERY_MESSAGE["info"], f"{ROOT}/info", True),
+    "health": (EVERY_MESSAGE["health that is good"], f"{ROOT}/health", True),
+    "camera status": (EVERY_MESSAGE["camera online"], f"{ROOT}/cam1/status", True),
+    "recognition": (EVERY_MESSAGE["a known product"], f"{ROOT}/cam1/recognition", False),
+}
+
+
+@pytest.mark.parametrize(("message", "topic", "retained"), TOPICS.values(), ids=TOPICS.keys())
+def test_topics_are_as_agreed_and_states_are_retained(message: Message, topic: str, retained: bool) -> None:
+    assert message.topic == topic
+    assert (message.retain, message.qos) == (retained, 1)
+    assert message.delivery is (Delivery.STATE if retained else Delivery.FACT)
+
+
+def test_availability_is_bare_text() -> None:
+    assert WIRE.availability("online").payload == b"online"
+    assert WIRE.availability("offline").payload == b"offline"
+
+
+def test_a_recognition_says_what_was_recognised() -> None:
+    said = content(WIRE.recognition(KNOWN).payload)
+    identity = said.pop("id")
+    assert len(identity) == 32
+    assert said == {
+        "schema": 1,
+        "site": "berlin-12",
+        "device": "shelf-3",
+        "camera": "cam1",
+        "track": "0000002a-1",
+        "phase": "new",
+        "revision": 0,
+        "verdict": "known",
+        "sku": "OAT-1",
+        "gtin": "04006381333931",
+        "name": "Hafer „Extra“ 🌾",
+        "probability": 0.9877,
+        "similarity": 0.9123,
+        "margin": 0.1,
+        "looks": 9,
+        "reason": "",
+        "box": [10, 20, 110, 220],
+        "region": "slot-4",
+        "options": [
+            {
+                "sku": "OAT-1",
+                "name": "Hafer",
+                "similarity": 0.9123,
+                "probability": 0.9877,
+                "reference": "images/OAT-1/a.jpg",
+            }
+        ],
+        "release": "2026-01-01",
+        "time": "2026-01-01T00:00:00.123Z",
+        "first_seen": "2025-12-31T23:59:58.123Z",
+        "seen_s": 2.0,
+    }
+
+
+def test_an_unknown_thing_has_no_product() -> None:
+    said = content(WIRE.recognition(UNKNOWN).payload)
+    assert (said["sku"], said["gtin"], said["name"], said["options"]) == (None, None, None, [])
+
+
+def test_the_bytes_are_sorted_compact_utf8() -> None:
+    payload = WIRE.recognition(KNOWN).payload
+    assert json.dumps(json.loads(payload), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == (
+        payload.decode()
+    )
+    assert "🌾".encode() in payload
+
+
+SAME_ID: dict[str, Callable[[Recognition], Recognition]] = {
+    "the clock of the replaying machine": lambda r: replace(r, utc=r.utc + 1e6, at=r.at + 5),
+    "another release": lambda r: replace(r, release="2027-01-01"),
+    "another answer": lambda r: replace(r, probability=0.5),
+}
+OTHER_ID: dict[str, Callable[[Recognition], Recognition]] = {
+    "the next revision": lambda r: replace(r, revision=1),
+    "another track": lambda r: replace(r, track=replace(r.track, id="0000002a-2")),
+    "another camera": lambda r: replace(r, track=replace(r.track, camera="cam2")),
+}
+
+
+@pytest.mark.parametrize("change", SAME_ID.values(), ids=SAME_ID.keys())
+def test_the_id_does_not_depend_on(change: Callable[[Recognition], Recognition]) -> None:
+    assert WIRE.recognition(change(KNOWN)).id == WIRE.recognition(KNOWN).id
+
+
+@pytest.mark.parametrize("change", OTHER_ID.values(), ids=OTHER_ID.keys())
+def test_the_id_depends_on(change: Callable[[Recognition], Recognition]) -> None:
+    assert WIRE.recognition(change(KNOWN)).id != WIRE.recognition(KNOWN).id
+
+
+def test_the_id_depends_on_the_device_and_on_nothing_that_can_be_confused_with_it() -> None:
+    ids = {Wire("spotter", site, device).recognition(KNOWN).id for site, device in (("a", "bc"), ("ab", "c"))}
+    assert len(ids) == 2
+
+
+def test_noise_in_the_last_bits_gives_the_same_bytes() -> None:
+    noisy = replace(KNOWN, probability=0.987654321 + 1e-12, margin=0.1 - 1e-12)
+    assert WIRE.recognition(noisy) == WIRE.recognition(KNOWN)
+    assert b'"margin":0.0' in WIRE.recognition(replace(KNOWN, margin=-1e-9)).payload
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        WIRE.recognition(replace(KNOWN, margin=float("nan")))
+
+
+def test_a_file_name_that_is_not_text_does_not_stop_the_message() -> None:
+    odd = b"images/\xff.jpg".decode("utf-8", "surrogateescape")
+    option = replace(KNOWN.options[0], reference=odd)
+    said = content(WIRE.recognition(replace(KNOWN, options=(option,))).payload)
+    assert said["options"][0]["reference"] == "images/?.jpg"
+    assert WIRE.camera_status("cam1", "offline", odd, UTC).id
+
+
+BAD_PARTS = {
+    "empty": "",
+    "a slash": "a/b",
+    "a plus": "a+",
+    "a hash": "#",
+    "NUL": "a\0",
+    "a line break": "a\n",
+    "a control character of Latin 1": "a\x85",
+    "half a surrogate pair": "a\ud800",
+    "too long": "a" * (LEVEL_LIMIT + 1),
+}
+
+
+@pytest.mark.parametrize("part", BAD_PARTS.values(), ids=BAD_PARTS.keys())
+@pytest.mark.parametrize("field", ["prefix", "site", "device"])
+def test_a_part_that_cannot_be_a_topic_level_is_refused(field: str, part: str) -> None:
+    parts = {"prefix": "p", "site": "s", "device": "d", field: part}
+    with pytest.raises(ValueError, match=f"^{field}: expected 1 to 64 characters"):
+        Wire(**parts)
+
+
+@pytest.mark.parametrize(
+    "camera", [*BAD_PARTS.values(), "command"], ids=[*BAD_PARTS.keys(), "a reserved name"]
+)
+def test_a_camera_that_cannot_be_a_topic_level_is_refused(camera: str) -> None:
+    with pytest.raises(ValueError, match=r"^camera: expected"):
+        WIRE.camera_status(camera, "online", "", UTC)
+    with pytest.raises(ValueError, match=r"^camera: expected"):
+        WIRE.recognition(replace(KNOWN, track=replace(TRACK, camera=camera)))
+
+
+def test_a_prefix_of_the_broker_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^prefix: expected no '\$'"):
+        Wire("$SYS", "s", "d")
+
+
+@given(st.text(max_size=LEVEL_LIMIT))
+def test_what_is_accepted_is_one_topic_level_of_utf8(part: str) -> None:
+    try:
+        check_topic_part("site", part)
+    except ValueError:
+        return
+    assert 0 < len(part.encode()) <= 4 * LEVEL_LIMIT
+    assert not set(part) & set("+#/\0")
+
+
+BAD_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
+    "health that is ok for a reason": (lambda: WIRE.health("ok", {"a": "b"}, UTC), "health"),
+    "health that is bad for no reason": (lambda: WIRE.health("failed", {}, UTC), "health"),
+    "health nobody knows": (lambda: WIRE.health("fine", {}, UTC), "health"),
+    "a camera state nobody knows": (lambda: WIRE.camera_status("c", "away", "", UTC), "camera status"),
+    "a time before 1970": (lambda: WIRE.camera_status("c", "online", "", -1.0), "time"),
+    "no time": (lambda: WIRE.camera_status("c", "online", "", float("nan")), "time"),
+    "an event of no kind": (lambda: WIRE.event(Event("dance", "c", 0, UTC, {})), "event"),
+    "a recognition that is none": (lambda: WIRE.event(Event("recognition", "c", 0, UTC, {})), "event"),
+}
+
+
+@pytest.mark.parametrize(("call", "field"), BAD_CALLS.values(), ids=BAD_CALLS.keys())
+def test_what_has_no_place_on_the_wire_is_refused(call: Callable[[], Any], field: str) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: expected .*found"):
+        call()
+
+
+def test_an_event_of_a_recognition_is_its_message() -> None:
+    assert WIRE.event(Event("recognition", "cam1", 7.0, UTC, KNOWN)) == WIRE.recognition(KNOWN)
+
+
+FOREIGN_TOPICS = ["", "spotter", ROOT, f"{ROOT}/", f"{ROOT}/x", f"{ROOT}/a/b", f"{ROOT}/a/status/c", "x/info"]
+
+
+@pytest.mark.parametrize("topic", FOREIGN_TOPICS)
+def test_topics_that_are_not_ours_have_no_kind(topic: str) -> None:
+    assert WIRE.kind(topic) == ""
+
+
+TIMES = {0.0: "1970-01-01T00:00:00.000Z", 0.9996: "1970-01-01T00:00:01.000Z", UTC: "2026-01-01T00:00:00.123Z"}
+
+
+@pytest.mark.parametrize(("utc", "text"), TIMES.items())
+def test_times_are_rfc3339_with_milliseconds(utc: float, text: str) -> None:
+    assert rfc3339(utc) == text
+
+
+def test_encode_and_content_are_inverse() -> None:
+    said = {"b": [1, None, "ä"], "a": {"c": 0.5}}
+    assert content(encode(said)) == said
+    assert encode(said) == '{"a":{"c":0.5},"b":[1,null,"ä"]}'.encode()
