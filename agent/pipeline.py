@@ -94,6 +94,7 @@ class _View:
     regions: tuple[Region, ...] = ()
     seen: dict[str, _Seen] = field(default_factory=dict)
     memory: Memory | None = None
+    weighed: dict[str, tuple[tuple[Candidate, ...], ...]] = field(default_factory=dict)  # track → its looks
 
 
 class Pipeline:
@@ -180,6 +181,12 @@ class Pipeline:
     ) -> tuple[Recognition, ...]:
         if not view.announcer.wants(track):
             return ()
+        if track.ended:
+            view.weighed.pop(track.id, None)
+        elif view.weighed.get(track.id) == track.looks:
+            return ()  # the same looks give the same answer, which was told
+        else:
+            view.weighed[track.id] = track.looks
         decision = decide(track.looks, memory.calibration, self._decision)
         return tuple(
             _recognition(memory, track, decision, announcement.phase, announcement.revision, at, utc)

@@ -76,6 +76,7 @@ def test_every_loss_is_told_with_its_reason_and_the_return_too() -> None:
     said, _, _ = run((2, DeviceError("cable pulled")), (1, DeviceError("cable pulled again")))
     assert said == [
         ("online", ""), ("offline", "cable pulled"), ("online", ""), ("offline", "cable pulled again"),
+        ("offline", "the agent was stopped"),
     ]  # fmt: skip
 
 
