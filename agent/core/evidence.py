@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from heapq import nsmallest
 from math import exp, isfinite
 from typing import TYPE_CHECKING
 
@@ -85,28 +86,31 @@ class DecisionSettings:
             raise ValueError(f"looks: expected at most window ({self.window}), found {self.looks}")
 
 
-def combine(looks: Sequence[Look]) -> tuple[Option, ...]:
-    """Mean similarity per product over the looks, best first; probabilities are left 0.
+def combine(looks: Sequence[Look], limit: int = 8) -> tuple[Option, ...]:
+    """Mean similarity per product over the looks, the `limit` best first; probabilities are left 0.
 
     A product that a look does not list lies below all that it lists: it is given the lowest of them.
     """
-    seen = [look for look in looks if look]
-    sums: dict[int, float] = {}
-    best: dict[int, tuple[float, int]] = {}
-    for look in seen:
-        for candidate in look:
-            sums.setdefault(candidate.product, 0.0)
-            if candidate.similarity > best.get(candidate.product, (-2.0, 0))[0]:
-                best[candidate.product] = (candidate.similarity, candidate.key)
-    for look in seen:
-        listed = {candidate.product: candidate.similarity for candidate in look}
+    above: dict[int, float] = {}  # product → sum over looks of its similarity above the look's lowest
+    best: dict[int, Candidate] = {}
+    lowest = 0.0  # sum over looks
+    count = 0
+    for look in looks:
+        if not look:
+            continue
+        count += 1
         floor = look[-1].similarity
-        for product in sums:
-            sums[product] += listed.get(product, floor)
-    ranked = sorted(sums, key=lambda product: (-sums[product], product))
+        lowest += floor
+        for candidate in look:
+            product = candidate.product
+            above[product] = above.get(product, 0.0) + candidate.similarity - floor
+            held = best.get(product)
+            if held is None or candidate.similarity > held.similarity:
+                best[product] = candidate
+    ranked = nsmallest(limit, ((-gain, product) for product, gain in above.items()))
     return tuple(
-        Option(product=product, key=best[product][1], similarity=sums[product] / len(seen), probability=0.0)
-        for product in ranked
+        Option(product, best[product].key, (lowest - lost) / count, probability=0.0)
+        for lost, product in ranked
     )
 
 
@@ -117,7 +121,7 @@ def decide(
     listed: int = OPTION_LIMIT,
 ) -> Decision:
     """The answer after `looks` (oldest first), with its `listed` best options; pure."""
-    options = combine(looks[-settings.window :])
+    options = combine(looks[-settings.window :], max(listed, GROUP_LIMIT + 1))
     if not options:
         return Decision(
             Verdict.UNKNOWN, None, 0.0, -1.0, 0.0, len(looks), "the catalogue holds nothing to compare with"
