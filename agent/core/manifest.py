@@ -1,7 +1,8 @@
 """What a catalogue directory says of itself: `manifest.json`, parsed strictly and written canonically.
 
 The release id is a hash over everything in the manifest but the time: the same products, pictures, model and
-libraries give the same id, and a manifest that was damaged or edited no longer fits its own id.
+libraries give the same id. The seal is a hash over the id and the time: a manifest that was damaged, or edited
+by hand, no longer fits its own hashes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MANIFEST_SCHEMA = 1
 MANIFEST_LIMIT_BYTES = 256 * 1024
 """A manifest is about 1 KB; this bounds what is parsed of a wrong file."""
 
-_RELEASE_DIGITS = 16  # 64 bits: two of a thousand releases share an id once in 10¹³ catalogues
+_HASH_DIGITS = 16  # 64 bits: two of a thousand releases share an id once in 10¹³ catalogues
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)  # no separators, nothing hidden
 _HEX = frozenset("0123456789abcdef")
 _WHOLE_LIMIT = 1 << 53  # what every JSON reader holds exactly
@@ -81,15 +82,19 @@ class Manifest:
     @property
     def release(self) -> str:
         """The id: 16 hex digits over all but `created_utc`."""
-        content = _document(self)
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:_RELEASE_DIGITS]
+        return _hash(_document(self))
+
+    @property
+    def seal(self) -> str:
+        """16 hex digits over the release id and `created_utc`."""
+        return _hash([self.release, self.created_utc])
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
     """The bytes of `manifest.json`: `parse_manifest(dump_manifest(m), …) == m`."""
     head = {"schema": MANIFEST_SCHEMA, "release": manifest.release, "created_utc": manifest.created_utc}
-    text = json.dumps(head | _document(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+    document = head | _document(manifest) | {"seal": manifest.seal}
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
 
@@ -127,6 +132,11 @@ def refuse_other_model(manifest: Manifest, fingerprint: str, dimension: int, nam
         raise CatalogueError(f"{name}: model.dimension: expected {dimension}, found {model.dimension}")
 
 
+def _hash(content: Any) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_HASH_DIGITS]
+
+
 def _document(manifest: Manifest) -> dict[str, Any]:
     """What the release id is a hash of."""
     return {
@@ -157,10 +167,11 @@ def _manifest_of(document: Any) -> Manifest:
         index=_record("files.index", FileEntry, files["index"]),
         table=_record("files.products", FileEntry, files["products"]),
     )
-    if top["release"] != manifest.release:
-        raise ValueError(
-            f"release: expected {manifest.release}, the hash of the content, found {quoted(top['release'])}"
-        )
+    for name, expected in (("release", manifest.release), ("seal", manifest.seal)):
+        if top[name] != expected:
+            raise ValueError(
+                f"{name}: expected {expected}, the hash of the content, found {quoted(top[name])}"
+            )
     return manifest
 
 
@@ -173,6 +184,7 @@ _TOP = {
     "calibration": "object",
     "counts": "object",
     "files": "object",
+    "seal": "str",
 }
 
 
