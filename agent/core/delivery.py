@@ -20,9 +20,9 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from agent.core.clock import Backoff
-from agent.core.types import Message
 
 if TYPE_CHECKING:
+    from agent.core.types import Message
     from collections.abc import Iterator, Sequence
 
 
@@ -111,6 +111,7 @@ class _Lane:
     rewound: bool = False  # wait for what is under way, then begin again behind the cursor
     parked_until: float = -inf
     attempts: int = 0  # times parked since a message was taken
+    refused: bool = False  # parked because the broker refused a message, not for want of a reader
 
 
 class Lanes:
@@ -153,7 +154,11 @@ class Lanes:
                 self._aside[seq] = now + ASIDE_S
                 del self._strikes[seq]
         self._flying.clear()
-        self._lanes.clear()
+        self._lanes = {
+            topic: _Lane(parked_until=lane.parked_until, attempts=lane.attempts, refused=True)
+            for topic, lane in self._lanes.items()
+            if lane.refused  # mosquitto 2.0.11 hangs up after each refusal: what it allows must get through
+        }
         self._limit = 0
 
     def offers(self, topics: Sequence[str], now: float) -> Iterator[tuple[str, int, int]]:
@@ -205,13 +210,14 @@ class Lanes:
         lane.flying.discard(seq)
         kept_there = outcome is Outcome.UNHEARD and message.retain
         if outcome is Outcome.ACCEPTED or kept_there:
-            lane.attempts = 0
+            lane.attempts, lane.refused = 0, False
             lane.window = 1 if lane.rewound else min(lane.window + 1, self._limit)
             return True
         if outcome is Outcome.UNSENDABLE:
             self._aside[seq] = now  # until the next connection
             return False
         wait = UNHEARD_WAIT if outcome is Outcome.UNHEARD else REFUSED_WAIT
+        lane.refused = outcome is Outcome.REFUSED
         if not lane.rewound:
             lane.parked_until = now + wait.delay_s(lane.attempts, r)
             lane.attempts += 1

@@ -140,6 +140,17 @@ def test_what_the_broker_refuses_is_kept_and_tried_again_later_than_what_nobody_
     assert lanes.due_at(0.0) >= 5.0
 
 
+def test_a_refusal_outlives_the_connection_and_a_missing_reader_does_not() -> None:
+    lanes, disk = connected(), Disk("a", "b")
+    send(lanes, disk)
+    take(lanes, disk, 1, outcome=Outcome.REFUSED)
+    take(lanes, disk, 2, outcome=Outcome.UNHEARD)
+    lanes.down(0.0)
+    lanes.up(50)
+    assert send(lanes, disk, 0.0) == [2]
+    assert send(lanes, disk, lanes.due_at(0.0)) == [1]
+
+
 def test_what_is_too_big_is_passed_over_until_the_next_connection() -> None:
     lanes, disk = connected(), Disk("a", "a")
     send(lanes, disk)

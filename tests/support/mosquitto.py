@@ -101,6 +101,7 @@ class Mosquitto:
 
     def start(self) -> None:
         """Listen on the port this broker has had since it was made."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "mosquitto.conf"
         config.write_text("\n".join([*self._lines, f"listener {self.port} 127.0.0.1", *self._listener, ""]))
         with (self.folder / "mosquitto.log").open("ab") as log:

@@ -263,7 +263,8 @@ class Broker:
         elif self._up:
             reason = "the connection to the broker was lost"
         else:
-            reason = "the broker closed the connection before it answered"
+            hint = "" if self._tls else "; does it want TLS (mqtts)?"
+            reason = f"the broker closed the connection before it answered{hint}"
         self._lost(client, reason)
 
     def _on_publish(

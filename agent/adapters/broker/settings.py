@@ -48,7 +48,8 @@ class BrokerSettings:
         if self.key and not self.cert:
             raise ValueError("cert: expected one beside a key, found none")
         if "\0" in self.client_id + self.username or len(self.client_id.encode("utf-8", "replace")) > 65_535:
-            raise ValueError("client_id: expected less than 64 kB of text without NUL")
+            found = quoted(self.client_id)
+            raise ValueError(f"client_id: expected less than 64 kB of text without NUL, found {found}")
 
 
 def parse_url(url: str) -> tuple[str, int, bool]:
@@ -102,6 +103,8 @@ def explain(error: Exception, settings: BrokerSettings) -> str:
         return "nobody listens there (connection refused)"
     if isinstance(error, TimeoutError):
         return f"no answer within {settings.connect_timeout_s:g} s"
+    if isinstance(error, ConnectionError) and settings.url.startswith("mqtts"):
+        return "no TLS connection: it hung up; is this the TLS port?"
     return getattr(error, "strerror", None) or str(error)
 
 
