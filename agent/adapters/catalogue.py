@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.adapters.durable import write_whole
 from agent.adapters.products import ProductTable, open_products
 from agent.adapters.vectors import VectorIndex, open_index
 from agent.core.errors import CatalogueError
@@ -16,6 +17,7 @@ from agent.core.manifest import (
     MANIFEST_LIMIT_BYTES,
     MANIFEST_NAME,
     Manifest,
+    dump_manifest,
     parse_manifest,
     refuse_other_model,
 )
@@ -143,3 +145,12 @@ def read_manifest(folder: Path) -> Manifest:
     except (OSError, ValueError) as error:
         raise CatalogueError(f"{path}: cannot be read: {error}") from None
     return parse_manifest(data, str(path))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Make a directory, whose other files are complete, this catalogue, at once.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    write_whole(folder / MANIFEST_NAME, dump_manifest(manifest))

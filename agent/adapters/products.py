@@ -149,6 +149,7 @@ class ProductWriter:
         Raises:
             DeviceError: the disk failed or is full.
         """
+        self.products = 0  # added so far
         self._temporary = folder / ".products.partial"
         try:
             self._temporary.unlink(missing_ok=True)
@@ -169,6 +170,7 @@ class ProductWriter:
         row = (product.no, *(getattr(product, name) for name in _TEXTS), extra)
         marks = ", ".join("?" * len(row))
         self._insert(f"INSERT INTO products ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608
+        self.products += 1
 
     def add_reference(self, key: int, image: str) -> None:
         """Add a reference: `image` is its path within the product folder. Raises as `add`."""

@@ -1,8 +1,8 @@
 """What a catalogue directory says of itself: `manifest.json`, parsed strictly and written canonically.
 
 The release id is a hash over everything in the manifest but the time: the same products, pictures, model and
-libraries give the same id. The seal is a hash over the id and the time: a manifest that was damaged, or edited
-by hand, no longer fits its own hashes.
+libraries give the same id. The seal is a hash over the id and the time: a manifest that was damaged, or
+edited by hand, no longer fits its own hashes.
 """
 
 from __future__ import annotations
