@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Final
 from agent.core.clock import Backoff
 
 if TYPE_CHECKING:
-    from agent.core.types import Message
     from collections.abc import Iterator, Sequence
+
+    from agent.core.types import Message
 
 
 @dataclass(frozen=True, slots=True)
