@@ -78,6 +78,7 @@ class Setting:
         self.recogniser.run(1.0)
 
     def stored(self) -> list[tuple[str, str | None]]:
+        self.outbox.sync()  # only what survives a power cut is handed out
         payloads = [json.loads(item.message.payload) for item in self.outbox.pending(limit=10_000)]
         return [(payload["phase"], payload["sku"]) for payload in payloads]
 

@@ -27,11 +27,11 @@ def test_all_arrive_in_order(tmp_path: Path) -> None:
             topic = "spotter/test/dev-1/availability"
 
             def availability() -> list[bytes]:
-                return [m.payload for m in witness.messages if m.topic == topic]
+                return [m.payload for m in witness.heard if m.topic == topic]
 
             def ids() -> list[str]:
                 return [
-                    json.loads(m.payload)["id"] for m in witness.messages if m.topic.endswith("/recognition")
+                    json.loads(m.payload)["id"] for m in witness.heard if m.topic.endswith("/recognition")
                 ]
 
             def decided() -> list[str]:
@@ -61,6 +61,6 @@ def test_a_daemon_that_dies_is_offline(tmp_path: Path) -> None:
         road.build()
         road.configure(photos_camera(road.draw_photos(), loop=True, fps=10), decision=ONE_LOOK)
         with Subscriber(broker.port, "spotter/+/+/availability") as witness, road.start() as daemon:
-            until(lambda: [m.payload for m in witness.messages] == [b"online"], 30)
+            until(lambda: [m.payload for m in witness.heard] == [b"online"], 30)
             daemon.kill()
-            until(lambda: [m.payload for m in witness.messages] == [b"online", b"offline"], 10)
+            until(lambda: [m.payload for m in witness.heard] == [b"online", b"offline"], 10)

@@ -31,7 +31,7 @@ def road(tmp_path: Path) -> Iterator[tuple[Road, Subscriber]]:
 
 
 def states(witness: Subscriber, camera: str) -> list[tuple[str, str]]:
-    payloads = [json.loads(m.payload) for m in witness.messages if m.topic.endswith(f"/{camera}/status")]
+    payloads = [json.loads(m.payload) for m in witness.heard if m.topic.endswith(f"/{camera}/status")]
     return [(payload["state"], payload["reason"]) for payload in payloads]
 
 

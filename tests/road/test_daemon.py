@@ -43,10 +43,10 @@ def status(broker: Mosquitto, name: str) -> str:
     """What a newcomer is told of a camera; empty when nothing is retained."""
     with Subscriber(broker.port, f"spotter/test/dev-1/{name}/status") as late:
         try:
-            until(lambda: late.messages, 1.0)
+            until(lambda: late.heard, 1.0)
         except AssertionError:
             return ""
-        return str(json.loads(late.messages[0].payload)["state"])
+        return str(json.loads(late.heard[0].payload)["state"])
 
 
 def test_systemd_hears_ready_the_watchdog_and_stopping(road: Road, tmp_path: Path) -> None:

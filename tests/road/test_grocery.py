@@ -105,13 +105,13 @@ def test_every_photo_arrives_through_the_broker_with_the_same_answer(
         grocery.configure(photos_camera(folder, fps=0), decision=ONE_LOOK)
 
         def told() -> list[dict]:
-            payloads = [json.loads(m.payload) for m in witness.messages if m.topic.endswith("/recognition")]
+            payloads = [json.loads(m.payload) for m in witness.heard if m.topic.endswith("/recognition")]
             return [payload for payload in payloads if payload["phase"] == "new"]
 
         with Daemon(grocery.config, tmp_path / "log") as daemon:
             until(lambda: len(told()) >= len(queries), 60, lambda: (len(told()), daemon.text()))
             assert daemon.stop() == 0
-    topics = [m.topic.rpartition("/")[2] for m in witness.messages]
+    topics = [m.topic.rpartition("/")[2] for m in witness.heard]
     assert topics[0] == "availability", "birth before anything else"
     assert {"info", "status", "recognition"} <= set(topics)
     payloads = told()

@@ -43,7 +43,7 @@ def test_nothing_decided_is_lost(tmp_path: Path) -> None:
 
             def heard() -> dict[str, set[bytes]]:
                 found: dict[str, set[bytes]] = defaultdict(set)
-                for message in witness.messages:
+                for message in witness.heard:
                     if message.topic.endswith("/recognition"):
                         found[re.search(rb'"id":"([0-9a-f]{32})"', message.payload)[1].decode()].add(
                             message.payload
