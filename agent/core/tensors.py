@@ -134,7 +134,7 @@ class Preparation:
         height, width = target.shape[:2]
         if self._spec.interpolation == "auto":
             times = _halvings(part.shape[1] / width, part.shape[0] / height)
-            part = self._halved(part, times)
+            part = self._halved(_trimmed(part, 2**times), times)
         how = cv2.INTER_AREA if self._spec.interpolation == "area" else cv2.INTER_LINEAR
         _into(cv2.resize(part, (width, height), dst=target, interpolation=how), target)
 
@@ -152,7 +152,7 @@ class Preparation:
         _into(cv2.warpPerspective(part, matrix, size, dst=target, flags=flags, borderMode=edge), target)
 
     def _halved(self, part: Pixels, times: int) -> Pixels:
-        """`part` halved `times` times, in scratch; an odd last row or column is left out."""
+        """`part` halved `times` times, in scratch; odd last rows and columns are left out."""
         for step in range(times):
             height, width = part.shape[0] // 2, part.shape[1] // 2
             if not (height and width):
@@ -219,6 +219,15 @@ def _into(result: object, target: NDArray[Any]) -> NDArray[Any]:
 def _halvings(across: float, down: float) -> int:
     """How often a part that is `across` × `down` times too large is halved: while both are at least 2."""
     return max(0, int(np.log2(max(1.0, min(across, down)))))
+
+
+def _trimmed(part: Pixels, multiple: int) -> Pixels:
+    """The centre of `part` whose sides are whole multiples: less than half a pixel of the result is lost."""
+    down, across = part.shape[0] % multiple, part.shape[1] % multiple
+    if not (down or across):
+        return part
+    y, x = down // 2, across // 2
+    return part[y : part.shape[0] - (down - y), x : part.shape[1] - (across - x)]
 
 
 def _same_shape(box: Box, width: int, height: int) -> Box:
