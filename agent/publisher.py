@@ -12,17 +12,19 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from agent.core.delivery import Down, Lanes, Outcome, Status, Up
+from agent.core.errors import DeviceError
 from agent.core.types import Delivery, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from agent.core.clock import Clock
-    from agent.core.delivery import Ack, Signal, Stored
+    from agent.core.delivery import Ack, Network, Signal, Store
     from agent.core.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -36,59 +38,6 @@ _BIRTH: Final = 0
 
 _TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
 """What is no fault: the broker has the message, or will take it when somebody listens."""
-
-
-class Store(Protocol):
-    """Where facts wait: `adapters.outbox.Outbox`."""
-
-    sync_every_s: float
-    """Longest time until a fact is to survive a power cut."""
-
-    @property
-    def dirty(self) -> bool:
-        """Whether something waits for `sync`."""
-
-    def sync(self) -> None:
-        """Make what was put survive a power cut."""
-
-    def topics(self) -> tuple[str, ...]:
-        """Topics with waiting messages."""
-
-    def pending(self, after: int = 0, limit: int = 50, topic: str | None = None) -> Sequence[Stored]:
-        """Waiting messages in order."""
-
-    def delivered(self, seqs: Sequence[int]) -> None:
-        """Forget these."""
-
-    def age(self, elapsed_s: float) -> None:
-        """Let time pass."""
-
-
-class Network(Protocol):
-    """The way to the broker: `adapters.broker.Broker`."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the broker has let us in."""
-
-    @property
-    def last_error(self) -> str:
-        """Why not."""
-
-    def publish(self, token: int, message: Message) -> bool:
-        """Hand over a message; False when there is no connection."""
-
-    def service(self, timeout_s: float) -> Sequence[Signal]:
-        """Let the network work; what happened."""
-
-    def drop(self, reason: str) -> None:
-        """Break the connection."""
-
-    def wake(self) -> None:
-        """End `service` soon."""
-
-    def close(self, timeout_s: float) -> None:
-        """Say farewell."""
 
 
 class Publisher:
@@ -148,19 +97,17 @@ class Publisher:
         """Send what may be sent, wait for up to `timeout_s`, take in what happened.
 
         Raises:
-            DeviceError: the disk refuses; nothing is lost, call again later.
+            DeviceError: the disk refuses. Nothing is lost, and states still go out; call again later.
         """
         now = self._clock.monotonic()
-        if self._outbox.dirty and now - self._synced_at >= self._outbox.sync_every_s:
-            self._outbox.sync()
-            self._synced_at = now
-        if now - self._aged_at >= _AGE_EVERY_S:
-            self._outbox.age(now - self._aged_at)
-            self._aged_at = now
-        self._send(now)
-        for signal in self._broker.service(self._wait_s(now, timeout_s)):
-            self._take_in(signal)
-        self._delete_done()
+        failures: list[DeviceError] = []
+        for work in (self._tend_outbox, self._send, partial(self._listen, timeout_s), self._delete_done):
+            try:
+                work(now)
+            except DeviceError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def close(self, timeout_s: float = 3.0) -> None:
         """Make the last facts durable, give them and then `offline` half the time each, and say farewell.
@@ -174,10 +121,22 @@ class Publisher:
             while self._born and self._unfinished() and self._clock.monotonic() < began + timeout_s / 2:
                 self.step(0.1)
             self._say_offline(began + timeout_s)
-            self._delete_done()
+            self._delete_done(self._clock.monotonic())
         finally:
             self._born = False
             self._broker.close(max(0.1, began + timeout_s - self._clock.monotonic()))
+
+    def _tend_outbox(self, now: float) -> None:
+        if self._outbox.dirty and now - self._synced_at >= self._outbox.sync_every_s:
+            self._synced_at = now
+            self._outbox.sync()
+        if now - self._aged_at >= _AGE_EVERY_S:
+            self._outbox.age(now - self._aged_at)
+            self._aged_at = now
+
+    def _listen(self, timeout_s: float, now: float) -> None:
+        for signal in self._broker.service(self._wait_s(now, timeout_s)):
+            self._take_in(signal)
 
     def _send(self, now: float) -> None:
         if not self._born:
@@ -276,7 +235,7 @@ class Publisher:
         log.log(logging.DEBUG if text == self._complaint else logging.WARNING, "%s", text)
         self._complaint = text
 
-    def _delete_done(self) -> None:
+    def _delete_done(self, _now: float) -> None:
         if self._done:
             self._outbox.delivered(self._done)
             self._done = []

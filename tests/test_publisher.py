@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from agent.adapters.broker import Broker, BrokerSettings
 from agent.adapters.outbox import Outbox
 from agent.adapters.system import SystemClock
+from agent.core.errors import DeviceError
 from agent.core.types import Message
 from agent.core.wire import Wire, encode
 from agent.publisher import Publisher
@@ -278,11 +280,34 @@ def test_a_fact_that_is_too_big_for_the_broker_is_kept_and_holds_up_no_other(
         s.until(lambda: s.outbox.depth()[0] == 1)
 
 
+def test_while_the_disk_is_full_states_go_out_and_later_everything_arrives(tmp_path: Path) -> None:
+    """The kernel refuses to let files of this process grow, as a full disk does."""
+    with Mosquitto(tmp_path) as m, Subscriber(m.port) as ear, sender(tmp_path, m.url) as s:
+        s.outbox.put([fact(n) for n in range(10)])
+        s.until_online()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        log_bytes = (tmp_path / "outbox.db-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log_bytes, hard))
+        try:
+            with pytest.raises(DeviceError, match=r"outbox\.db: delivered: "):
+                s.until_empty()
+            s.publisher.set_state(WIRE.health("failed", {"disk": "full"}, UTC))
+            for _ in range(3):
+                with pytest.raises(DeviceError):
+                    s.publisher.step(0.1)
+            ear.wait_for(lambda heard: any("health" in h.topic for h in heard))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        s.until_empty()
+        assert facts_in(ear.wait_for(lambda heard: len(facts_in(heard)) == 10)) == [*range(10)]
+
+
 CHILD = """
 import sys, threading
 from agent.adapters.broker import Broker, BrokerSettings
 from agent.adapters.outbox import Outbox
 from agent.adapters.system import SystemClock
+from agent.core.errors import DeviceError
 from agent.core.types import Message
 from agent.core.wire import Wire, encode
 from agent.publisher import Publisher

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.clock import Backoff
 
@@ -68,6 +68,59 @@ class Ack:
 
 
 Signal = Up | Down | Ack
+
+
+class Store(Protocol):
+    """Where facts wait: `adapters.outbox.Outbox`."""
+
+    sync_every_s: float
+    """Longest time until a fact is to survive a power cut."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something waits for `sync`."""
+
+    def sync(self) -> None:
+        """Make what was put survive a power cut."""
+
+    def topics(self) -> tuple[str, ...]:
+        """Topics with waiting messages."""
+
+    def pending(self, after: int = 0, limit: int = 50, topic: str | None = None) -> Sequence[Stored]:
+        """Waiting messages in order."""
+
+    def delivered(self, seqs: Sequence[int]) -> None:
+        """Forget these."""
+
+    def age(self, elapsed_s: float) -> None:
+        """Let time pass."""
+
+
+class Network(Protocol):
+    """The way to the broker: `adapters.broker.Broker`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+
+    @property
+    def last_error(self) -> str:
+        """Why not."""
+
+    def publish(self, token: int, message: Message) -> bool:
+        """Hand over a message; False when there is no connection."""
+
+    def service(self, timeout_s: float) -> Sequence[Signal]:
+        """Let the network work; what happened."""
+
+    def drop(self, reason: str) -> None:
+        """Break the connection."""
+
+    def wake(self) -> None:
+        """End `service` soon."""
+
+    def close(self, timeout_s: float) -> None:
+        """Say farewell."""
 
 
 @dataclass(frozen=True, slots=True)
