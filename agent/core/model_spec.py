@@ -58,8 +58,8 @@ class InputSpec:
             value = getattr(self, name)
             if len(value) != 3 or not all(isfinite(number) for number in value):
                 raise ValueError(f"input.{name}: expected three finite numbers, found {quoted(value)}")
-        if min(self.std) <= 0:
-            raise ValueError(f"input.std: expected numbers above 0, found {list(self.std)}")
+        if min(self.std) < 1e-6:  # pixel values up to 1e9 keep far from the limits of float32
+            raise ValueError(f"input.std: expected numbers of at least 0.000001, found {list(self.std)}")
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -82,7 +82,10 @@ BAD = {
     "a list for the input": (with_([], "input"), "input: expected an object of fields, found list []"),
     "two means": (with_([1, 2], "input", "mean"), "input.mean: expected three numbers, found list [1, 2]"),
     "a mean beyond all bounds": (with_([1e300, 0, 0], "input", "mean"), "input.mean: expected three numbers"),
-    "a std of zero": (with_([1, 0, 1], "input", "std"), "input.std: expected numbers above 0, found"),
+    "a std of zero": (
+        with_([1, 0, 1], "input", "std"),
+        "input.std: expected numbers of at least 0.000001, found",
+    ),
     "a std that overflows": (
         json.dumps(GOOD).replace("255", "1e999").encode(),
         "input.std: expected three numbers",

@@ -142,10 +142,13 @@ def _read(path: Path, limit: int, what: str) -> bytes:
         ModelError: it cannot be read, is no file, or is larger.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             raise ModelError(f"{path}: expected {what}, found no regular file")
+        if status.st_size > limit:
+            raise ModelError(f"{path}: expected {what} of at most {limit} bytes, found {status.st_size}")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = file.read(limit + 1)  # it may have grown meanwhile
     except OSError as error:
         raise ModelError(f"{path}: expected {what}, found: {error.strerror}") from error
     if len(data) > limit:
