@@ -2,8 +2,7 @@
 
 Each sampled reference plays the query twice. Left out alone, its product should be found: the best answer
 is right or wrong. With all of its product left out, the best answer is wrong whatever it is: that is how a
-product looks that the catalogue does not hold. Both halves weigh the same: half of what a camera sees is
-taken to be unknown.
+product looks that the catalogue does not hold. The halves are weighed by `UNKNOWN_SHARE`.
 """
 
 from __future__ import annotations
@@ -30,8 +29,13 @@ LEAST_QUERIES = 20
 LEAST_PRODUCTS = 5
 """Below these the default curve is the better guess."""
 
+UNKNOWN_SHARE = 0.2
+"""Of what a camera sees, how much is taken to be missing from the catalogue, and as like to its products as
+they are to each other. Measured with a public MobileNet on groceries, 20 of 81 products missing, two splits, at
+probability 0.9: of what was named 91 and 93 % were right (0.5: all, of a quarter as many; 0.1: 84 and 88 %)."""
+
 _BLOCK = 8_192  # references compared at once: 2,000 × 8,192 float32 are 64 MB
-_RIDGE = 1.0  # one observation's worth of doubt about each weight; keeps them finite where all is separable
+_RIDGE = 1.0  # one observation's worth of doubt about each slope; keeps them finite where all is separable
 _STEPS = 50
 _SETTLED = 1e-9
 
@@ -51,46 +55,53 @@ def calibrate(keys: NDArray[np.uint64], vectors: Vectors) -> Calibration:
     unknown_features = np.stack([best, best - second], axis=1)
     features = np.concatenate([known_features, unknown_features])
     outcome = np.concatenate([right, np.zeros(len(queries), bool)])
-    bias, similarity, margin = fit(features, outcome)
+    weight = np.repeat([2 * (1 - UNKNOWN_SHARE), 2 * UNKNOWN_SHARE], len(queries))
+    bias, similarity, margin = fit(features, outcome, weight)
     source = f"{len(queries)} of {len(keys)} references of {count} products, each left out"
     return Calibration(bias=bias, similarity=similarity, margin=margin, source=source)
 
 
-def fit(features: NDArray[np.float64], outcome: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Logistic regression of `outcome` `(N,)` on `features` `(N, 2)`: bias and two weights of 0 or more.
+def fit(
+    features: NDArray[np.float64], outcome: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """Logistic regression of `outcome` `(N,)` on `features` `(N, 2)`: bias and two slopes of 0 or more.
 
-    A weight that would be negative is left out and the rest fitted again: a nearer or clearer answer must not
+    `weight` `(N,)` says how many observations each one stands for.
+
+    A slope that would be negative is left out and the rest fitted again: a nearer or clearer answer must not
     become less probable.
     """
     kept = [0, 1]
     while kept:
-        bias, weights = _fit(features[:, kept], outcome)
-        if (weights >= 0).all():
+        bias, slopes = _fit(features[:, kept], outcome, weight)
+        if (slopes >= 0).all():
             break
-        kept.pop(int(np.argmin(weights)))
+        kept.pop(int(np.argmin(slopes)))
     else:
-        bias, weights = _fit(features[:, :0], outcome)
+        bias, slopes = _fit(features[:, :0], outcome, weight)
     full = np.zeros(2)
-    full[kept] = weights
+    full[kept] = slopes
     return round(bias, 6), round(float(full[0]), 6), round(float(full[1]), 6)
 
 
-def _fit(features: NDArray[np.float64], outcome: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:
-    """Newton's method on standardised features, with a ridge on the weights but not on the bias."""
+def _fit(
+    features: NDArray[np.float64], outcome: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Newton's method on standardised features, with a ridge on the slopes but not on the bias."""
     middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
     design = np.column_stack([np.ones(len(features)), (features - middle) / spread])
     ridge = np.diag([1e-6, *[_RIDGE] * features.shape[1]])
     beta = np.zeros(design.shape[1])
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        gradient = design.T @ (outcome - p) - ridge @ beta
-        curvature = (design.T * np.maximum(p * (1 - p), 1e-6)) @ design + ridge
+        gradient = design.T @ (weight * (outcome - p)) - ridge @ beta
+        curvature = (design.T * weight * np.maximum(p * (1 - p), 1e-6)) @ design + ridge
         step = np.linalg.solve(curvature, gradient)
         beta += np.clip(step, -5, 5)  # far from the answer a full step may overshoot
         if np.abs(step).max() < _SETTLED:
             break
-    weights = beta[1:] / spread
-    return float(beta[0] - weights @ middle), weights
+    slopes = beta[1:] / spread
+    return float(beta[0] - slopes @ middle), slopes
 
 
 def _sample(products: NDArray[np.uint64]) -> NDArray[np.int64]:
