@@ -91,11 +91,14 @@ class Manifest:
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
-    """The bytes of `manifest.json`: `parse_manifest(dump_manifest(m), …) == m`."""
+    """The bytes of `manifest.json`: `parse_manifest(dump_manifest(m), …) == m`.
+
+    They end with the last bracket, so that a file which lost its end is never whole.
+    """
     head = {"schema": MANIFEST_SCHEMA, "release": manifest.release, "created_utc": manifest.created_utc}
     document = head | _document(manifest) | {"seal": manifest.seal}
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode() + b"\n"
+    return text.encode()
 
 
 def parse_manifest(data: bytes, name: str) -> Manifest:
