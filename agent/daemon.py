@@ -9,6 +9,7 @@ import logging
 import platform
 import signal
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.wire import Wire
 from agent.metrics import Metrics
-from agent.parts import load_eyes, make_pipeline, open_outbox
+from agent.parts import load_eyes, lock_state, make_pipeline, open_outbox
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
 
@@ -38,6 +39,10 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
 """Longest wait of a loop that has nothing to do. The watchdog is fed at least this often."""
+
+TICK_S = 0.25
+"""Beat of the main thread, and so the longest time until a fact survives a power cut while the publish thread
+waits for a broker that does not answer."""
 
 JOIN_S = 5.0
 """How long stopping waits for each thread; a reader that hangs in a driver is left behind."""
@@ -64,6 +69,7 @@ class Daemon:
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
         self._eyes, self._catalogue = load_eyes(self._settings)
+        self._state_lock = lock_state(self._settings)
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
         broker = Broker(self._settings.mqtt, self._wire.root, self._wire.availability("offline"), clock)
@@ -94,12 +100,15 @@ class Daemon:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._catalogue.release}")
         log.info("ready: %d cameras, catalogue %s", len(self._captures), self._catalogue.release)
-        while not self._clock.wait(IDLE_S):
+        while not self._clock.wait(TICK_S):
             if self._reload.is_set():
                 self._reload.clear()
                 self._read_config_again()
             for capture in self._captures.values():
                 capture.look_for_stall()
+            if self._outbox.dirty:
+                with suppress(DeviceError):  # the publish thread meets it too, and says so
+                    self._outbox.sync()
         self._stop()
 
     def _idle_s(self) -> float:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from agent.adapters.catalogue import open_catalogue
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.adapters.outbox import Outbox
+from agent.adapters.system import Lock
 from agent.config import Settings, load_config
-from agent.core.errors import DeviceError
+from agent.core.errors import ConfigError, DeviceError
 from agent.pipeline import CameraPlan, Pipeline
 
 if TYPE_CHECKING:
@@ -43,17 +44,27 @@ def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Catalogue) -> P
     return Pipeline(eyes, catalogue, plans, settings.decision, settings.tracking)
 
 
-def open_outbox(settings: Settings) -> Outbox:
-    """The disk queue in the state directory, which is made where it is missing.
+def lock_state(settings: Settings) -> Lock:
+    """Make the state directory where it is missing, and hold it: two daemons would send each fact twice.
 
     Raises:
-        DeviceError: the directory cannot be made or written.
+        ConfigError: another process holds it.
+        DeviceError: it cannot be made or written.
     """
     folder = Path(settings.state_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return Lock(folder / "lock")
+    except BlockingIOError:
+        raise ConfigError(
+            f"state_dir: expected a directory of this process alone, found {folder} in use by another"
+        ) from None
     except OSError as error:
         raise DeviceError(
-            f"state_dir: expected a directory that can be made, found {folder}: {error.strerror}"
+            f"state_dir: expected a directory that can be written, found {folder}: {error.strerror}"
         ) from None
-    return Outbox(folder / "outbox.db", settings.outbox)
+
+
+def open_outbox(settings: Settings) -> Outbox:
+    """The disk queue in the state directory. Raises DeviceError when the disk refuses."""
+    return Outbox(Path(settings.state_dir) / "outbox.db", settings.outbox)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import threading
@@ -53,6 +54,28 @@ class Notifier:
                 sock.sendto(state.encode(), self._address)
             except OSError:
                 return
+
+
+class Lock:
+    """A file that one process holds until it ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it.
+
+        Raises:
+            BlockingIOError: another process holds it.
+            OSError: it cannot be opened.
+        """
+        self._file = path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise
+
+    def release(self) -> None:
+        """Give it back before the process ends."""
+        self._file.close()
 
 
 def resident_mb() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import struct
@@ -17,7 +18,7 @@ from tests.support.road import Road, photos_camera, spotter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-RANDOM_CASES = 34
+RANDOM_CASES = 36
 """Random damage per kind of file; with the named cases below, more than 200 in all."""
 
 
@@ -72,6 +73,16 @@ def named(good: dict[str, bytes]) -> list[Hostile]:
     return cases
 
 
+def says_the_same(spec: bytes, good: bytes) -> bool:
+    """Whether a damaged description still describes the same model: only words meant for people differ."""
+    prose = ("name", "provenance", "licence")
+    try:
+        ours, theirs = json.loads(spec), json.loads(good)
+        return {**ours, **dict.fromkeys(prose)} == {**theirs, **dict.fromkeys(prose)}
+    except (ValueError, TypeError):
+        return False
+
+
 def flipped(good: dict[str, bytes]) -> list[Hostile]:
     """Bits flipped at random places."""
     rng = random.Random(2)
@@ -81,7 +92,8 @@ def flipped(good: dict[str, bytes]) -> list[Hostile]:
             damaged = bytearray(data)
             for _ in range(rng.choice([1, 3, 20])):
                 damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
-            cases.append(Hostile(target, f"bits flipped, {number}", bytes(damaged)))
+            if target != "spec" or not says_the_same(bytes(damaged), data):
+                cases.append(Hostile(target, f"bits flipped, {number}", bytes(damaged)))
     return cases
 
 
@@ -115,7 +127,8 @@ def run(original: Road, case: Hostile, folder: Path) -> str:
         done = spotter("check", "-c", str(road.config))
         expected = {78}
     shutil.rmtree(folder)
-    lines = done.stderr.strip().splitlines()
+    # The TFLite library says on its own that it was opened, which it is before an index is looked at.
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: Created TensorFlow")]
     says_which = lines and (str(target) in lines[0] or target.name in lines[0])
     if done.returncode in expected and len(lines) == 1 and lines[0].startswith("spotter: ") and says_which:
         return ""

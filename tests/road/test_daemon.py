@@ -121,6 +121,16 @@ def test_a_camera_that_cannot_work_hurts_no_other(built: tuple[Road, Mosquitto],
         assert daemon.stop() == 0
 
 
+def test_a_second_daemon_with_the_same_state_is_refused(road: Road) -> None:
+    road.configure(camera(road, "cam"), decision=ONE_LOOK)
+    with road.start() as first:
+        first.wait_for("ready")
+        with road.start("second.log") as second:
+            assert second.process.wait(30) == 78
+            assert "in use by another" in second.text()
+        assert first.stop() == 0
+
+
 def test_a_model_that_is_missing_is_exit_code_78(road: Road) -> None:
     road.configure(camera(road, "cam"), model={"file": "/nowhere/model.tflite"})
     with road.start() as daemon:

@@ -43,7 +43,7 @@ class Road:
     """A folder with everything one device has."""
 
     folder: Path
-    broker_port: int = 0
+    broker_port: int = 1883
     model: Path = field(init=False)
     catalogue: Path = field(init=False)
     state: Path = field(init=False)
