@@ -23,7 +23,9 @@ def add(verbs: Verbs) -> None:
         "spotter record -c spotter.yaml --camera shelf-1 --seconds 60 OUT",
         do,
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="directory of the recording; must not hold one already")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="directory of the recording; must not hold one already"
+    )
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="which camera (default: the first)")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds (default: Ctrl-C)")

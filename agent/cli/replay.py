@@ -29,7 +29,9 @@ def add(verbs: Verbs) -> None:
         "spotter replay -c spotter.yaml RECORDING",
         do,
     )
-    parser.add_argument("recording", type=Path, metavar="RECORDING", help="directory that `spotter record` wrote")
+    parser.add_argument(
+        "recording", type=Path, metavar="RECORDING", help="directory that `spotter record` wrote"
+    )
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="treat every frame as from this camera")
     parser.add_argument(
