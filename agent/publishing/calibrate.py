@@ -31,9 +31,9 @@ LEAST_PRODUCTS = 5
 
 UNKNOWN_SHARE = 0.2
 """Of what a camera sees, how much is taken to be missing from the catalogue, and as like to its products as
-they are to each other. Measured with a public MobileNet on groceries, 20 of 81 products missing, in two splits,
-at probability 0.9: of what was named 91 and 93 % were right (0.5: all, but a quarter as many named; 0.1: 84 and
-88 %)."""
+they are to each other. Measured with a public MobileNet on groceries, 20 of 81 products missing, two splits,
+at probability 0.9: of what was named 91 and 93 % were right (with 0.5: all, but a quarter as many named; with
+0.1: 84 and 88 %)."""
 
 _BLOCK = 8_192  # references compared at once: 2,000 × 8,192 float32 are 64 MB
 _RIDGE = 1.0  # one observation's worth of doubt about each slope; keeps them finite where all is separable
