@@ -4,7 +4,7 @@
                                           aisle bay tags; others are kept as they are
     <sku>/*.jpg                           without products.csv: one folder of pictures per product
 
-Rows stream. What grows with their number is one dictionary of SKUs, about 150 MB for a million.
+Rows stream. What grows with their number is one dictionary of SKUs, about 120 MB for a million.
 """
 
 from __future__ import annotations
