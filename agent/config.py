@@ -11,6 +11,7 @@ from agent.adapters.broker import BrokerSettings
 from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
+from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.errors import ConfigError
 from agent.core.evidence import DecisionSettings
@@ -72,7 +73,10 @@ class Settings:
     device: str = setting("name of this device, unique within the site: the third part of every topic")
     state_dir: str = setting("directory for what must survive a restart", "/var/lib/spotter")
     model: EmbedderSettings = setting("the embedding model")
-    catalogue: CatalogueSettings = setting("the products to recognise")
+    catalogue: CatalogueSettings | None = setting(
+        "the products to recognise, until a release is synced", None
+    )
+    sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
     outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
@@ -83,6 +87,10 @@ class Settings:
     def __post_init__(self) -> None:
         check_topic_part("site", self.site)
         check_topic_part("device", self.device)
+        if self.catalogue is None and self.sync is None:
+            raise ValueError(
+                "catalogue: expected the products to recognise, or sync to get them, found neither"
+            )
         if not self.cameras:
             raise ValueError("cameras: expected at least one camera, found none")
         ids = [camera.id for camera in self.cameras]

@@ -1,6 +1,7 @@
 """The running agent: builds the parts, owns every thread, the signals and the watchdog.
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ publish (one)      main: signals, stalls
+                       sync (one) ──another catalogue──▶ recognise
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import platform
 import signal
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.adapters.broker import Broker
 from agent.adapters.camera import open_camera
+from agent.adapters.embedder import load_embedder
+from agent.adapters.library import Library
 from agent.apps.watch import Watch
 from agent.capturing import Capture, Lost
 from agent.channel import Latest
@@ -24,15 +29,25 @@ from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.wire import Wire
 from agent.metrics import Metrics
-from agent.parts import load_eyes, lock_state, make_pipeline, open_outbox
+from agent.parts import (
+    index_status,
+    lock_state,
+    make_pipeline,
+    make_sync,
+    open_generation,
+    open_memory,
+    open_outbox,
+)
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
+from agent.updating import Updater
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
+    from agent.core.syncing import Generation
     from agent.core.types import Frame, Message
 
 log = logging.getLogger(__name__)
@@ -68,7 +83,8 @@ class Daemon:
         self._mailbox: Latest[Frame | Lost] = Latest()
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
-        self._eyes, self._catalogue = load_eyes(self._settings)
+        self._eyes = load_embedder(self._settings.model)
+        self._catalogue = open_memory(self._settings, self._eyes)
         self._state_lock = lock_state(self._settings)
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
@@ -86,6 +102,7 @@ class Daemon:
             clock=clock,
             metrics=self.metrics,
         )
+        self._updater = self._make_updater()
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
@@ -94,8 +111,11 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
         self._eyes.invoke_once()
         self._publisher.set_state(self._info())
+        self._say_index(None)
         self._start("publish", self._publish)
         self._start("recognise", partial(self._recogniser.run, self._idle_s()))
+        if self._updater is not None:
+            self._start("sync", self._updater.run)
         for camera in self._settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._catalogue.release}")
@@ -119,7 +139,7 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self._mailbox.close()
-        for name in ("capture", "recognise", "publish"):
+        for name in ("sync", "capture", "recognise", "publish"):
             self._publisher.wake()
             for thread in self._threads:
                 if thread.name.startswith(name):
@@ -179,6 +199,35 @@ class Daemon:
     def _say_camera(self, camera: str, state: str, reason: str) -> None:
         log.info("camera %s is %s%s", camera, state, f": {reason}" if reason else "")
         self._publisher.set_state(self._wire.camera_status(camera, state, reason, self._clock.utc()))
+
+    def _make_updater(self) -> Updater | None:
+        settings = self._settings
+        if settings.sync is None:
+            return None
+        return Updater(
+            sync=make_sync(settings, self._eyes, self._clock),
+            shelf=Library(Path(settings.state_dir)),
+            use=self._use,
+            say=self._say_index,
+            clock=self._clock,
+            interval_s=settings.sync.interval_s,
+            in_use=self._catalogue.release,
+        )
+
+    def _use(self, generation: Generation) -> None:
+        """Recognise with it. The old catalogue goes when the last frame has let it go."""
+        self._catalogue = open_generation(self._settings, self._eyes, generation)
+        self._recogniser.adopt(self._catalogue)
+        self._publisher.set_state(self._info())
+
+    def _say_index(self, next_s: float | None) -> None:
+        """Tell the broker how the catalogue and syncing stand. `next_s`: seconds until the next round."""
+        utc = self._clock.utc()
+        next_utc = None if next_s is None else utc + next_s
+        status = replace(index_status(self._settings, next_utc), release=self._catalogue.release)
+        self._publisher.set_state(self._wire.index(status, utc))
+        causes = {"sync": status.error} if status.error else {}
+        self._publisher.set_state(self._wire.health("degraded" if causes else "ok", causes, utc))
 
     def _info(self) -> Message:
         return self._wire.info(

@@ -1,21 +1,37 @@
-"""The parts that the daemon and the verbs build alike: eyes, catalogue, pipeline, outbox."""
+"""The parts that the daemon and the verbs build alike: eyes, catalogue, pipeline, outbox, sync."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue import open_catalogue
+from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
+from agent.adapters.server import IndexServer
 from agent.adapters.system import Lock
 from agent.config import Settings, load_config
-from agent.core.errors import ConfigError, DeviceError
+from agent.core.errors import CatalogueError, ConfigError, DeviceError
+from agent.core.evidence import DEFAULT_CALIBRATION
+from agent.core.wire import IndexStatus
 from agent.pipeline import CameraPlan, Pipeline
+from agent.sync import Sync, Taker
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
+    from agent.core.clock import Clock
+    from agent.core.evidence import Calibration
+    from agent.core.syncing import Generation
+    from agent.core.types import Candidate, Product
+    from agent.pipeline import Memory
+
+log = logging.getLogger(__name__)
 
 
 def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
@@ -25,20 +41,141 @@ def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
         ConfigError: the configuration, the model or the catalogue is wrong, or they do not belong together.
     """
     settings = load_config(config) if isinstance(config, str) else config
-    return _load(settings.model, settings.catalogue.path)
+    eyes = load_embedder(settings.model)
+    return eyes, open_current(settings, eyes)
 
 
 def load_eyes_from(model: str, release: str) -> tuple[Embedder, Catalogue]:
     """The same from two paths. Raises as `load_eyes`."""
-    return _load(EmbedderSettings(file=model), release)
+    eyes = load_embedder(EmbedderSettings(file=model))
+    return eyes, open_catalogue(Path(release), eyes.fingerprint, eyes.dimension)
 
 
-def _load(model: EmbedderSettings, path: str) -> tuple[Embedder, Catalogue]:
-    eyes = load_embedder(model)
-    return eyes, open_catalogue(Path(path), eyes.fingerprint, eyes.dimension)
+def open_current(settings: Settings, eyes: Embedder) -> Catalogue:
+    """What to recognise with: the current generation where there is sync, otherwise the configured directory.
+
+    A generation that cannot be used is passed over: the one before, and then the directory, take its place.
+
+    Raises:
+        CatalogueError: there is nothing that can be used.
+    """
+    problems = []
+    for folder in _folders(settings):
+        try:
+            return open_catalogue(folder, eyes.fingerprint, eyes.dimension)
+        except CatalogueError as error:
+            problems.append(str(error))
+    for problem in problems[:-1]:
+        log.error("passed over: %s", problem)
+    if problems:
+        raise CatalogueError(problems[-1])
+    raise CatalogueError(f"{settings.state_dir}: expected a release, found none yet: run `spotter sync`")
 
 
-def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Catalogue) -> Pipeline:
+def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Catalogue:
+    """One that is on the disk. Raises CatalogueError when it cannot be used."""
+    folder = Library(Path(settings.state_dir)).folder(generation)
+    return open_catalogue(folder, eyes.fingerprint, eyes.dimension)
+
+
+def open_memory(settings: Settings, eyes: Embedder) -> Memory:
+    """The same for the daemon: where there is sync it begins without a catalogue, which will come.
+
+    Raises:
+        CatalogueError: there is nothing that can be used, and no sync to get it.
+    """
+    try:
+        return open_current(settings, eyes)
+    except CatalogueError as error:
+        if settings.sync is None:
+            raise
+        log.warning("everything is unknown until a release is synced: %s", error)
+        return Nothing()
+
+
+def _folders(settings: Settings) -> list[Path]:
+    """Catalogue directories, best first."""
+    folders = []
+    if settings.sync is not None:
+        library = Library(Path(settings.state_dir))
+        generations = (library.current(), library.previous())
+        folders = [library.folder(generation) for generation in generations if generation]
+    return folders + ([Path(settings.catalogue.path)] if settings.catalogue else [])
+
+
+class Nothing:
+    """A catalogue without products: everything is unknown."""
+
+    release = ""
+
+    @property
+    def calibration(self) -> Calibration:
+        """Never asked for a probability."""
+        return DEFAULT_CALIBRATION
+
+    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
+        """Per row nothing."""
+        return [()] * len(embeddings)
+
+    def product(self, no: int) -> Product:
+        """There is none. Raises CatalogueError."""
+        raise CatalogueError(f"product {no}: expected a catalogue, found none yet")
+
+    def reference(self, key: int) -> str:
+        """There is none. Raises CatalogueError."""
+        raise CatalogueError(f"reference {key}: expected a catalogue, found none yet")
+
+
+def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
+    """Rounds against the configured server.
+
+    Raises:
+        ConfigError: none is configured, or its root metadata or certificates cannot be used.
+    """
+    if settings.sync is None:
+        raise ConfigError("sync: expected the server that releases come from, found no such key")
+    state = Path(settings.state_dir)
+    taker = Taker(
+        device=f"{settings.site}/{settings.device}",
+        channel=settings.sync.channel,
+        fingerprint=eyes.fingerprint,
+    )
+
+    def trial(folder: Path) -> str:
+        catalogue = open_catalogue(folder, eyes.fingerprint, eyes.dimension)
+        catalogue.close()
+        return catalogue.release
+
+    return Sync(IndexServer(settings.sync, state / "tuf", clock), Library(state), taker, trial, clock)
+
+
+def index_status(settings: Settings, next_poll_utc: float | None = None) -> IndexStatus:
+    """What the disk says of the catalogue in use, and of syncing. Nothing is verified."""
+    library = Library(Path(settings.state_dir))
+    generation = library.current() if settings.sync else None
+    folder = next(iter(_folders(settings)), None)
+    notes, manifest, error = library.notes(), None, ""
+    try:
+        manifest = read_manifest(folder) if folder else None
+    except CatalogueError as damaged:
+        error = str(damaged)
+    return IndexStatus(
+        release=manifest.release if manifest else "",
+        model=f"{manifest.model.name} {manifest.model.fingerprint[:12]}" if manifest else "",
+        channel=generation.channel if generation else "",
+        number=generation.number if generation else 0,
+        products=manifest.products if manifest else 0,
+        references=manifest.references if manifest else 0,
+        size_bytes=manifest.index.size + manifest.table.size if manifest else 0,
+        last_sync_utc=notes.last_sync_utc,
+        last_sync_bytes=notes.last_bytes,
+        next_poll_utc=next_poll_utc,
+        note=notes.note,
+        error=error or (notes.error if settings.sync else ""),
+    )
+
+
+def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Memory) -> Pipeline:
     """The pipeline of a configuration."""
     plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
     return Pipeline(eyes, catalogue, plans, settings.decision, settings.tracking)

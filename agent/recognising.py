@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.types import Event, Frame, Message, Recognition
     from agent.metrics import Metrics
-    from agent.pipeline import Pipeline
+    from agent.pipeline import Memory, Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class App(Protocol):
 
 
 class Recogniser:
-    """The loop. `replace` may be called from another thread; it takes effect between two frames."""
+    """The loop. Other threads may call `replace` and `adopt`; they take effect between two frames."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Recogniser:
         self._pipeline = pipeline
         self._cameras = tuple(cameras)
         self._next: tuple[Pipeline, tuple[str, ...]] | None = None
+        self._memory: Memory | None = None  # the latest that was adopted
         self._app = app
         self._mailbox = mailbox
         self._store = store
@@ -75,6 +76,10 @@ class Recogniser:
         """Go on with another pipeline from the next frame; what the old one followed ends."""
         self._next = (pipeline, tuple(cameras))
 
+    def adopt(self, memory: Memory) -> None:
+        """Compare with another catalogue from the next frame; no frame waits for it."""
+        self._memory = memory
+
     def run(self, idle_s: float) -> None:
         """Until the process stops and the mailbox is empty. `idle_s`: the longest wait for a frame."""
         while True:
@@ -83,6 +88,8 @@ class Recogniser:
             self._feed()
             if self._next is not None:
                 self._switch(*self._next)
+            if self._memory is not None:
+                self._pipeline.catalogue = self._memory
             if item is not None:
                 self._handle(item[1])
             elif stopping:

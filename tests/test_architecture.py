@@ -22,7 +22,9 @@ FLOORS = {
     "pipeline": 3,
     "publisher": 3,
     "capturing": 3,
+    "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
+    "updating": 4,  # drives sync
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "parts": 5,

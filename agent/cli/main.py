@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from agent.cli import bench, catalog, check, find, model, record, replay, run, version
+from agent.cli import bench, catalog, check, find, model, record, replay, rollback, run, status, sync, version
 from agent.core.errors import AgentError, ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_CONFIG = 78
 
-VERBS = (run, check, find, record, replay, catalog, model, bench, version)
+VERBS = (run, check, find, sync, status, rollback, record, replay, catalog, model, bench, version)
 """Each has `add(verbs)`, which describes its arguments and names the function that does it. Everything heavy
 is imported by that function, so that `--help` and `version` answer at once."""
 

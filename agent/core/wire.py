@@ -3,6 +3,7 @@
     {prefix}/{site}/{device}/availability           retained   `online` or `offline`, bare text
     {prefix}/{site}/{device}/info                   retained   what runs there
     {prefix}/{site}/{device}/health                 retained   ok, degraded or failed, and why
+    {prefix}/{site}/{device}/index                  retained   the catalogue in use, and how syncing stands
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline or stalled, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -41,7 +42,7 @@ _DIGITS: Final = 4
 component), coarser than the last-bit noise between machines."""
 
 _RESERVED_CAMERAS: Final = frozenset({"command"})
-_DEVICE_KINDS: Final = frozenset({"availability", "info", "health"})
+_DEVICE_KINDS: Final = frozenset({"availability", "info", "health", "index"})
 _CAMERA_KINDS: Final = {"status": "camera_status", "recognition": "recognition"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -95,6 +96,24 @@ def content(payload: bytes) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexStatus:
+    """The catalogue that a device recognises with, and how syncing it stands."""
+
+    release: str  # id of the catalogue; empty while there is none
+    model: str  # name and fingerprint of the model that made it; empty while there is none
+    channel: str = ""  # empty for a catalogue that did not come by sync
+    number: int = 0  # of the release within the channel; 0 for a catalogue that did not come by sync
+    products: int = 0
+    references: int = 0
+    size_bytes: int = 0  # on disk
+    last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
+    last_sync_bytes: int = 0  # sent and received in the last round
+    next_poll_utc: float | None = None  # s, Unix; None without sync
+    note: str = ""  # why a release is not taken although nothing is wrong
+    error: str = ""  # what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +180,22 @@ class Wire:
             raise ValueError(f"health: expected one of {HEALTHS}, causes exactly when not ok, found {found}")
         body = {"state": state, "causes": [{"part": p, "reason": causes[p]} for p in sorted(causes)]}
         return self._state("health", self._encoded(body, utc), utc)
+
+    def index(self, index: IndexStatus, utc: float) -> Message:
+        """What is recognised with, and how syncing stands.
+
+        Raises:
+            ValueError: a time that is no time.
+        """
+        body = asdict(index) | {
+            "release": index.release or None,
+            "model": index.model or None,
+            "channel": index.channel or None,
+            "last_sync": None if index.last_sync_utc is None else rfc3339(index.last_sync_utc),
+            "next_poll": None if index.next_poll_utc is None else rfc3339(index.next_poll_utc),
+        }
+        del body["last_sync_utc"], body["next_poll_utc"]
+        return self._state("index", self._encoded(body, utc), utc)
 
     def camera_status_topic(self, camera: str) -> str:
         """Where a camera's status is retained.

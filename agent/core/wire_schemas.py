@@ -34,6 +34,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         },
         "info": _info(),
         "health": _health(),
+        "index": _index(),
         "camera_status": _camera_status(),
         "recognition": _recognition(),
     }
@@ -78,6 +79,31 @@ def _health() -> dict[str, Any]:
         "health",
         "How the device is. Retained.",
         {"state": {"enum": list(HEALTHS)}, "causes": {"type": "array", "items": cause}},
+    )
+
+
+def _index() -> dict[str, Any]:
+    time_or_null = {"anyOf": [_TIME, {"type": "null"}]}
+    return _message(
+        "index",
+        "The catalogue that the device recognises with, and how syncing it stands. Retained.",
+        {
+            "release": {**_NAME_OR_NULL, "description": "id of the catalogue; null while there is none"},
+            "model": {**_NAME_OR_NULL, "description": "that made its vectors"},
+            "channel": {
+                **_NAME_OR_NULL,
+                "description": "null when it did not come by sync; number is 0 then",
+            },
+            "number": {**_COUNT, "description": "of the release within its channel"},
+            "products": _COUNT,
+            "references": _COUNT,
+            "size_bytes": {**_COUNT, "description": "on disk"},
+            "last_sync": {**time_or_null, "description": "when it was last known to be up to date"},
+            "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round"},
+            "next_poll": {**time_or_null, "description": "null without sync"},
+            "note": {**_TEXT, "description": "why a release is not taken although nothing is wrong"},
+            "error": {**_TEXT, "description": "empty when nothing is wrong"},
+        },
     )
 
 

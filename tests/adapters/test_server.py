@@ -78,7 +78,9 @@ STORIES = {
     "more than all of it is here": Story(here=BLOB + b"more", asked=1),
     "what is here is something else": Story(here=b"x" * 1000, asked=2),
     "all that is here is something else": Story(here=b"x" * len(BLOB), asked=1),
-    "a server that sends everything although a part was asked": Story([does.promise(0)], here=BLOB[:9], asked=1),
+    "a server that sends everything although a part was asked": Story(
+        [does.promise(0)], here=BLOB[:9], asked=1
+    ),
     "a server that answers 206 with another part": Story([does.wrong_range], here=BLOB[:150_000], asked=2),
     "a server that lies about the part it sends": Story([does.lying_range], here=BLOB[:150_000], asked=2),
     "a server that says the range is past the end": Story([does.status(416)], here=BLOB[:150_000], asked=2),
@@ -86,7 +88,9 @@ STORIES = {
     "a server that closes a connection it kept": Story([does.break_off(0)], asked=2),
     "a redirect within the server": Story([does.redirect_to(f"/{PATH}?moved")], asked=1),
     "a server that hangs": Story(always=does.hang, error=TransferError, says="no answer in time"),
-    "a server that drips": Story(always=does.drip, error=TransferError, says="expected at least 1000 bytes a second"),
+    "a server that drips": Story(
+        always=does.drip, error=TransferError, says="expected at least 1000 bytes a second"
+    ),
     "a server that drips its head": Story(
         always=does.drip_the_head, error=TransferError, says="expected at least 1000 bytes a second"
     ),
@@ -94,12 +98,16 @@ STORIES = {
         always=does.break_off(10), error=TransferError, says="found an end after 10", asked=4
     ),
     "a redirect to another server": Story(
-        always=does.redirect_to("http://127.0.0.2:1/x"), error=TransferError, says="found a redirect to 'http://127.0.0.2:1/x'"
+        always=does.redirect_to("http://127.0.0.2:1/x"),
+        error=TransferError,
+        says="found a redirect to 'http://127.0.0.2:1/x'",
     ),
     "redirects without end": Story(
         always=does.redirect_to(f"/{PATH}"), error=TransferError, says="redirects without end"
     ),
-    "a redirect to nowhere": Story(always=does.redirect_to("http://["), error=TransferError, says="Invalid IPv6"),
+    "a redirect to nowhere": Story(
+        always=does.redirect_to("http://["), error=TransferError, says="Invalid IPv6"
+    ),
     "a blob that is not there": Story(
         always=does.status(404), error=TransferError, says="expected status 200, found 404", asked=1
     ),
@@ -110,10 +118,17 @@ STORIES = {
         always=does.wrong_range, error=TransferError, says="expected status 200, found 206"
     ),
     "a page in HTML with status 200": Story(
-        always=does.as_html, error=TransferError, says="expected 307200 bytes, found 26 of type 'text/html'", asked=1
+        always=does.as_html,
+        error=TransferError,
+        says="expected 307200 bytes, found 26 of type 'text/html'",
+        asked=1,
     ),
-    "a length that is too long": Story(always=does.promise(5), error=TransferError, says="found 307205", asked=1),
-    "a length that is too short": Story(always=does.promise(-5), error=TransferError, says="found 307195", asked=1),
+    "a length that is too long": Story(
+        always=does.promise(5), error=TransferError, says="found 307205", asked=1
+    ),
+    "a length that is too short": Story(
+        always=does.promise(-5), error=TransferError, says="found 307195", asked=1
+    ),
     "bytes without end": Story(always=does.without_end, error=TransferError, says="found more", asked=1),
     "something else of the right length": Story(
         always=does.wrong_bytes, error=VerifyError, says="expected the content of this digest, found", asked=1

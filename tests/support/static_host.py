@@ -1,9 +1,9 @@
 """A real HTTP(S) host of static files on loopback: ranges, ETags, conditions; and what else hosts do.
 
-    with StaticHost(folder) as host:
-        host.plan["blobs/abc"] = [break_off(100), hang]     one behaviour per request, then the file itself
-        host.always["blobs/def"] = as_html                  for every request
-        host.asked                                          (path, Range, status) of every request
+with StaticHost(folder) as host:
+    host.plan["blobs/abc"] = [break_off(100), hang]     one behaviour per request, then the file itself
+    host.always["blobs/def"] = as_html                  for every request
+    host.asked                                          (path, Range, status) of every request
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ Behaviour = Callable[["Handler", bytes], None]
 class StaticHost:
     """`http://127.0.0.1:<port>/` shows `folder`."""
 
-    def __init__(self, folder: Path, *, ranges: bool = True, etags: bool = True, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, ranges: bool = True, etags: bool = True, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.folder = folder
         self.ranges, self.etags = ranges, etags
         self.plan: dict[str, list[Behaviour]] = {}
@@ -68,6 +70,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait 40 ms
     host: StaticHost
 
     def log_message(self, *_: object) -> None:

@@ -35,9 +35,9 @@ class IndexServer:
         self._trust: Trust = Trust(self._http, settings, cache, clock, root)
         self._downloader = Downloader(self._http, settings, clock)
 
-    def latest(self, past_utc: float) -> Signed | None:
+    def latest(self, past_utc: float, *, again: bool = False) -> Signed | None:
         """See `Trust.latest`."""
-        return self._trust.latest(past_utc)
+        return self._trust.latest(past_utc, again=again)
 
     def settle(self) -> None:
         """See `Trust.settle`."""

@@ -95,10 +95,10 @@ class Trust:
                 f"sync.root: expected root metadata signed by its own keys, found {quoted(str(error))}"
             ) from None
 
-    def latest(self, past_utc: float) -> Signed | None:
+    def latest(self, past_utc: float, *, again: bool = False) -> Signed | None:
         """The signed release, or None while it is the one that `settle` was called for.
 
-        `past_utc` is a time known to be past.
+        `past_utc` is a time known to be past. `again`: whatever was settled.
 
         Raises:
             TransferError: something did not come, or there is no release in this channel.
@@ -107,7 +107,9 @@ class Trust:
         """
         clock_utc = self._clock.utc()
         now = min(max(clock_utc, BUILT_UTC, past_utc), _LATEST_UTC)
-        settled = self._settled if self._settled and now < self._settled.expires_utc else None
+        if again or (self._settled and now >= self._settled.expires_utc):
+            self._settled = None
+        settled = self._settled
         stamp, etag = self._timestamp(settled)
         if settled and stamp == settled.stamp:
             return None
@@ -154,7 +156,7 @@ class Trust:
                 )
             roles = (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets)
             self._seen = _Seen(stamp, etag, min(role.expires.timestamp() for role in roles))
-            return self._release(target)
+            return self._release(target, hashed=bool(trusted.root.consistent_snapshot))
         except ExpiredMetadataError as error:
             raise VerifyError(f"metadata: {error}, and it is {moment:%Y-%m-%d} by this clock") from None
         except DownloadLengthMismatchError as error:
@@ -166,8 +168,11 @@ class Trust:
         except OSError as error:
             raise DeviceError(f"{self._folder}: cannot be written: {error.strerror}") from None
 
-    def _release(self, target: Any) -> bytes:
-        """The target, from the cache when that is still it."""
+    def _release(self, target: Any, *, hashed: bool) -> bytes:
+        """The target, from the cache when that is still it.
+
+        `hashed`: the repository may keep it under its digest, so that an old and a new one do not meet.
+        """
         cached = self._folder / "release.bytes"
         try:
             data = cached.read_bytes()
@@ -175,10 +180,11 @@ class Trust:
             return data
         except (OSError, LengthOrHashMismatchError):
             pass
-        with self._http.get(f"targets/{self._target}") as answer:
-            if answer.status != 200:
-                raise TransferError(f"{answer.url}: expected status 200, found {answer.status}")
-            data = b"".join(_capped(answer.chunks, target.length, answer.url))
+        channel, _, name = self._target.rpartition("/")
+        sha256 = target.hashes.get("sha256") if hashed else None
+        data = self._fetched(
+            ([f"{channel}/{sha256}.{name}"] if sha256 else []) + [self._target], target.length
+        )
         try:
             target.verify_length_and_hashes(data)
         except LengthOrHashMismatchError:
@@ -188,6 +194,16 @@ class Trust:
             ) from None
         cached.write_bytes(data)  # a cache: what a power cut leaves of it is verified like anything else
         return data
+
+    def _fetched(self, names: list[str], limit: int) -> bytes:
+        """The first of these targets that the server has."""
+        for name in names:
+            with self._http.get(f"targets/{name}") as answer:
+                if answer.status == 200:
+                    return b"".join(_capped(answer.chunks, limit, answer.url))
+                if answer.status not in {403, 404}:
+                    break
+        raise TransferError(f"{answer.url}: expected status 200, found {answer.status}")
 
 
 class _Fetcher(FetcherInterface):

@@ -1,0 +1,282 @@
+"""Releases on a running device: the verbs, the switch between two frames, and kill -9 at random moments."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from agent.adapters.catalogue import open_catalogue
+from agent.adapters.library import Library
+from agent.adapters.system import SystemClock
+from agent.apps.watch import Watch
+from agent.capturing import Lost
+from agent.channel import Latest
+from agent.config import load_config
+from agent.core.types import Frame, Message
+from agent.core.wire import Wire
+from agent.core.wire_schemas import schemas
+from agent.metrics import Metrics
+from agent.parts import load_eyes_from, make_pipeline
+from agent.recognising import Recogniser
+from tests.support.head_office import DIMENSION, FINGERPRINT, HeadOffice, draw_catalogue
+from tests.support.mosquitto import Mosquitto, Subscriber
+from tests.support.road import COLOURS, ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, until
+from tests.support.static_host import StaticHost
+from tests.support.sync_child import Forker
+
+KILLS = int(os.environ.get("SPOTTER_KILLS", "60"))
+
+
+class Store:
+    """A device, its head office with two releases, and the host between them."""
+
+    def __init__(self, folder: Path, host: StaticHost, broker_port: int) -> None:
+        self.host = host
+        self.road = Road(folder, broker_port)
+        self.road.build()
+        self.first = self.road.catalogue
+        name = folder / "products" / "sku-99"
+        name.mkdir()
+        for view in range(3):
+            cv2.imwrite(str(name / f"{view}.png"), picture(99, view))
+        self.second = folder / "second"
+        done = spotter(
+            "catalog", "build", str(folder / "products"),
+            "--model", str(self.road.model), "-o", str(self.second), "--jobs", "1",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        self.road.draw_photos()
+
+    def begin(self, state: Path) -> HeadOffice:
+        """A new device and a new head office."""
+        for name in ("metadata", "targets"):
+            shutil.rmtree(self.host.folder / name, ignore_errors=True)
+        office = HeadOffice(self.host.folder)
+        self.road.state = state
+        (state.parent / "root.json").write_bytes(office.root_bytes)
+        return office
+
+    def configure(self, *cameras: dict[str, Any], **more: Any) -> None:
+        sync = {
+            "url": self.host.url,
+            "root": str(self.road.state.parent / "root.json"),
+            "interval_s": 1,
+            **more,
+        }
+        settings = self.road.settings(*cameras, decision=ONE_LOOK, sync=sync, log={"level": "debug"})
+        del settings["catalogue"]
+        self.road.config.write_text(json.dumps(settings))
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterator[Store]:
+    folder = tmp_path_factory.mktemp("store")
+    (folder / "www").mkdir()
+    with StaticHost(folder / "www") as host:
+        yield Store(folder, host, broker.port)
+
+
+def told(*verb: str) -> dict[str, Any]:
+    done = spotter(*verb)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_the_verbs(store: Store, tmp_path: Path) -> None:
+    office = store.begin(tmp_path / "state")
+    store.configure(photos_camera(store.road.folder / "photos"))
+    config = ("-c", str(store.road.config), "--json")
+
+    status = told("status", *config)
+    assert (status["release"], status["references"], status["last_sync"]) == (None, 0, None)
+    assert "run `spotter sync`" in spotter("check", "-c", str(store.road.config)).stderr
+    failed = spotter("sync", *config)
+    assert failed.returncode == 1
+    assert "expected status 200, found 404" in failed.stderr
+    assert "found 404" in told("status", *config)["error"]
+
+    for number, catalogue in enumerate((store.first, store.second), 1):
+        release = office.publish(catalogue, number)
+        assert told("sync", *config)["result"] == "taken"
+        status = told("status", *config)
+        assert {"release", "model", "references", "last_sync", "error"} <= set(status)
+        assert (status["release"], status["number"], status["error"]) == (release.release, number, None)
+    assert status["references"] == 3 * (COLOURS + 1)
+    assert told("sync", *config)["result"] == "unchanged"
+    assert told("check", *config)["release"] == release.release
+
+    assert told("rollback", *config)["number"] == 1
+    assert told("sync", *config)["result"] == "waiting"
+    again = spotter("rollback", *config)
+    assert again.returncode == 1
+    assert "expected a generation before the current one" in again.stderr
+
+
+def test_verbs_without_sync_in_the_configuration(store: Store, tmp_path: Path) -> None:
+    store.road.state = tmp_path / "state"
+    store.road.configure(photos_camera(store.road.folder / "photos"))
+    config = ("-c", str(store.road.config), "--json")
+    assert told("status", *config)["references"] == 3 * COLOURS
+    for verb in ("sync", "rollback"):
+        failed = spotter(verb, *config)
+        assert failed.returncode == 78
+        assert "sync: expected the server that releases come from" in failed.stderr
+
+
+def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, tmp_path: Path) -> None:
+    """It begins with nothing, takes two releases, and follows a rollback, without a restart."""
+    import jsonschema
+
+    office = store.begin(tmp_path / "state")
+    store.configure(photos_camera(store.road.folder / "photos", loop=True, fps=20))
+    with Subscriber(broker.port, "spotter/test/dev-1/#") as heard, store.road.start() as daemon:
+        daemon.wait_for("ready")
+
+        def releases() -> list[str | None]:
+            return [found["release"] for found in recognitions(heard.heard)]
+
+        until(lambda: None in releases(), 20, daemon.text)
+        assert {found["verdict"] for found in recognitions(heard.heard)} == {"unknown"}
+        for number, catalogue in enumerate((store.first, store.second), 1):
+            release = office.publish(catalogue, number).release
+            until(lambda release=release: release in releases(), 30, daemon.text)
+        done = spotter("rollback", "-c", str(store.road.config))
+        assert done.returncode == 0, done.stderr
+        first = told("status", "-c", str(store.road.config), "--json")["release"]
+        until(lambda: releases()[-1] == first, 20, daemon.text)
+
+        def said(topic: str) -> list[dict[str, Any]]:
+            return [json.loads(m.payload) for m in heard.heard if m.topic.endswith(topic)]
+
+        until(lambda: "waiting for a newer one" in said("/index")[-1]["note"], 20)
+        assert said("/index")[-1]["number"] == 1
+        for topic in ("index", "health"):
+            for payload in said(f"/{topic}"):
+                jsonschema.validate(payload, schemas()[topic])
+        assert any("found 404" in payload["error"] for payload in said("/index")), (
+            "before there was a release"
+        )
+        assert {"degraded", "ok"} == {payload["state"] for payload in said("/health")}
+        assert daemon.stop() == 0
+    assert "Traceback" not in daemon.text()
+    wrong = [f for f in recognitions(heard.heard) if f["release"] and f["verdict"] != "known"]
+    assert wrong == []
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def put(self, messages: Any) -> None:
+        self.messages += messages
+
+
+def test_no_frame_is_dropped_because_of_a_switch(store: Store, tmp_path: Path) -> None:
+    """A live camera, whose unread frames are replaced; catalogues are opened beside and adopted all the while."""
+    store.road.state = tmp_path
+    store.road.configure({"id": "cam", "source": "folder:/none"}, decision=ONE_LOOK)
+    settings = load_config(store.road.config)
+    eyes, first = load_eyes_from(str(store.road.model), str(store.first))
+    clock, mailbox, kept = SystemClock(), Latest[Frame | Lost](), Kept()
+    recogniser = Recogniser(
+        make_pipeline(settings, eyes, first), ["cam"], Watch(), mailbox, kept,
+        Wire("spotter", "test", "dev-1").event, lambda: None, lambda: None, clock, Metrics(),
+    )  # fmt: skip
+    loop = threading.Thread(target=recogniser.run, args=(0.1,))
+    loop.start()
+    frames, switches, stop = 0, 0, threading.Event()
+
+    def switch() -> None:
+        nonlocal switches
+        while not stop.wait(0.05):
+            folder = (store.second, store.first)[switches % 2]
+            recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension))
+            switches += 1
+
+    switcher = threading.Thread(target=switch)
+    switcher.start()
+    while switches < 20:
+        number = frames % COLOURS
+        image = picture(number, frames)
+        mailbox.put("cam", Frame("cam", frames, clock.monotonic(), clock.utc(), image, cut=True))
+        frames += 1
+        time.sleep(0.02)
+    stop.set()
+    switcher.join()
+    mailbox.close()
+    clock.stop()
+    loop.join()
+    assert mailbox.dropped("cam") == 0
+    payloads = [json.loads(message.payload) for message in kept.messages]
+    new = [payload for payload in payloads if payload["phase"] == "new"]
+    assert len(new) == frames
+    assert {payload["verdict"] for payload in new} == {"known"}
+    assert {payload["release"] for payload in new} == {
+        open_catalogue(folder, eyes.fingerprint, eyes.dimension).release
+        for folder in (store.first, store.second)
+    }
+
+
+@pytest.mark.timeout(300)
+def test_kill_at_any_moment_leaves_a_whole_generation(tmp_path: Path) -> None:
+    """Old or new, never none and never half; and the next round goes on."""
+    (tmp_path / "www").mkdir()
+    catalogues = [draw_catalogue(tmp_path / f"catalogue-{seed}", seed, products=200) for seed in range(4)]
+    state, rng = tmp_path / "state", random.Random(7)
+    library = Library(state)
+    with StaticHost(tmp_path / "www") as host:
+        office = HeadOffice(host.folder)
+        (tmp_path / "root.json").write_bytes(office.root_bytes)
+        forker = Forker(
+            url=host.url, root=str(tmp_path / "root.json"), state=str(state),
+            fingerprint=FINGERPRINT, dimension=DIMENSION,
+        )  # fmt: skip
+        ends = []
+        try:
+            office.publish(catalogues[0], 1)
+            forker.start()
+            began = time.monotonic()
+            assert forker.ended() == 0
+            whole_s = time.monotonic() - began
+            held = 1
+            for number in range(2, KILLS + 2):
+                before = catalogues[(number - 2) % len(catalogues)]
+                office.publish(catalogues[(number - 1) % len(catalogues)], number, patches_from=before)
+                child = forker.start()
+                time.sleep(rng.uniform(0, 1.1 * whole_s))
+                os.kill(child, signal.SIGKILL)  # where it has ended already, its end was 0
+                ends.append(forker.ended())
+                current = library.current()
+                assert current is not None
+                assert held <= current.number <= number
+                opened = open_catalogue(library.folder(current), FINGERPRINT, DIMENSION)
+                assert opened.release == current.release
+                opened.close()
+                held = current.number
+            forker.start()
+            assert forker.ended() == 0
+            current = library.current()
+            assert current is not None
+            assert current.number == KILLS + 1
+        finally:
+            forker.close()
+    assert set(ends) <= {0, -9}
+    assert ends.count(-9) > KILLS / 3, "it was busy when it was killed"
+    assert len(list((state / "generations").iterdir())) == 2
