@@ -12,7 +12,7 @@ from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.core.changes import ChangeSettings
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
 from agent.core.settings import setting
@@ -83,6 +83,8 @@ class Settings:
     def __post_init__(self) -> None:
         check_topic_part("site", self.site)
         check_topic_part("device", self.device)
+        if not Path(self.state_dir).is_absolute():
+            raise ValueError(f"state_dir: expected an absolute path, found {quoted(self.state_dir)}")
         if not self.cameras:
             raise ValueError("cameras: expected at least one camera, found none")
         ids = [camera.id for camera in self.cameras]
