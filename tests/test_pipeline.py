@@ -38,7 +38,9 @@ SLOTS = RegionSettings(
 def pipeline(road: Road, where: RegionSettings = SLOTS, looks: int = 2, refresh_s: float = 30.0) -> Pipeline:
     eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
     plan = CameraPlan(where, ChangeSettings(refresh_s=refresh_s))
-    return Pipeline(eyes, catalogue, {"cam": plan}, DecisionSettings(looks=looks, window=4), TrackingSettings())
+    return Pipeline(
+        eyes, catalogue, {"cam": plan}, DecisionSettings(looks=looks, window=4), TrackingSettings()
+    )
 
 
 def shelf(left: int, right: int, view: int = 77) -> np.ndarray:
@@ -56,7 +58,10 @@ def told(recognitions: tuple[Recognition, ...]) -> list[tuple[str, str, str]]:
 def test_each_slot_is_told_once_it_had_its_looks(road: Road) -> None:
     road_ = pipeline(road)
     assert road_.step(frame(0, shelf(3, 7))) == ()
-    assert told(road_.step(frame(1, shelf(3, 7, view=78)))) == [("new", "left", "sku-03"), ("new", "right", "sku-07")]
+    assert told(road_.step(frame(1, shelf(3, 7, view=78)))) == [
+        ("new", "left", "sku-03"),
+        ("new", "right", "sku-07"),
+    ]
     assert road_.step(frame(2, shelf(3, 7, view=79))) == ()
 
 

@@ -69,7 +69,9 @@ class Setting:
         """Each product in a frame of its own, taken in one by one; then the process is asked to stop."""
         for product in products:
             self.seq += 1
-            frame = Frame("cam", self.seq, self.clock.at, self.clock.utc(), picture(product, self.seq), cut=True)
+            frame = Frame(
+                "cam", self.seq, self.clock.at, self.clock.utc(), picture(product, self.seq), cut=True
+            )
             self.recogniser._handle(frame)
             self.clock.at += 1.0
 
@@ -115,7 +117,12 @@ def test_facts_wait_in_memory_while_the_disk_refuses_and_none_is_lost(setting: S
     assert setting.stored() == []
     setting.outbox.full = False
     setting.show(4)
-    assert [sku for phase, sku in setting.stored() if phase == "new"] == ["sku-01", "sku-02", "sku-03", "sku-04"]
+    assert [sku for phase, sku in setting.stored() if phase == "new"] == [
+        "sku-01",
+        "sku-02",
+        "sku-03",
+        "sku-04",
+    ]
     assert "facts.lost" not in setting.metrics.snapshot()
 
 
@@ -139,7 +146,9 @@ def test_regions_that_do_not_fit_refuse_the_picture_and_nothing_else(
     setting.recogniser._switch(setting.pipeline(far), ("cam",))
     setting.show(1, 2)
     assert setting.metrics.snapshot()["frames.refused.cam"] == 2
-    assert [r.levelname for r in caplog.records if "far" in r.message] == ["ERROR"], "said once, then at DEBUG"
+    assert [r.levelname for r in caplog.records if "far" in r.message] == ["ERROR"], (
+        "said once, then at DEBUG"
+    )
 
 
 def test_another_pipeline_takes_over_between_two_frames(setting: Setting) -> None:
