@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -132,7 +133,8 @@ def test_a_dry_run_of_the_installer_says_every_step_and_does_none() -> None:
     steps = result.stdout.splitlines()
     assert steps
     assert all(step.startswith("would run: ") for step in steps)
-    assert any(str(UNIT) in step and "/etc/systemd/system/spotter.service" in step for step in steps)
+    words = [shlex.split(step) for step in steps]
+    assert any(str(UNIT) in step and "/etc/systemd/system/spotter.service" in step for step in words)
     assert any("spotter.example.yaml" in step for step in steps)
     assert "would run: systemctl daemon-reload" in steps
     assert Path("/opt/spotter").exists() == before
