@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import add_json, add_verb, print_json
+from agent.cli.options import add_json, add_verb, check_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -36,16 +36,15 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.embedder import EmbedderSettings
     from agent.cli.stages import measure
     from agent.config import load_config
-    from agent.core.errors import ConfigError
+    from agent.core.errors import UsageError
 
-    if not 3 <= args.rounds <= 1000:
-        raise ConfigError(f"--rounds: expected a number from 3 to 1000, found {args.rounds}")
+    check_argument("--rounds", args.rounds, 3, 1000)
     if args.config:
         model = load_config(args.config).model
     elif args.model:
         model = EmbedderSettings(file=args.model)
     else:
-        raise ConfigError("expected --config FILE or --model FILE")
+        raise UsageError("expected --config FILE or --model FILE")
     result = measure(model, args.rounds, SIZES)
     if args.json:
         print_json(result)

@@ -53,14 +53,14 @@ def do_build(args: argparse.Namespace) -> int:
     """Build; every bad row or image is listed on stderr."""
     from agent.adapters.embedder import EmbedderSettings
     from agent.adapters.system import SystemClock
-    from agent.core.errors import ConfigError
+    from agent.core.errors import UsageError
     from agent.publishing.build import BuildSettings, build_catalogue
     from agent.publishing.problems import ProblemsError
 
     try:
         settings = BuildSettings(crop=args.crop, strict=args.strict, jobs=args.jobs)
     except ValueError as error:
-        raise ConfigError(f"--{error}") from None
+        raise UsageError(f"--{error}") from None
     try:
         report = build_catalogue(
             args.products,

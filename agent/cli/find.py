@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import add_json, add_verb, print_json
+from agent.cli.options import add_json, add_verb, check_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -48,19 +48,18 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Look at each photo; one that cannot be read is reported and the rest goes on."""
     from agent.adapters.images import read_image
-    from agent.core.errors import ConfigError, InputError
+    from agent.core.errors import ConfigError, InputError, UsageError
     from agent.core.evidence import DecisionSettings, decide
     from agent.core.regions import RegionSettings, propose
     from agent.parts import load_eyes, load_eyes_from
 
-    if not 1 <= args.k <= 50:
-        raise ConfigError(f"-k: expected a number from 1 to 50, found {args.k}")
+    check_argument("-k", args.k, 1, 50)
     if args.config:
         eyes, catalogue = load_eyes(args.config)
     elif args.model and args.release:
         eyes, catalogue = load_eyes_from(args.model, args.release)
     else:
-        raise ConfigError("expected either --config FILE, or both --model FILE and --release DIR")
+        raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
     try:
         crop = catalogue.manifest.crop if args.crop is None else args.crop
         where = RegionSettings(mode="centre", centre=crop) if crop < 1 else RegionSettings()

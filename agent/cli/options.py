@@ -7,6 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from agent.core.errors import UsageError
+from agent.core.settings import check_range
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,6 +43,18 @@ def add_config(parser: argparse.ArgumentParser, default: str | None = DEFAULT_CO
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def check_argument(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a number outside [low, high], NaN included; `name` is the option as it is typed.
+
+    Raises:
+        UsageError: with the option, the range and the value.
+    """
+    try:
+        check_range(name, value, low, high)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def print_json(value: Any) -> None:

@@ -41,13 +41,13 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.recording import RecordingWriter
     from agent.adapters.system import SystemClock
     from agent.config import load_config
-    from agent.core.errors import ConfigError
+    from agent.core.errors import UsageError
 
     settings = load_config(args.config)
     by_id = {camera.id: camera for camera in settings.cameras}
     wanted = args.camera or settings.cameras[0].id
     if wanted not in by_id:
-        raise ConfigError(f"--camera: expected one of {', '.join(by_id)}, found {wanted!r}")
+        raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {wanted!r}")
     clock = SystemClock()
     written = 0
     began = clock.monotonic()
