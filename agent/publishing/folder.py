@@ -31,7 +31,7 @@ SKU_LIMIT = 200
 """Characters. File systems end at 255 bytes a name."""
 
 NAME_LIMIT = 1000
-"""Characters: a recognition names six products, and must stay far below the 128 KB that a message may have."""
+"""Characters: a recognition names six products, and must stay far below the 128 KB of a message."""
 
 LINE_LIMIT = 1 << 20
 """Characters of a line: a file that is no CSV may be one line of gigabytes."""
