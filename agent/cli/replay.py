@@ -44,7 +44,7 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.recording import read_recording
     from agent.apps.watch import Watch
     from agent.config import load_config
-    from agent.core.errors import ConfigError, UsageError, quoted
+    from agent.core.errors import ConfigError, InputError, UsageError, quoted
     from agent.core.wire import Wire
     from agent.parts import load_eyes, make_pipeline
 
@@ -75,7 +75,11 @@ def do(args: argparse.Namespace) -> int:
                 "name one with --camera"
             )
         last[frame.camera] = frame
-        tell(pipeline.step(frame))
+        try:
+            recognitions = pipeline.step(frame)
+        except InputError as error:
+            raise ConfigError(f"{args.config}: camera {frame.camera!r}: {error}") from None
+        tell(recognitions)
     for camera, frame in last.items():
         tell(pipeline.close(camera, frame.at, frame.utc))
     return 0
