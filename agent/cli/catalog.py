@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from agent.cli.options import Progress, add_json, add_verb, print_json
+from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -32,9 +32,7 @@ def add(verbs: Verbs) -> None:
         help="folder with products.csv and images/<sku>/, or one folder per product",
     )
     build.add_argument("-o", "--out", required=True, metavar="DIR", help="catalogue directory to write")
-    build.add_argument(
-        "--model", required=True, metavar="FILE", help="embedding model (.tflite, .json beside it)"
-    )
+    add_model(build, required=True)
     build.add_argument(
         "--crop",
         type=float,
@@ -51,7 +49,6 @@ def add(verbs: Verbs) -> None:
 
 def do_build(args: argparse.Namespace) -> int:
     """Build; every bad row or image is listed on stderr."""
-    from agent.adapters.embedder import EmbedderSettings
     from agent.adapters.system import SystemClock
     from agent.core.errors import UsageError
     from agent.publishing.build import BuildSettings, build_catalogue
@@ -65,7 +62,7 @@ def do_build(args: argparse.Namespace) -> int:
         report = build_catalogue(
             args.products,
             args.out,
-            EmbedderSettings(file=args.model),
+            model_argument(args.model),
             settings,
             created_utc=SystemClock().utc(),
             progress=Progress("embedding"),

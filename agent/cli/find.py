@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import add_json, add_verb, check_argument, print_json
+from agent.cli.options import add_json, add_model, add_verb, check_argument, model_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "-c", "--config", metavar="FILE", help="take model and catalogue from this configuration"
     )
-    parser.add_argument("--model", metavar="FILE", help="embedding model (.tflite, with its .json beside it)")
+    add_model(parser)
     parser.add_argument(
         "--release", "--catalogue", dest="release", metavar="DIR", help="catalogue directory to search"
     )
@@ -57,7 +57,7 @@ def do(args: argparse.Namespace) -> int:
     if args.config:
         eyes, catalogue = load_eyes(args.config)
     elif args.model and args.release:
-        eyes, catalogue = load_eyes_from(args.model, args.release)
+        eyes, catalogue = load_eyes_from(model_argument(args.model).file, args.release)
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
     try:

@@ -7,11 +7,13 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from agent.core.errors import UsageError
+from agent.core.errors import ConfigError, UsageError
 from agent.core.settings import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from agent.adapters.embedder import EmbedderSettings
 
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no public name
 
@@ -43,6 +45,30 @@ def add_config(parser: argparse.ArgumentParser, default: str | None = DEFAULT_CO
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_model(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """`--model FILE`."""
+    parser.add_argument(
+        "--model",
+        required=required,
+        metavar="FILE",
+        help="embedding model (.tflite, with its .json beside it)",
+    )
+
+
+def model_argument(file: str) -> EmbedderSettings:
+    """What `--model` names, with the settings a configuration would leave out.
+
+    Raises:
+        ConfigError: it cannot be a model.
+    """
+    from agent.adapters.embedder import EmbedderSettings
+
+    try:
+        return EmbedderSettings(file=file)
+    except ValueError as error:
+        raise ConfigError(f"--model: {str(error).removeprefix('file: ')}") from None
 
 
 def check_argument(name: str, value: float, low: float, high: float) -> None:
