@@ -17,15 +17,13 @@ from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
 from agent.core.settings import setting
 from agent.core.tracking import TrackingSettings
-from agent.core.wire import check_topic_part
+from agent.core.wire import check_camera, check_prefix, check_topic_part
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DEFAULT_PATH = "/etc/spotter/spotter.yaml"
 
 LIVE_KEYS = frozenset({"cameras", "decision", "tracking", "log"})
 """Top-level keys that a running daemon takes over when it re-reads its configuration."""
@@ -46,7 +44,7 @@ class MqttSettings(BrokerSettings):
 
     def __post_init__(self) -> None:
         BrokerSettings.__post_init__(self)
-        check_topic_part("prefix", self.prefix)
+        check_prefix("prefix", self.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,10 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+
+    def __post_init__(self) -> None:
+        CameraSettings.__post_init__(self)
+        check_camera("id", self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
