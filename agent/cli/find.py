@@ -48,23 +48,21 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Look at each photo; one that cannot be read is reported and the rest goes on."""
     from agent.adapters.images import read_image
-    from agent.core.errors import ConfigError, InputError, UsageError
+    from agent.core.errors import InputError, UsageError
     from agent.core.evidence import DecisionSettings, decide
-    from agent.core.regions import RegionSettings, propose
+    from agent.core.regions import MIN_CROP, kept_centre, propose
     from agent.parts import load_eyes, load_eyes_from
 
     check_argument("-k", args.k, 1, 50)
+    if args.crop is not None:
+        check_argument("--crop", args.crop, MIN_CROP, 1)
     if args.config:
         eyes, catalogue = load_eyes(args.config)
     elif args.model and args.release:
         eyes, catalogue = load_eyes_from(model_argument(args.model).file, args.release)
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
-    try:
-        crop = catalogue.manifest.crop if args.crop is None else args.crop
-        where = RegionSettings(mode="centre", centre=crop) if crop < 1 else RegionSettings()
-    except ValueError as error:
-        raise ConfigError(f"--crop: {error}") from None
+    where = kept_centre(catalogue.manifest.crop if args.crop is None else args.crop)
     settings = DecisionSettings(looks=1)
     failed = 0
     for path in args.images:

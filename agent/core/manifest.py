@@ -16,6 +16,7 @@ from typing import Any
 
 from agent.core.errors import CatalogueError, quoted
 from agent.core.evidence import Calibration
+from agent.core.regions import check_crop
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = 1
@@ -64,7 +65,7 @@ class Manifest:
 
     created_utc: float  # s, Unix
     model: ModelEntry
-    crop: float  # share of each side of a reference picture that was kept, (0, 1]
+    crop: float  # share of each side of a reference picture that was kept, [0.1, 1]
     calibration: Calibration
     products: int
     references: int
@@ -74,8 +75,7 @@ class Manifest:
     def __post_init__(self) -> None:
         if not isfinite(self.created_utc):
             raise ValueError(f"created_utc: expected finite seconds, found {self.created_utc}")
-        if not 0 < self.crop <= 1:
-            raise ValueError(f"crop: expected a share in (0, 1], found {self.crop}")
+        check_crop(self.crop)
         _check_whole("counts.products", self.products, 1)
         _check_whole("counts.references", self.references, 1)
 

@@ -14,6 +14,12 @@ from tests.support.road import ROOT, Road
 
 WRONG = {
     "no candidates": (["find", "-k", "0", "x.jpg"], "-k: expected a number from 1 to 50, found 0"),
+    "a crop of more than all": (
+        ["find", "--crop", "5", "x.jpg"],
+        "--crop: expected a number from 0.1 to 1, found 5",
+    ),
+    "a crop that is no number": (["find", "--crop", "nan", "x.jpg"], "--crop: expected a number from 0.1"),
+    "a crop of next to nothing": (["find", "--crop", ".06", "x.jpg"], "--crop: expected a number from 0.1"),
     "a photo and nothing to compare it with": (["find", "x.jpg"], "expected either --config FILE, or both"),
     "too few rounds": (
         ["bench", "--model", "m.tflite", "--rounds", "1"],
