@@ -109,7 +109,7 @@ def _stages(eyes: Embedder, catalogue: Catalogue, rounds: int, clock: SystemCloc
     where = RegionSettings(mode="grid", grid=GridSettings(rows=ROWS, columns=COLUMNS))
     regions = propose(where, WIDTH, HEIGHT)
     plan = CameraPlan(where, ChangeSettings(refresh_s=3600.0))
-    pipeline = Pipeline(eyes, catalogue, {"bench": plan}, DecisionSettings(), TrackingSettings())
+    pipeline = Pipeline(eyes, catalogue, {"bench": plan}, DecisionSettings(looks=1), TrackingSettings())
     pictures = [drawn_picture(number) for number in range(2)]
     seq = 0
 
