@@ -193,21 +193,25 @@ class Pipeline:
             if not track.ended and view.weighed.get(track.id) == track.looks:
                 continue  # the same looks give the same answer, which was told
             decision = decide(track.looks, memory.calibration, self._decision)
-            weighed.append((track, decision, _named(memory, decision)))
-        told = []
-        for track, decision, (product, options) in weighed:
+            due = view.announcer.due(track, decision)
+            weighed.append((track, decision, due, _named(memory, decision) if due else None))
+        told: list[Recognition] = []
+        for track, decision, due, names in weighed:
+            view.announcer.tell(track, decision, due)
             if track.ended:
                 view.weighed.pop(track.id, None)
             else:
                 view.weighed[track.id] = track.looks
-            told += [
-                _recognition(track, decision, product, options, announcement, memory.release, at, utc)
-                for announcement in view.announcer.announce(track, decision)
-            ]
+            if names is not None:
+                told += [_recognition(track, decision, names, each, memory.release, at, utc) for each in due]
         return tuple(told)
 
 
-def _named(memory: Memory, decision: Decision) -> tuple[Product | None, tuple[NamedOption, ...]]:
+_Names = tuple["Product | None", tuple[NamedOption, ...]]
+"""The product that is known, and the options, looked up."""
+
+
+def _named(memory: Memory, decision: Decision) -> _Names:
     options = []
     for option in decision.options:
         product = memory.product(option.product)
@@ -227,8 +231,7 @@ def _named(memory: Memory, decision: Decision) -> tuple[Product | None, tuple[Na
 def _recognition(
     track: Track,
     decision: Decision,
-    product: Product | None,
-    options: tuple[NamedOption, ...],
+    names: _Names,
     announcement: Announcement,
     release: str,
     at: float,
@@ -239,12 +242,12 @@ def _recognition(
         phase=announcement.phase,
         revision=announcement.revision,
         verdict=decision.verdict,
-        product=product,
+        product=names[0],
         probability=decision.probability,
         similarity=decision.similarity,
         margin=decision.margin,
         reason=decision.reason,
-        options=options,
+        options=names[1],
         release=release,
         at=at,
         utc=utc,
