@@ -17,6 +17,7 @@ from typing import Any
 from agent.core.errors import CatalogueError, quoted
 from agent.core.evidence import Calibration
 from agent.core.regions import check_crop
+from agent.core.strict_json import parse_object, shown
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = 1
@@ -107,14 +108,8 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
     Raises:
         CatalogueError: one line with the file, the field, what was expected and what was found.
     """
-    if len(data) > MANIFEST_LIMIT_BYTES:
-        raise CatalogueError(f"{name}: expected at most {MANIFEST_LIMIT_BYTES} bytes, found {len(data)}")
     try:
-        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise CatalogueError(f"{name}: expected JSON, found {quoted(data[:40])}: {error}") from None
-    try:
-        return _manifest_of(document)
+        return _manifest_of(parse_object(data, MANIFEST_LIMIT_BYTES))
     except ValueError as error:
         raise CatalogueError(f"{name}: {error}") from None
 
@@ -151,9 +146,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _manifest_of(document: Any) -> Manifest:
-    if not isinstance(document, dict):
-        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
+def _manifest_of(document: dict[str, Any]) -> Manifest:
     schema = document.get("schema")
     if schema != MANIFEST_SCHEMA or isinstance(schema, bool):
         raise ValueError(f"schema: expected {MANIFEST_SCHEMA}, found {quoted(schema)}")
@@ -228,20 +221,7 @@ def _typed(where: str, kind: str, value: Any) -> Any:
     elif isinstance(value, str) and value.isprintable():
         return value
     expected = {"object": "an object of fields", "int": "a whole number", "float": "a finite number"}
-    raise ValueError(f"{where}: expected {expected.get(kind, 'a text in one line')}, found {_kind(value)}")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"field {quoted(key)} stands there twice")
-        result[key] = value
-    return result
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
+    raise ValueError(f"{where}: expected {expected.get(kind, 'a text in one line')}, found {shown(value)}")
 
 
 def _check_whole(name: str, value: int, low: int) -> None:
@@ -252,7 +232,3 @@ def _check_whole(name: str, value: int, low: int) -> None:
 def _check_digest(name: str, value: str) -> None:
     if len(value) != 64 or set(value) - _HEX:
         raise ValueError(f"{name}: expected 64 lower-case hex digits, found {quoted(value)}")
-
-
-def _kind(value: Any) -> str:
-    return f"{type(value).__name__} {quoted(value)}"
