@@ -27,6 +27,7 @@ FLOORS = {
     "config": 4,  # composes the slices that adapters declare
     "parts": 5,
     "daemon": 6,
+    "benching": 6,
     "cli": 7,
     "__main__": 8,
     "__init__": 0,

@@ -33,7 +33,7 @@ def add(verbs: Verbs) -> None:
 
 def do(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from agent.cli.stages import measure
+    from agent.benching import measure
     from agent.config import load_config
     from agent.core.errors import UsageError
 

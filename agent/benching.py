@@ -1,4 +1,4 @@
-"""The measurements behind `spotter bench`: real model, real index, drawn pictures that change or do not.
+"""What each stage costs: real model, real index, drawn pictures that change or do not.
 
 Every round times the same stages one after the other, and ratios are medians of the rounds' ratios, so that
 a machine that is slow for a while is slow for both sides.
