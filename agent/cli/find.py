@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import add_json, add_model, add_verb, check_argument, model_argument, print_json
+from agent.cli.options import (
+    add_json,
+    add_model,
+    add_verb,
+    check_argument,
+    complain,
+    model_argument,
+    print_json,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +76,7 @@ def do(args: argparse.Namespace) -> int:
         try:
             image = read_image(Path(path))
         except InputError as error:
-            print(f"spotter: {error}", file=sys.stderr)
+            complain(str(error))
             failed += 1
             continue
         regions = propose(where, image.shape[1], image.shape[0])

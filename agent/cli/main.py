@@ -9,10 +9,10 @@ import argparse
 import io
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.cli import bench, catalog, check, find, model, record, replay, run, version
+from agent.cli.options import complain
 from agent.core.errors import AgentError, ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +69,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _said(sentence: str, code: int) -> int:
-    with suppress(OSError):  # stderr may be full as well; the exit code still tells
-        print(f"spotter: {sentence}", file=sys.stderr)
+    complain(sentence)
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import ConfigError, UsageError
@@ -81,6 +82,13 @@ def check_argument(name: str, value: float, low: float, high: float) -> None:
         check_range(name, value, low, high)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def complain(sentence: str) -> None:
+    """`spotter: …` on stderr, in one line whatever a file's name holds."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+    with suppress(OSError):  # stderr may be full; the exit code still tells
+        print(f"spotter: {line}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -52,7 +52,7 @@ def do(args: argparse.Namespace) -> int:
         check_argument("--frames", args.frames, 1, 1_000_000_000)
     settings = load_config(args.config)
     by_id = {camera.id: camera for camera in settings.cameras}
-    wanted = args.camera or settings.cameras[0].id
+    wanted = settings.cameras[0].id if args.camera is None else args.camera
     if wanted not in by_id:
         raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(wanted)}")
     _refuse_recording(args.out)

@@ -50,7 +50,7 @@ def do(args: argparse.Namespace) -> int:
 
     settings = load_config(args.config)
     cameras = {camera.id for camera in settings.cameras}
-    if args.camera and args.camera not in cameras:
+    if args.camera is not None and args.camera not in cameras:
         raise UsageError(
             f"--camera: expected one of {', '.join(sorted(cameras))}, found {quoted(args.camera)}"
         )

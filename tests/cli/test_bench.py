@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.support.road import spotter
+from tests.support.road import ROOT, spotter
 from tests.support.tiny_models import write_tiny_model
 
 STAGES = {"invoke", "embed", "search", "change test", "step", "quiet"}
@@ -28,3 +30,9 @@ def test_it_can_be_read_by_a_person(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for stage in STAGES:
         assert stage in done.stdout
+
+
+def test_the_command_line_starts_without_what_it_measures() -> None:
+    code = "import sys, agent.cli.main; print([m for m in ('numpy', 'cv2', 'agent.benching') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
