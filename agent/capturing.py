@@ -12,14 +12,15 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from agent.core.clock import SLICE_S, StoppableClock
 from agent.core.errors import AgentError, ConfigError
+from agent.core.types import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.channel import Latest
     from agent.core.clock import Backoff, Clock
-    from agent.core.types import Frame
     from agent.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,13 @@ class Lost:
     utc: float
 
 
+def follow(old: Frame | Lost, new: Frame | Lost) -> Frame | Lost:
+    """What the mailbox holds when `new` replaces `old` unread: a cut that nobody saw is still a cut."""
+    if isinstance(new, Frame) and (isinstance(old, Lost) or old.cut):
+        return replace(new, cut=True)
+    return new
+
+
 class Capture:
     """The loop of one camera."""
 
@@ -59,7 +67,7 @@ class Capture:
         self,
         camera: str,
         fps: float,
-        open_source: Callable[[], Camera],
+        open_source: Callable[[Clock], Camera],
         mailbox: Latest[Frame | Lost],
         say: Callable[[str, str, str], None],
         clock: Clock,
@@ -72,18 +80,19 @@ class Capture:
         self._open = open_source
         self._mailbox = mailbox
         self._say = say
-        self._clock = clock
+        self._clock = StoppableClock(clock)
         self._backoff = backoff
         self._metrics = metrics
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held while something is said or put, so that `stop` is final
         self._state = ("", "")
         self._last_at = clock.monotonic()
-        self._waiting = False
-        self._stopped = False
+        self._live = False
 
     def stop(self) -> None:
-        """No frame is passed on after this; the loop returns when the source next comes back."""
-        self._stopped = True
+        """When this returns, nothing more is said or passed on; the loop ends soon."""
+        with self._lock:
+            self._clock.stopped = True
+            self._mailbox.discard(self.camera)
 
     def run(self) -> None:
         """Until `stop`, the end of a finite source, or the end of the process."""
@@ -91,13 +100,19 @@ class Capture:
         if self._clock.wait(0.0):
             self._set("offline", "the agent was stopped")
 
+    def look_for_stall(self) -> None:
+        """Called from outside the loop, about once a second: says `stalled` when the loop hangs."""
+        silent_s = self._clock.monotonic() - self._last_at
+        if self._state[0] == "online" and self._live and silent_s > self._stall_s:
+            self._set("stalled", f"no picture for more than {self._stall_s:g} s")
+
     def _loop(self) -> None:
         attempt = 0
         source: Camera | None = None
-        while not self._stopped:
+        while not self._clock.wait(0.0):
             taken = 0
             try:
-                source = source or self._open()  # kept: it remembers what it complained of already
+                source = source or self._open(self._clock)  # kept: it remembers what it complained of already
                 for frame in source.frames():
                     if not self._pass_on(replace(frame, cut=True) if taken == 0 else frame, source.waits):
                         return
@@ -114,40 +129,34 @@ class Capture:
             if self._clock.wait(self._backoff.delay_s(attempt, random.random())):
                 return
 
-    def look_for_stall(self) -> None:
-        """Called from outside the loop, about once a second: says `stalled` when the loop hangs."""
-        silent_s = self._clock.monotonic() - self._last_at
-        if self._state[0] == "online" and not self._waiting and silent_s > self._stall_s:
-            self._set("stalled", f"no picture for more than {self._stall_s:g} s")
-
     def _pass_on(self, frame: Frame, waits: bool) -> bool:
-        self._last_at = self._clock.monotonic()
+        """False: the loop is to end."""
+        self._live = not waits  # a source that waits, for us or for new pictures, is not hanging
         self._set("online", "")
         self._metrics.count(f"frames.taken.{self.camera}")
-        self._waiting = waits
-        while not self._stopped:
-            if self._mailbox.put(self.camera, frame, wait_s=0.5 if waits else 0.0):
-                self._waiting = False
+        return self._put(frame, waits)
+
+    def _put(self, item: Frame | Lost, waits: bool) -> bool:
+        while not self._clock.wait(0.0):
+            with self._lock:
+                if self._clock.stopped:
+                    return False
+                done = self._mailbox.put(self.camera, item, wait_s=SLICE_S if waits else 0.0)
+            if done:
                 self._last_at = self._clock.monotonic()
                 return not self._clock.wait(0.0)
-            if self._clock.wait(0.0):
-                break
         return False
 
     def _lost(self, reason: str, attempt: int) -> None:
         level = logging.WARNING if attempt == 0 or self._state[0] == "" else logging.DEBUG
         log.log(level, "camera %s: %s", self.camera, reason)
         self._metrics.count(f"camera.lost.{self.camera}")
-        if not self._stopped:
-            self._set("offline", reason)
-            lost = Lost(self.camera, self._clock.monotonic(), self._clock.utc())
-            while not self._mailbox.put(self.camera, lost, wait_s=0.5):
-                if self._clock.wait(0.0):
-                    return
+        self._set("offline", reason)
+        self._put(Lost(self.camera, self._clock.monotonic(), self._clock.utc()), not self._live)
 
     def _set(self, state: str, reason: str) -> None:
         with self._lock:
-            if (state, reason) == self._state or self._stopped:
+            if (state, reason) == self._state or self._clock.stopped:
                 return
             self._state = (state, reason)
             self._say(self.camera, state, reason)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -17,7 +20,9 @@ class Latest(Generic[T]):
     Keys are served oldest first, so that one busy camera cannot starve another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, merge: Callable[[T, T], T] | None = None) -> None:
+        """`merge(old, new)` stands where `old` was replaced unread; without it, `new` does."""
+        self._merge = merge
         self._slots: OrderedDict[str, T] = OrderedDict()
         self._dropped: dict[str, int] = {}
         self._changed = threading.Condition()
@@ -37,6 +42,8 @@ class Latest(Generic[T]):
                         return False
                 else:
                     self._dropped[key] = self._dropped.get(key, 0) + 1
+                    if self._merge is not None:
+                        value = self._merge(self._slots[key], value)
             self._slots[key] = value  # a replaced value keeps its place in the queue
             self._changed.notify_all()
             return True
@@ -50,6 +57,12 @@ class Latest(Generic[T]):
             item = self._slots.popitem(last=False)
             self._changed.notify_all()
             return item
+
+    def discard(self, key: str) -> None:
+        """Forget an unread value of this key; it is not counted."""
+        with self._changed:
+            self._slots.pop(key, None)
+            self._changed.notify_all()
 
     def dropped(self, key: str) -> int:
         """How many values of this key were replaced before they were read."""

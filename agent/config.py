@@ -13,20 +13,18 @@ from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec rea
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
-from agent.core.errors import ConfigError
+from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
 from agent.core.settings import setting
 from agent.core.tracking import TrackingSettings
-from agent.core.wire import check_topic_part
+from agent.core.wire import check_camera, check_prefix, check_topic_part
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DEFAULT_PATH = "/etc/spotter/spotter.yaml"
 
 LIVE_KEYS = frozenset({"cameras", "decision", "tracking", "log"})
 """Top-level keys that a running daemon takes over when it re-reads its configuration."""
@@ -47,7 +45,7 @@ class MqttSettings(BrokerSettings):
 
     def __post_init__(self) -> None:
         BrokerSettings.__post_init__(self)
-        check_topic_part("prefix", self.prefix)
+        check_prefix("prefix", self.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +54,10 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+
+    def __post_init__(self) -> None:
+        CameraSettings.__post_init__(self)
+        check_camera("id", self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,8 @@ class Settings:
             raise ValueError(
                 "catalogue: expected the products to recognise, or sync to get them, found neither"
             )
+        if not Path(self.state_dir).is_absolute():
+            raise ValueError(f"state_dir: expected an absolute path, found {quoted(self.state_dir)}")
         if not self.cameras:
             raise ValueError("cameras: expected at least one camera, found none")
         ids = [camera.id for camera in self.cameras]

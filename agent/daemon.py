@@ -22,7 +22,7 @@ from agent.adapters.camera import open_camera
 from agent.adapters.embedder import load_embedder
 from agent.adapters.library import Library
 from agent.apps.watch import Watch
-from agent.capturing import Capture, Lost
+from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
 from agent.config import LIVE_KEYS, changed_keys, load_config
 from agent.core.clock import Backoff
@@ -60,7 +60,17 @@ TICK_S = 0.25
 waits for a broker that does not answer."""
 
 JOIN_S = 5.0
-"""How long stopping waits for each thread; a reader that hangs in a driver is left behind."""
+"""How long stopping waits for all captures together, then for recognise, then for publish: with the unit's
+TimeoutStopSec of 30 s in sight. A reader that hangs in a driver is left behind."""
+
+RESTART = Backoff(first_s=0.5, limit_s=5.0)
+"""Pauses of a worker that failed. The longest leaves a watchdog of 30 s room."""
+
+GOOD_S = 60.0
+"""A worker that ran this long failed for the first time again."""
+
+FIGURES_S = 3600.0
+"""How often the counters are written to the log."""
 
 
 class Daemon:
@@ -80,13 +90,14 @@ class Daemon:
         self._settings = load_config(config_path)
         _set_log_level(self._settings.log.level)
         self._reload = threading.Event()
-        self._mailbox: Latest[Frame | Lost] = Latest()
+        self._mailbox: Latest[Frame | Lost] = Latest(follow)
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
         self._eyes = load_embedder(self._settings.model)
         self._catalogue = open_memory(self._settings, self._eyes)
         self._state_lock = lock_state(self._settings)
         self._outbox = open_outbox(self._settings)
+        self._lost_said = self._outbox.dropped
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
         broker = Broker(self._settings.mqtt, self._wire.root, self._wire.availability("offline"), clock)
         self._publisher = Publisher(self._outbox, broker, self._wire, clock)
@@ -97,6 +108,7 @@ class Daemon:
             mailbox=self._mailbox,
             store=self._outbox,
             to_message=self._wire.event,
+            say=self._say_camera,
             wake_publisher=self._publisher.wake,
             feed_watchdog=partial(notifier.send, "WATCHDOG=1"),
             clock=clock,
@@ -120,6 +132,7 @@ class Daemon:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._catalogue.release}")
         log.info("ready: %d cameras, catalogue %s", len(self._captures), self._catalogue.release)
+        figures_at = self._clock.monotonic() + FIGURES_S
         while not self._clock.wait(TICK_S):
             if self._reload.is_set():
                 self._reload.clear()
@@ -129,7 +142,26 @@ class Daemon:
             if self._outbox.dirty:
                 with suppress(DeviceError):  # the publish thread meets it too, and says so
                     self._outbox.sync()
+            if self._clock.monotonic() >= figures_at:
+                figures_at += FIGURES_S
+                self._log_figures()
+            self._watch_losses()
         self._stop()
+
+    def _watch_losses(self) -> None:
+        """A fact that is lost is said at once."""
+        lost = self._outbox.dropped
+        if lost > self._lost_said:
+            log.error("%d facts dropped: the outbox is full or they grew too old", lost - self._lost_said)
+            self._lost_said = lost
+
+    def _log_figures(self) -> None:
+        count, size = self._outbox.depth()
+        figures = self.metrics.snapshot()
+        figures |= {f"frames.dropped.{name}": self._mailbox.dropped(name) for name in self._captures}
+        figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
+        figures["facts.unsaved"] = self._recogniser.unsaved
+        log.info("figures: %s", " ".join(f"{name}={figures[name]:g}" for name in sorted(figures)))
 
     def _idle_s(self) -> float:
         return min(IDLE_S, self._notifier.watchdog_s / 4) if self._notifier.watchdog_s else IDLE_S
@@ -141,9 +173,11 @@ class Daemon:
         self._mailbox.close()
         for name in ("sync", "capture", "recognise", "publish"):
             self._publisher.wake()
+            end = self._clock.monotonic() + JOIN_S
             for thread in self._threads:
                 if thread.name.startswith(name):
-                    thread.join(JOIN_S)
+                    thread.join(max(0.0, end - self._clock.monotonic()))
+        self._log_figures()
         self._outbox.close()
         log.info("stopped")
 
@@ -155,17 +189,18 @@ class Daemon:
 
     def _guarded(self, name: str, work: Callable[[], None]) -> None:
         """The one guard around each worker: a defect is logged whole, and the worker begins again."""
-        backoff, attempt = Backoff(first_s=1.0), 0
+        attempt = 0
         while True:
+            began = self._clock.monotonic()
             try:
                 work()
                 return
             except Exception:  # the last line of defence of an unattended device
                 log.exception("%s failed; it begins again", name)
                 self.metrics.count(f"worker.failed.{name}")
-            if self._clock.wait(backoff.delay_s(attempt, 0.5)):
+            attempt = 0 if self._clock.monotonic() - began > GOOD_S else attempt + 1
+            if self._clock.wait(RESTART.delay_s(attempt, 0.5)):
                 return
-            attempt += 1
 
     def _publish(self) -> None:
         complained = False
@@ -180,13 +215,16 @@ class Daemon:
         for thread in self._threads:
             if thread.name == "recognise":
                 thread.join(JOIN_S)
-        self._publisher.close()
+        try:
+            self._publisher.close()
+        except DeviceError as error:
+            log.error("outbox: %s", error)
 
     def _start_camera(self, camera: CameraEntry) -> None:
         capture = Capture(
             camera=camera.id,
             fps=camera.fps,
-            open_source=partial(open_camera, camera, self._clock),
+            open_source=partial(open_camera, camera),
             mailbox=self._mailbox,
             say=self._say_camera,
             clock=self._clock,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from agent.adapters.catalogue import open_catalogue, read_manifest
@@ -199,6 +201,26 @@ def lock_state(settings: Settings) -> Lock:
     except OSError as error:
         raise DeviceError(
             f"state_dir: expected a directory that can be written, found {folder}: {error.strerror}"
+        ) from None
+
+
+def check_state(settings: Settings) -> None:
+    """Refuse a state directory that this user could not make or write; nothing is made or left behind.
+
+    Raises:
+        DeviceError: it cannot be made or written, or a file in it belongs to somebody else.
+    """
+    folder = where = Path(settings.state_dir)
+    try:
+        where = next(path for path in (folder, *folder.parents) if path.exists())
+        TemporaryFile(dir=where).close()  # has no name: not even a kill leaves it behind
+        for file in (*folder.glob("outbox.db*"), *folder.glob("lock")):
+            where = file
+            file.open("r+b").close()
+    except OSError as error:
+        raise DeviceError(
+            f"state_dir: expected {folder} to be writable for user {os.getuid()}, "
+            f"found {where}: {error.strerror}"
         ) from None
 
 

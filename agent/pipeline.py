@@ -1,6 +1,8 @@
 """The straight path from a frame to recognitions. No clock, no thread, no disk: `step(frame)` decides all.
 
-A region whose pixels did not change keeps its last answer, so that cost follows change. The catalogue may be
+A region whose pixels did not change keeps its last answer, so that cost follows change; that answer counts
+again with every frame, because it is what the camera still shows. It is kept only after as many real looks as
+an answer needs, so that no thing is named from one picture counted twice. The catalogue may be
 replaced between two frames by one assignment; it is read once per step.
 """
 
@@ -11,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.core.announcing import Announcer
 from agent.core.changes import changed, signature
+from agent.core.errors import InputError
 from agent.core.evidence import decide
 from agent.core.regions import propose
 from agent.core.tracking import Tracker
-from agent.core.types import Detection, NamedOption, Phase, Recognition
+from agent.core.types import Detection, NamedOption, Recognition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent.core.announcing import Announcement
     from agent.core.changes import ChangeSettings
     from agent.core.evidence import Calibration, DecisionSettings
     from agent.core.regions import RegionSettings
@@ -80,6 +84,7 @@ class _Seen:
 
     signature: NDArray[np.uint8]
     at: float
+    looks: int  # real ones since its pixels last changed
     candidates: tuple[Candidate, ...]
 
 
@@ -121,27 +126,30 @@ class Pipeline:
         """Everything worth telling after this frame, in the order in which it happened.
 
         Raises:
-            ValueError: the camera's regions do not fit its picture (names the region).
+            InputError: the camera's regions do not fit its picture (names the region).
+            DeviceError: the model or the products table could not be used; the frame is not told of.
             KeyError: the frame is from a camera that was not configured.
         """
         view, memory = self._views[frame.camera], self.catalogue
         gone = self._start_over(view, memory, frame)
         if (frame.width, frame.height) != view.size:
-            view.regions = propose(view.plan.regions, frame.width, frame.height)
+            try:
+                view.regions = propose(view.plan.regions, frame.width, frame.height)
+            except ValueError as error:
+                raise InputError(f"regions: {error}") from None
             view.size = (frame.width, frame.height)
             view.seen.clear()
         detections = self._look(view, memory, frame)
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
-        told = [r for track in tracks for r in self._tell(view, memory, track, frame.at, frame.utc)]
-        return (*gone, *told)
+        return (*gone, *self._tell(view, memory, tracks, frame.at, frame.utc))
 
     def close(self, camera: str, at: float, utc: float) -> tuple[Recognition, ...]:
         """The camera is lost or the daemon stops: every track of it ends."""
         view = self._views[camera]
         memory = view.memory or self.catalogue
         view.seen.clear()
-        return tuple(r for track in view.tracker.end() for r in self._tell(view, memory, track, at, utc))
+        return self._tell(view, memory, view.tracker.end(), at, utc)
 
     def _start_over(self, view: _View, memory: Memory, frame: Frame) -> tuple[Recognition, ...]:
         """Another catalogue numbers its products its own way: what was seen with the old one ends."""
@@ -155,12 +163,14 @@ class Pipeline:
         changes = view.plan.changes
         signatures = [signature(frame.image, region) for region in view.regions]
         kept: dict[int, tuple[Candidate, ...]] = {}
+        looks = [1] * len(view.regions)
         for number, region in enumerate(view.regions):
             seen = view.seen.get(region.name)
-            if seen is None or frame.at - seen.at >= changes.refresh_s or frame.cut:
+            if seen is None or frame.cut or changed(seen.signature, signatures[number], changes.tolerance):
                 continue
-            if not changed(seen.signature, signatures[number], changes.tolerance):
+            if frame.at - seen.at < changes.refresh_s and seen.looks >= self._decision.looks:
                 kept[number] = seen.candidates
+            looks[number] = seen.looks + 1
         fresh = [number for number in range(len(view.regions)) if number not in kept]
         self.tally.reused += len(kept)
         self.tally.embedded += len(fresh)
@@ -169,34 +179,39 @@ class Pipeline:
             for number, candidates in zip(fresh, memory.nearest(embeddings), strict=True):
                 kept[number] = candidates
                 name = view.regions[number].name
-                view.seen[name] = _Seen(signatures[number], frame.at, candidates)
-        unchanged = set(range(len(view.regions))).difference(fresh)
-        return [
-            Detection(region, kept[number], reused=number in unchanged)
-            for number, region in enumerate(view.regions)
-        ]
+                view.seen[name] = _Seen(signatures[number], frame.at, looks[number], candidates)
+        return [Detection(region, kept[number]) for number, region in enumerate(view.regions)]
 
     def _tell(
-        self, view: _View, memory: Memory, track: Track, at: float, utc: float
+        self, view: _View, memory: Memory, tracks: Sequence[Track], at: float, utc: float
     ) -> tuple[Recognition, ...]:
-        if not view.announcer.wants(track):
-            return ()
-        if track.ended:
-            view.weighed.pop(track.id, None)
-        elif view.weighed.get(track.id) == track.looks:
-            return ()  # the same looks give the same answer, which was told
-        else:
-            view.weighed[track.id] = track.looks
-        decision = decide(track.looks, memory.calibration, self._decision)
-        return tuple(
-            _recognition(memory, track, decision, announcement.phase, announcement.revision, at, utc)
-            for announcement in view.announcer.announce(track, decision)
-        )
+        """Everything is weighed and looked up before anything counts as told: a failure loses no fact."""
+        weighed = []
+        for track in tracks:
+            if not view.announcer.wants(track):
+                continue
+            if not track.ended and view.weighed.get(track.id) == track.looks:
+                continue  # the same looks give the same answer, which was told
+            decision = decide(track.looks, memory.calibration, self._decision)
+            due = view.announcer.due(track, decision)
+            weighed.append((track, decision, due, _named(memory, decision) if due else None))
+        told: list[Recognition] = []
+        for track, decision, due, names in weighed:
+            view.announcer.tell(track, decision, due)
+            if track.ended:
+                view.weighed.pop(track.id, None)
+            else:
+                view.weighed[track.id] = track.looks
+            if names is not None:
+                told += [_recognition(track, decision, names, each, memory.release, at, utc) for each in due]
+        return tuple(told)
 
 
-def _recognition(
-    memory: Memory, track: Track, decision: Decision, phase: Phase, revision: int, at: float, utc: float
-) -> Recognition:
+_Names = tuple["Product | None", tuple[NamedOption, ...]]
+"""The product that is known, and the options, looked up."""
+
+
+def _named(memory: Memory, decision: Decision) -> _Names:
     options = []
     for option in decision.options:
         product = memory.product(option.product)
@@ -209,18 +224,31 @@ def _recognition(
                 reference=memory.reference(option.key),
             )
         )
+    known = None if decision.product is None else memory.product(decision.product)
+    return known, tuple(options)
+
+
+def _recognition(
+    track: Track,
+    decision: Decision,
+    names: _Names,
+    announcement: Announcement,
+    release: str,
+    at: float,
+    utc: float,
+) -> Recognition:
     return Recognition(
         track=track,
-        phase=phase,
-        revision=revision,
+        phase=announcement.phase,
+        revision=announcement.revision,
         verdict=decision.verdict,
-        product=None if decision.product is None else memory.product(decision.product),
+        product=names[0],
         probability=decision.probability,
         similarity=decision.similarity,
         margin=decision.margin,
         reason=decision.reason,
-        options=tuple(options),
-        release=memory.release,
+        options=names[1],
+        release=release,
         at=at,
         utc=utc,
     )

@@ -116,15 +116,25 @@ class Publisher:
             DeviceError: the disk refuses.
         """
         began = self._clock.monotonic()
-        try:
-            self._outbox.sync()
-            while self._born and self._unfinished() and self._clock.monotonic() < began + timeout_s / 2:
-                self.step(0.1)
-            self._say_offline(began + timeout_s)
-            self._delete_done(self._clock.monotonic())
-        finally:
-            self._born = False
-            self._broker.close(max(0.1, began + timeout_s - self._clock.monotonic()))
+        failures: list[DeviceError] = []
+
+        def tried(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except DeviceError as error:
+                failures.append(error)
+
+        tried(self._outbox.sync)
+        while self._born and self._unfinished() and self._clock.monotonic() < began + timeout_s / 2:
+            tried(partial(self.step, 0.1))
+            if failures:
+                break
+        tried(partial(self._say_offline, began + timeout_s))
+        tried(partial(self._delete_done, self._clock.monotonic()))
+        self._born = False
+        self._broker.close(max(0.1, began + timeout_s - self._clock.monotonic()))
+        if failures:
+            raise failures[0]
 
     def _tend_outbox(self, now: float) -> None:
         if self._outbox.dirty and now - self._synced_at >= self._outbox.sync_every_s:

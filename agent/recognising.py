@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from agent.capturing import Lost
-from agent.core.errors import DeviceError
+from agent.core.errors import AgentError, DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Store(Protocol):
     """Where facts are safe: `adapters.outbox.Outbox`."""
 
     def put(self, messages: Sequence[Message]) -> None:
-        """Durable at return; DeviceError when the disk refuses."""
+        """Durable at return; DeviceError: the disk refuses; ValueError: it will never take one of them."""
 
 
 class App(Protocol):
@@ -52,29 +52,38 @@ class Recogniser:
         mailbox: Latest[Frame | Lost],
         store: Store,
         to_message: Callable[[Event], Message],
+        say: Callable[[str, str, str], None],
         wake_publisher: Callable[[], None],
         feed_watchdog: Callable[[], None],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
+        """`say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can."""
         self._pipeline = pipeline
         self._cameras = tuple(cameras)
-        self._next: tuple[Pipeline, tuple[str, ...]] | None = None
         self._memory: Memory | None = None  # the latest that was adopted
+        self._next: deque[tuple[Pipeline, tuple[str, ...]]] = deque(maxlen=1)  # append and pop are atomic
         self._app = app
         self._mailbox = mailbox
         self._store = store
         self._to_message = to_message
+        self._say = say
         self._wake = wake_publisher
         self._feed = feed_watchdog
         self._clock = clock
         self._metrics = metrics
         self._unsaved: deque[Message] = deque()
-        self._complained: set[str] = set()
+        self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
+        self._disk_full = False
+
+    @property
+    def unsaved(self) -> int:
+        """Facts that the disk refused so far and that wait in memory."""
+        return len(self._unsaved)
 
     def replace(self, pipeline: Pipeline, cameras: Sequence[str]) -> None:
         """Go on with another pipeline from the next frame; what the old one followed ends."""
-        self._next = (pipeline, tuple(cameras))
+        self._next.append((pipeline, tuple(cameras)))
 
     def adopt(self, memory: Memory) -> None:
         """Compare with another catalogue from the next frame; no frame waits for it."""
@@ -86,8 +95,8 @@ class Recogniser:
             stopping = self._clock.wait(0.0)
             item = self._mailbox.take(0.0 if stopping else idle_s)
             self._feed()
-            if self._next is not None:
-                self._switch(*self._next)
+            if self._next:
+                self._switch(*self._next.pop())
             if self._memory is not None:
                 self._pipeline.catalogue = self._memory
             if item is not None:
@@ -102,30 +111,41 @@ class Recogniser:
         if item.camera not in self._cameras:
             return  # of a camera that was taken out of the configuration a moment ago
         if isinstance(item, Lost):
-            self._tell(self._pipeline.close(item.camera, item.at, item.utc))
+            self._close(item.camera, item.at, item.utc)
             return
         began = self._clock.monotonic()
         try:
             recognitions = self._pipeline.step(item)
-        except ValueError as error:
-            level = logging.DEBUG if item.camera in self._complained else logging.ERROR
-            self._complained.add(item.camera)
-            log.log(level, "camera %s: picture not used: %s", item.camera, error)
-            self._metrics.count(f"frames.refused.{item.camera}")
+        except AgentError as error:
+            self._refuse(item.camera, str(error))
             return
         self._metrics.time("step", self._clock.monotonic() - began)
         self._metrics.count(f"frames.recognised.{item.camera}")
+        if self._unusable.pop(item.camera, ""):
+            self._say(item.camera, "online", "")
         self._tell(recognitions)
 
+    def _refuse(self, camera: str, reason: str) -> None:
+        self._metrics.count(f"frames.refused.{camera}")
+        if self._unusable.get(camera) != reason:
+            self._unusable[camera] = reason
+            log.error("camera %s: pictures are not used: %s", camera, reason)
+            self._say(camera, "stalled", f"its pictures are not used: {reason}")
+
     def _switch(self, pipeline: Pipeline, cameras: tuple[str, ...]) -> None:
-        self._next = None
         self._close_all()
         self._pipeline, self._cameras = pipeline, cameras
-        self._complained.clear()
+        self._unusable.clear()
 
     def _close_all(self) -> None:
         for camera in self._cameras:
-            self._tell(self._pipeline.close(camera, self._clock.monotonic(), self._clock.utc()))
+            self._close(camera, self._clock.monotonic(), self._clock.utc())
+
+    def _close(self, camera: str, at: float, utc: float) -> None:
+        try:
+            self._tell(self._pipeline.close(camera, at, utc))
+        except AgentError as error:
+            log.error("camera %s: the end of what it saw is not told: %s", camera, error)
 
     def _tell(self, recognitions: Sequence[Recognition]) -> None:
         if recognitions:
@@ -138,15 +158,35 @@ class Recogniser:
             self._unsaved.popleft()
             self._metrics.count("facts.lost")
         try:
-            self._store.put(tuple(self._unsaved))
+            saved = self._put_all()
         except DeviceError as error:
-            level = logging.DEBUG if "disk" in self._complained else logging.ERROR
-            self._complained.add("disk")
+            level = logging.DEBUG if self._disk_full else logging.ERROR
+            self._disk_full = True
             log.log(level, "facts wait in memory (%d): %s", len(self._unsaved), error)
             return
-        for message in self._unsaved:
+        for message in saved:
             log.debug("decided %s", message.id)
-        self._metrics.count("facts.decided", len(self._unsaved))
-        self._unsaved.clear()
-        self._complained.discard("disk")
+        self._metrics.count("facts.decided", len(saved))
+        self._disk_full = False
         self._wake()
+
+    def _put_all(self) -> list[Message]:
+        """Empty `_unsaved` into the store; one that it will never take is dropped, counted and said."""
+        waiting = list(self._unsaved)
+        try:
+            self._store.put(waiting)
+            self._unsaved.clear()
+            return waiting
+        except ValueError:
+            pass  # one of them is too large: which one shows when they go one by one
+        saved = []
+        while self._unsaved:
+            message = self._unsaved[0]
+            try:
+                self._store.put([message])
+                saved.append(message)
+            except ValueError as error:
+                self._metrics.count("facts.lost")
+                log.error("a fact is lost: %s", error)
+            self._unsaved.popleft()
+        return saved

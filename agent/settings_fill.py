@@ -17,6 +17,7 @@ import msgspec
 
 from agent.core.errors import ConfigError, quoted
 from agent.core.settings import Secret
+from agent.yamlfile import odd_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +123,8 @@ def _substitute(document: Document, text: str, path: Keys, environment: Mapping[
         found = environment.get(name, default)
         if found is None:
             raise document.error(path, f"expected the environment variable {name}, which is not set")
+        if odd := odd_text(found):
+            raise document.error(path, f"expected text in the environment variable {name}, found {odd}")
         return found
 
     return _VARIABLE.sub(value, text)
@@ -138,6 +141,8 @@ def _secret_from(document: Document, file: Any, path: Keys) -> str:
         raise document.error(path, f"expected a readable file, found {file}: {error.strerror}") from None
     except (UnicodeDecodeError, ValueError):
         raise document.error(path, f"expected UTF-8 text in {quoted(file)}, found other bytes") from None
+    if odd := odd_text(text):
+        raise document.error(path, f"expected text in {file}, found {odd}")
     if not text or len(raw) > _SECRET_BYTES:
         raise document.error(path, f"expected 1 to {_SECRET_BYTES} bytes in {file}, found {len(raw)}")
     return text

@@ -1,8 +1,8 @@
 """YAML read strictly: one document of plain mappings, lists and scalars, each with the line it stands on.
 
 Refused before anything is built from it: more than 64 KB, anchors and aliases (a merge-key bomb of a few
-hundred bytes keeps the usual loader busy for seconds), custom tags, duplicate keys, NaN and infinity,
-nesting deeper than 16.
+hundred bytes keeps the usual loader busy for seconds), custom tags, duplicate keys, NaN and infinity, whole
+numbers of more than 64 bits, text that is no UTF-8 or holds a NUL, nesting deeper than 16.
 """
 
 from __future__ import annotations
@@ -39,6 +39,16 @@ class Document:
         while known not in self.lines:
             known = known[:-1]
         return ConfigError(f"{self.name}:{self.lines[known]}: {dotted(path)}{sentence}")
+
+
+def odd_text(text: str) -> str:
+    r"""What makes a text one that no file, topic or library takes; empty when nothing does.
+
+    Half of a character comes from `"\ud83d"` in YAML, or from bytes that are not UTF-8 in the environment.
+    """
+    if "\0" in text:
+        return "a NUL character"
+    return "half of a character (a lone surrogate)" if any("\ud800" <= c <= "\udfff" for c in text) else ""
 
 
 def dotted(path: Path) -> str:
@@ -120,7 +130,7 @@ class _Reader:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             key = key_node.value
-            if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, str) or not key:
+            if not isinstance(key_node, yaml.ScalarNode) or not key or not key.isprintable():
                 raise ConfigError(f"{self._document.name}:{line}: {dotted(path)}expected a name as key")
             if key in result:
                 first = self._document.lines[(*path, key)]
@@ -140,4 +150,9 @@ class _Reader:
             raise self._document.error(path, f"expected a plain value, found {quoted(node.value)}") from None
         if isinstance(value, float) and not isfinite(value):
             raise self._document.error(path, f"expected a finite number, found {node.value}")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            found = quoted(node.value)
+            raise self._document.error(path, f"expected a whole number of at most 64 bits, found {found}")
+        if isinstance(value, str) and (odd := odd_text(value)):
+            raise self._document.error(path, f"expected plain text, found {odd} in {quoted(value)}")
         return value

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from agent.capturing import Capture, Lost
+from agent.adapters.camera import CameraSettings, open_camera
+from agent.adapters.system import SystemClock
+from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
 from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.types import Frame
 from agent.metrics import Metrics
 from tests.support.clock import ManualClock
+from tests.support.pictures import write_pictures
+from tests.support.road import until
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 
@@ -39,7 +46,7 @@ class Script:
     waits: bool = False
     opened_at: list[float] = field(default_factory=list)
 
-    def open(self) -> Script:
+    def open(self, _clock: object) -> Script:
         return self
 
     def frames(self) -> Iterator[Frame]:
@@ -98,7 +105,7 @@ def test_a_source_that_is_configured_wrongly_is_said_and_tried_rarely() -> None:
 def test_the_first_frame_after_a_loss_starts_a_new_scene() -> None:
     _, box, _ = run((2, DeviceError("a")), (2, DeviceError("b")))
     cuts = [item.cut if isinstance(item, Frame) else "lost" for item in box.read]
-    assert cuts == [True, False, "lost", True, False, "lost"]
+    assert cuts == [True, False, "lost", True, False], "at the end of the process nobody needs to be told"
 
 
 def test_a_loop_that_hangs_is_called_stalled_from_outside() -> None:
@@ -122,7 +129,7 @@ def test_a_loop_that_hangs_is_called_stalled_from_outside() -> None:
     capture = Capture(
         "cam",
         2.0,
-        Hanging,
+        lambda _clock: Hanging(),
         Drained(),
         lambda _c, state, why: said.append((state, why)),
         clock,
@@ -143,3 +150,49 @@ def test_a_stopped_capture_passes_nothing_on_and_says_nothing() -> None:
     capture.stop()
     capture.run()
     assert (said, box.read) == ([], [])
+
+
+def test_a_cut_or_a_loss_that_nobody_saw_is_still_a_cut() -> None:
+    def shown(seq: int, cut: bool = False) -> Frame:
+        return Frame("cam", seq, float(seq), float(seq), PICTURE, cut=cut)
+
+    stories = {
+        "a cut": [shown(0, cut=True), shown(1), shown(2)],
+        "a loss": [shown(0), Lost("cam", 0.0, 0.0), shown(1), shown(2)],
+    }
+    for name, items in stories.items():
+        box: Latest[Frame | Lost] = Latest(follow)
+        for item in items:
+            box.put("cam", item)
+        taken = box.take(0.0)
+        assert taken is not None
+        assert isinstance(taken[1], Frame)
+        assert (taken[1].seq, taken[1].cut) == (2, True), name
+
+
+def test_a_folder_that_waits_for_pictures_is_not_stalled_and_stops_when_told(tmp_path: Path) -> None:
+    write_pictures(tmp_path, range(2))
+    clock = SystemClock()
+    said: list[str] = []
+    settings = CameraSettings(id="cam", source=f"folder:{tmp_path}", fps=0, watch=True)
+    box = Drained()
+    capture = Capture(
+        "cam",
+        0,
+        partial(open_camera, settings),
+        box,
+        lambda _c, state, _w: said.append(state),
+        clock,
+        Backoff(),
+        Metrics(),
+    )
+    thread = threading.Thread(target=capture.run)
+    thread.start()
+    until(lambda: len(box.read) == 2, 10)
+    capture._last_at -= 1000.0
+    capture.look_for_stall()
+    assert said == ["online"], "there is nothing new to see, and that is all"
+    capture.stop()
+    thread.join(5.0)
+    assert not thread.is_alive()
+    assert said == ["online"]

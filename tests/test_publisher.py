@@ -358,3 +358,19 @@ def test_killed_at_any_moment_every_decided_fact_arrives_and_the_will_is_sent(tm
     assert facts_in(heard) == [*range(said + 1)]
     availability = [h.payload for h in heard if h.topic == AVAILABILITY]
     assert availability[: 2 * (len(availability) // 2)] == [b"online", b"offline"] * (len(availability) // 2)
+
+
+def test_a_disk_that_refuses_at_the_end_does_not_leave_us_online(tmp_path: Path) -> None:
+    class Refusing(Outbox):
+        def sync(self) -> None:
+            raise DeviceError(f"{self.path}: cannot be written: No space left on device")
+
+    with Mosquitto(tmp_path / "broker") as broker, Subscriber(broker.port, AVAILABILITY) as ear:
+        sender = Sender(tmp_path, broker.url)
+        sender.until_online()
+        sender.publisher._outbox = Refusing(tmp_path / "refusing.db")
+        with pytest.raises(DeviceError, match="No space left"):
+            sender.publisher.close(3.0)
+        ear.wait_count(2)
+        assert [heard.payload for heard in ear.heard] == [b"online", b"offline"]
+        sender.outbox.close()

@@ -48,9 +48,10 @@ class Setting:
         self.mailbox: Latest[Frame | Lost] = Latest()
         self.metrics = Metrics()
         self.fed = self.woken = 0
+        self.said: list[tuple[str, str]] = []
         self.recogniser = Recogniser(
             self.pipeline(RegionSettings()), ["cam"], Watch(), self.mailbox, self.outbox,
-            Wire("spotter", "site", "dev").event, self._wake, self._feed, self.clock, self.metrics,
+            Wire("spotter", "site", "dev").event, self._say, self._wake, self._feed, self.clock, self.metrics,
         )  # fmt: skip
         self.seq = 0
 
@@ -58,6 +59,9 @@ class Setting:
         eyes, catalogue = load_eyes_from(str(self.road.model), str(self.road.catalogue))
         plan = {"cam": CameraPlan(where, ChangeSettings())}
         return Pipeline(eyes, catalogue, plan, DecisionSettings(looks=1, window=1), TrackingSettings())
+
+    def _say(self, _camera: str, state: str, reason: str) -> None:
+        self.said.append((state, reason))
 
     def _wake(self) -> None:
         self.woken += 1
@@ -69,7 +73,9 @@ class Setting:
         """Each product in a frame of its own, taken in one by one; then the process is asked to stop."""
         for product in products:
             self.seq += 1
-            frame = Frame("cam", self.seq, self.clock.at, self.clock.utc(), picture(product, self.seq), cut=True)
+            frame = Frame(
+                "cam", self.seq, self.clock.at, self.clock.utc(), picture(product, self.seq), cut=True
+            )
             self.recogniser._handle(frame)
             self.clock.at += 1.0
 
@@ -115,7 +121,12 @@ def test_facts_wait_in_memory_while_the_disk_refuses_and_none_is_lost(setting: S
     assert setting.stored() == []
     setting.outbox.full = False
     setting.show(4)
-    assert [sku for phase, sku in setting.stored() if phase == "new"] == ["sku-01", "sku-02", "sku-03", "sku-04"]
+    assert [sku for phase, sku in setting.stored() if phase == "new"] == [
+        "sku-01",
+        "sku-02",
+        "sku-03",
+        "sku-04",
+    ]
     assert "facts.lost" not in setting.metrics.snapshot()
 
 
@@ -132,14 +143,27 @@ def test_a_lost_camera_ends_its_tracks(setting: Setting) -> None:
     assert setting.stored() == [("new", "sku-06"), ("end", "sku-06")]
 
 
-def test_regions_that_do_not_fit_refuse_the_picture_and_nothing_else(
+def test_regions_that_do_not_fit_refuse_the_picture_and_the_status_says_so(
     setting: Setting, caplog: pytest.LogCaptureFixture
 ) -> None:
     far = RegionSettings(mode="slots", slots=(SlotSettings(name="far", box=(5000, 0, 5100, 100)),))
     setting.recogniser._switch(setting.pipeline(far), ("cam",))
     setting.show(1, 2)
     assert setting.metrics.snapshot()["frames.refused.cam"] == 2
-    assert [r.levelname for r in caplog.records if "far" in r.message] == ["ERROR"], "said once, then at DEBUG"
+    assert [r.levelname for r in caplog.records if "far" in r.message] == ["ERROR"], "said once"
+    assert [state for state, _ in setting.said] == ["stalled"]
+    assert "far" in setting.said[0][1]
+
+
+def test_a_fact_that_is_too_large_is_lost_alone_and_said(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = Message("spotter/site/dev/cam/recognition", b"x" * 200_000, "large", 0.0)
+    setting.recogniser._save([large])
+    setting.show(2)
+    assert setting.stored() == [("new", "sku-02")]
+    assert setting.metrics.snapshot()["facts.lost"] == 1
+    assert [r.levelname for r in caplog.records if "a fact is lost" in r.message] == ["ERROR"]
 
 
 def test_another_pipeline_takes_over_between_two_frames(setting: Setting) -> None:

@@ -63,6 +63,30 @@ def test_refused(text: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_half_a_character_from_the_environment_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"f\.yaml:1: site: expected text in the environment variable STORE, found half"
+    ):
+        read("site: ${STORE}\n", STORE="caf\udce9")
+
+
+def test_a_nul_in_a_secret_file_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "pw"
+    secret.write_bytes(b"a\0b")
+    with pytest.raises(
+        ConfigError, match=r"f\.yaml:2: password_file: expected text in .*, found a NUL character"
+    ):
+        read(f"site: a\npassword_file: {secret}\n")
+
+
+@pytest.mark.parametrize(
+    "number", [10**400, -(10**400), 1 << 40_000, float("nan"), float("inf")], ids="abcde"
+)
+def test_a_number_of_any_size_is_refused_in_words(number: float) -> None:
+    with pytest.raises(ValueError, match=r"^fps: expected a number from 0 to 100, found .{1,20}$"):
+        check_range("fps", number, 0, 100)
+
+
 def test_filled(tmp_path: Path) -> None:
     secret = tmp_path / "pw"
     secret.write_text("s3cret\n")

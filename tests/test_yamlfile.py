@@ -32,6 +32,29 @@ REFUSED = {
     "a tab as indentation": (b"a:\n\tb: 1\n", "f.yaml:2: expected YAML"),
     "two documents": (b"a: 1\n---\nb: 2\n", "expected YAML"),
     "a NUL byte": (b"a: \0", "expected YAML"),
+    "a NUL in a text": (
+        b'a: "x\\0y"\n',
+        "f.yaml:1: a: expected plain text, found a NUL character in 'x\\x00y'",
+    ),
+    "half of a character": (
+        b'a:\n  - "\\ud83d"\n',
+        "f.yaml:2: a[0]: expected plain text, found half of a character",
+    ),
+    "both halves apart": (
+        b'a: "\\ud83d\\ude00"\n',
+        "f.yaml:1: a: expected plain text, found half of a character",
+    ),
+    "a NUL in a key": (b'"a\\0": 1\n', "f.yaml:1: expected a name as key"),
+    "a key of two lines": (b'"a\\nb": 1\n', "f.yaml:1: expected a name as key"),
+    "a number of 400 digits": (
+        b"a: 1" + b"0" * 400,
+        "f.yaml:1: a: expected a whole number of at most 64 bits",
+    ),
+    "a number of 10,000 hex digits": (
+        b"a: 0x" + b"f" * 10_000,
+        "a: expected a whole number of at most 64 bits",
+    ),
+    "a number of 65 bits": (b"a: -9223372036854775809", "found '-9223372036854775809'"),
     "a number that is none": (b"a: !!int 'x'\n", "f.yaml:1: a: expected a plain value, found 'x'"),
 }
 

@@ -102,17 +102,21 @@ check_machine() {
     || fail "$1 is a 32-bit Python; the TFLite runtime exists for 64-bit systems only. Install a 64-bit OS."
 }
 
+need_venv_module() {
+  local package
+  "$1" -c 'import ensurepip, venv' 2> /dev/null && return 0
+  package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+  apt_install "$package" || true
+  "$1" -c 'import ensurepip, venv' 2> /dev/null \
+    || fail "$1 cannot make virtual environments. Install the part that can: sudo apt-get install $package"
+}
+
 make_environment() {
-  local python version
+  local python
   python=$(find_python) || fail "Python 3.11 or newer is missing (tried \$PYTHON, python3, python3.12, python3.11," \
     "python3.13, python3.14). Install it with: sudo apt-get install python3 python3-venv"
   check_machine "$python"
-  if ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
-    version=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-    apt_install "$version" || true
-    "$python" -c 'import ensurepip, venv' 2> /dev/null \
-      || fail "$python cannot make virtual environments. Install the part that can: sudo apt-get install $version"
-  fi
+  need_venv_module "$python"
   say "making $venv with $("$python" --version)"
   "$python" -m venv --clear "$venv" || fail "$venv could not be made with $python"
 }

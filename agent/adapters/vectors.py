@@ -1,8 +1,9 @@
 """The index of reference vectors: the only file that knows usearch, its int8 codes and its distances.
 
 Vectors are stored as int8, each scaled by its own largest element to ±127. Cosines do not see the scale, and
-against one scale for all (or usearch's own cast) this keeps the nearest neighbour where it was: recall@1
-0.98 to 1.00 of exact float32. A similarity differs from the exact one by 0.0003 on average, 0.0015 at most.
+against usearch's own cast this keeps the nearest neighbour where it was: recall@1 0.96 to 1.00 of exact
+float32, the lower among photos that are nearly the same. On 296 photos against 2,640 (1,024 numbers each) a
+similarity differed from the exact one by 0.0005 on average and 0.003 at most.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import add_json, add_verb, print_json
+from agent.cli.options import add_json, add_model, add_verb, check_argument, model_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -26,26 +26,24 @@ def add(verbs: Verbs) -> None:
         do,
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="take the model from this configuration")
-    parser.add_argument("--model", metavar="FILE", help="embedding model (.tflite, with its .json beside it)")
+    add_model(parser)
     parser.add_argument("--rounds", type=int, default=40, metavar="N", help="rounds, 3 to 1000 (default: 40)")
     add_json(parser)
 
 
 def do(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from agent.adapters.embedder import EmbedderSettings
-    from agent.cli.stages import measure
+    from agent.benching import measure
     from agent.config import load_config
-    from agent.core.errors import ConfigError
+    from agent.core.errors import UsageError
 
-    if not 3 <= args.rounds <= 1000:
-        raise ConfigError(f"--rounds: expected a number from 3 to 1000, found {args.rounds}")
+    check_argument("--rounds", args.rounds, 3, 1000)
     if args.config:
         model = load_config(args.config).model
     elif args.model:
-        model = EmbedderSettings(file=args.model)
+        model = model_argument(args.model)
     else:
-        raise ConfigError("expected --config FILE or --model FILE")
+        raise UsageError("expected --config FILE or --model FILE")
     result = measure(model, args.rounds, SIZES)
     if args.json:
         print_json(result)

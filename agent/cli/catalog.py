@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from agent.cli.options import Progress, add_json, add_verb, print_json
+from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from agent.cli.options import Verbs
+    from agent.publishing.problems import Problem
 
 
 def add(verbs: Verbs) -> None:
@@ -30,9 +32,7 @@ def add(verbs: Verbs) -> None:
         help="folder with products.csv and images/<sku>/, or one folder per product",
     )
     build.add_argument("-o", "--out", required=True, metavar="DIR", help="catalogue directory to write")
-    build.add_argument(
-        "--model", required=True, metavar="FILE", help="embedding model (.tflite, .json beside it)"
-    )
+    add_model(build, required=True)
     build.add_argument(
         "--crop",
         type=float,
@@ -49,36 +49,46 @@ def add(verbs: Verbs) -> None:
 
 def do_build(args: argparse.Namespace) -> int:
     """Build; every bad row or image is listed on stderr."""
-    from agent.adapters.embedder import EmbedderSettings
     from agent.adapters.system import SystemClock
-    from agent.core.errors import ConfigError
+    from agent.core.errors import UsageError
     from agent.publishing.build import BuildSettings, build_catalogue
+    from agent.publishing.problems import ProblemsError
 
     try:
         settings = BuildSettings(crop=args.crop, strict=args.strict, jobs=args.jobs)
     except ValueError as error:
-        raise ConfigError(f"--{error}") from None
-    report = build_catalogue(
-        args.products,
-        args.out,
-        EmbedderSettings(file=args.model),
-        settings,
-        created_utc=SystemClock().utc(),
-        progress=Progress("embedding"),
-    )
-    for problem in report.problems:
-        print(f"left out: {problem}", file=sys.stderr)
+        raise UsageError(f"--{error}") from None
+    try:
+        report = build_catalogue(
+            args.products,
+            args.out,
+            model_argument(args.model),
+            settings,
+            created_utc=SystemClock().utc(),
+            progress=Progress("embedding"),
+        )
+    except ProblemsError as error:
+        _list(error.problems)
+        raise
+    _list(report.problems)
+    left_out = sum(not problem.warning for problem in report.problems)
     summary = {
         "release": report.release,
         "products": report.products,
         "references": report.references,
-        "problems": len(report.problems),
+        "problems": left_out,
+        "warnings": len(report.problems) - left_out,
     }
     if args.json:
         print_json(summary)
     else:
         print(
             f"{args.out}: {report.products} products, {report.references} references, "
-            f"release {report.release}, {len(report.problems)} left out"
+            f"release {report.release}, {left_out} left out"
         )
     return 0
+
+
+def _list(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        print(f"{'warning' if problem.warning else 'left out'}: {problem}", file=sys.stderr)

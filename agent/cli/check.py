@@ -1,4 +1,4 @@
-"""`spotter check`: would it run? Every part of the configuration is opened; nothing is started."""
+"""`spotter check`: would it run? Every part of the configuration is made; no camera or broker is asked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
+    from agent.config import Settings
 
 
 def add(verbs: Verbs) -> None:
@@ -18,7 +19,7 @@ def add(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "check",
-        "validate configuration, model and catalogue",
+        "validate the configuration and all that it names, without asking a camera or the broker",
         "spotter check -c /etc/spotter/spotter.yaml",
         do,
     )
@@ -30,16 +31,18 @@ def add(verbs: Verbs) -> None:
 
 
 def do(args: argparse.Namespace) -> int:
-    """Open what the configuration names; ConfigError says what is wrong."""
+    """Open what the configuration names and a disk holds; ConfigError or DeviceError says what is wrong."""
     from agent.config import json_schema, load_config
 
     if args.schema:
         print_json(json_schema())
         return 0
     from agent.core.errors import masked_url
-    from agent.parts import load_eyes, make_pipeline
+    from agent.parts import check_state, load_eyes, make_pipeline
 
     settings = load_config(args.config)
+    _check_ways_out(settings, args.config)
+    check_state(settings)
     eyes, catalogue = load_eyes(settings)
     make_pipeline(settings, eyes, catalogue)
     facts = {
@@ -60,3 +63,24 @@ def do(args: argparse.Namespace) -> int:
             print(f"{name:11} {value}")
         print("ok", file=sys.stderr)
     return 0
+
+
+def _check_ways_out(settings: Settings, name: str) -> None:
+    """What the broker and the cameras need of this device: certificates, and packages for some cameras."""
+    from agent.adapters.broker import Broker
+    from agent.adapters.camera import open_camera
+    from agent.adapters.system import SystemClock
+    from agent.core.errors import ConfigError
+    from agent.core.wire import Wire
+
+    clock = SystemClock()
+    wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
+    try:
+        Broker(settings.mqtt, wire.root, wire.availability("offline"), clock).close(0.0)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: mqtt: {error}") from None
+    for camera in settings.cameras:
+        try:
+            open_camera(camera, clock)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: camera {camera.id!r}: {error}") from None

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import add_json, add_verb, print_json
+from agent.cli.options import (
+    add_json,
+    add_model,
+    add_verb,
+    check_argument,
+    complain,
+    model_argument,
+    print_json,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +39,7 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "-c", "--config", metavar="FILE", help="take model and catalogue from this configuration"
     )
-    parser.add_argument("--model", metavar="FILE", help="embedding model (.tflite, with its .json beside it)")
+    add_model(parser)
     parser.add_argument(
         "--release", "--catalogue", dest="release", metavar="DIR", help="catalogue directory to search"
     )
@@ -48,31 +55,28 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Look at each photo; one that cannot be read is reported and the rest goes on."""
     from agent.adapters.images import read_image
-    from agent.core.errors import ConfigError, InputError
+    from agent.core.errors import InputError, UsageError
     from agent.core.evidence import DecisionSettings, decide
-    from agent.core.regions import RegionSettings, propose
+    from agent.core.regions import MIN_CROP, kept_centre, propose
     from agent.parts import load_eyes, load_eyes_from
 
-    if not 1 <= args.k <= 50:
-        raise ConfigError(f"-k: expected a number from 1 to 50, found {args.k}")
+    check_argument("-k", args.k, 1, 50)
+    if args.crop is not None:
+        check_argument("--crop", args.crop, MIN_CROP, 1)
     if args.config:
         eyes, catalogue = load_eyes(args.config)
     elif args.model and args.release:
-        eyes, catalogue = load_eyes_from(args.model, args.release)
+        eyes, catalogue = load_eyes_from(model_argument(args.model).file, args.release)
     else:
-        raise ConfigError("expected either --config FILE, or both --model FILE and --release DIR")
-    try:
-        crop = catalogue.manifest.crop if args.crop is None else args.crop
-        where = RegionSettings(mode="centre", centre=crop) if crop < 1 else RegionSettings()
-    except ValueError as error:
-        raise ConfigError(f"--crop: {error}") from None
+        raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
+    where = kept_centre(catalogue.manifest.crop if args.crop is None else args.crop)
     settings = DecisionSettings(looks=1)
     failed = 0
     for path in args.images:
         try:
             image = read_image(Path(path))
         except InputError as error:
-            print(f"spotter: {error}", file=sys.stderr)
+            complain(str(error))
             failed += 1
             continue
         regions = propose(where, image.shape[1], image.shape[0])

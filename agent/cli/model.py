@@ -47,7 +47,8 @@ def do_spec(args: argparse.Namespace) -> int:
         return 0
     target = model.with_suffix(".json")
     try:
-        with target.open("x") as file:
+        # Half of a character, from an argument that is not UTF-8, becomes the escape that JSON has for it.
+        with target.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except FileExistsError:
         raise ConfigError(

@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from agent.core.errors import ConfigError, UsageError
+from agent.core.settings import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from agent.adapters.embedder import EmbedderSettings
 
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no public name
 
@@ -40,6 +46,49 @@ def add_config(parser: argparse.ArgumentParser, default: str | None = DEFAULT_CO
 def add_json(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_model(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """`--model FILE`."""
+    parser.add_argument(
+        "--model",
+        required=required,
+        metavar="FILE",
+        help="embedding model (.tflite, with its .json beside it)",
+    )
+
+
+def model_argument(file: str) -> EmbedderSettings:
+    """What `--model` names, with the settings a configuration would leave out.
+
+    Raises:
+        ConfigError: it cannot be a model.
+    """
+    from agent.adapters.embedder import EmbedderSettings
+
+    try:
+        return EmbedderSettings(file=file)
+    except ValueError as error:
+        raise ConfigError(f"--model: {str(error).removeprefix('file: ')}") from None
+
+
+def check_argument(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a number outside [low, high], NaN included; `name` is the option as it is typed.
+
+    Raises:
+        UsageError: with the option, the range and the value.
+    """
+    try:
+        check_range(name, value, low, high)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def complain(sentence: str) -> None:
+    """`spotter: …` on stderr, in one line whatever a file's name holds."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+    with suppress(OSError):  # stderr may be full; the exit code still tells
+        print(f"spotter: {line}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

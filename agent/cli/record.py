@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import add_config, add_verb
+from agent.cli.options import add_config, add_verb, check_argument
 
 if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
+    from agent.core.clock import Clock
 
 
 def add(verbs: Verbs) -> None:
@@ -24,7 +27,7 @@ def add(verbs: Verbs) -> None:
         do,
     )
     parser.add_argument(
-        "out", type=Path, metavar="OUT", help="directory of the recording; must not hold one already"
+        "out", type=Path, metavar="OUT", help="directory to make; one that holds a recording is refused"
     )
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="which camera (default: the first)")
@@ -41,28 +44,65 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.recording import RecordingWriter
     from agent.adapters.system import SystemClock
     from agent.config import load_config
-    from agent.core.errors import ConfigError
+    from agent.core.errors import InputError, UsageError, quoted
 
+    if args.seconds is not None:
+        check_argument("--seconds", args.seconds, 0.1, 604_800)
+    if args.frames is not None:
+        check_argument("--frames", args.frames, 1, 1_000_000_000)
     settings = load_config(args.config)
     by_id = {camera.id: camera for camera in settings.cameras}
-    wanted = args.camera or settings.cameras[0].id
+    wanted = settings.cameras[0].id if args.camera is None else args.camera
     if wanted not in by_id:
-        raise ConfigError(f"--camera: expected one of {', '.join(by_id)}, found {wanted!r}")
-    clock = SystemClock()
+        raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(wanted)}")
+    _refuse_recording(args.out)
+    clock = _Until(SystemClock(), args.seconds)
     written = 0
-    began = clock.monotonic()
+    why = "the camera showed nothing"
     with RecordingWriter(args.out, lossless=args.lossless) as writer:
         try:
             for frame in open_camera(by_id[wanted], clock).frames():
-                if args.seconds is not None and frame.at - began > args.seconds:
-                    break
-                if not writer.write(frame):
-                    print("the recording is full", file=sys.stderr)
+                # As in the daemon: nothing that was seen before belongs with the first picture.
+                if not writer.write(replace(frame, cut=True) if written == 0 else frame):
+                    why = "the recording is full"
                     break
                 written += 1
-                if args.frames is not None and written >= args.frames:
+                if written == args.frames or clock.wait(0.0):
                     break
         except KeyboardInterrupt:
-            pass
+            why = "it was interrupted"
+    if not written:
+        raise InputError(f"{args.out}: expected frames of camera {wanted!r}, found none: {why}")
     print(f"{written} frames in {args.out}", file=sys.stderr)
-    return 0 if written else 1
+    return 0
+
+
+def _refuse_recording(out: Path) -> None:
+    """One recording in one directory: the times of two would not follow each other."""
+    from agent.adapters.recording import INDEX
+    from agent.core.errors import UsageError
+
+    try:
+        size = (out / INDEX).stat().st_size
+    except OSError:
+        return  # none there, or nothing to write to: the writer says which
+    if size:
+        raise UsageError(f"{out}: expected a directory without a recording, found one")
+
+
+class _Until:
+    """A clock that tells the camera to stop when the time is over, whatever it is waiting for."""
+
+    def __init__(self, clock: Clock, seconds: float | None) -> None:
+        self._clock = clock
+        self._end = math.inf if seconds is None else clock.monotonic() + seconds
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def utc(self) -> float:
+        return self._clock.utc()
+
+    def wait(self, seconds: float) -> bool:
+        left = self._end - self._clock.monotonic()
+        return self._clock.wait(max(0.0, min(seconds, left))) or self._clock.monotonic() >= self._end

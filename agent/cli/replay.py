@@ -44,16 +44,20 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.recording import read_recording
     from agent.apps.watch import Watch
     from agent.config import load_config
-    from agent.core.errors import ConfigError
+    from agent.core.errors import ConfigError, InputError, UsageError, quoted
     from agent.core.wire import Wire
     from agent.parts import load_eyes, make_pipeline
 
     settings = load_config(args.config)
+    cameras = {camera.id for camera in settings.cameras}
+    if args.camera is not None and args.camera not in cameras:
+        raise UsageError(
+            f"--camera: expected one of {', '.join(sorted(cameras))}, found {quoted(args.camera)}"
+        )
     eyes, catalogue = load_eyes(settings)
     pipeline = make_pipeline(settings, eyes, catalogue)
     wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
     app = Watch()
-    cameras = {camera.id for camera in settings.cameras}
 
     def tell(recognitions: Sequence[Recognition]) -> None:
         for event in app.update(recognitions):
@@ -71,7 +75,11 @@ def do(args: argparse.Namespace) -> int:
                 "name one with --camera"
             )
         last[frame.camera] = frame
-        tell(pipeline.step(frame))
+        try:
+            recognitions = pipeline.step(frame)
+        except InputError as error:
+            raise ConfigError(f"{args.config}: camera {frame.camera!r}: {error}") from None
+        tell(recognitions)
     for camera, frame in last.items():
         tell(pipeline.close(camera, frame.at, frame.utc))
     return 0

@@ -30,26 +30,27 @@ class Announcer:
         """Whether a decision on this track could lead to an announcement at all."""
         return track.ended or track.frames >= self._looks
 
-    def announce(self, track: Track, decision: Decision) -> tuple[Announcement, ...]:
-        """What to tell, oldest first; usually nothing.
+    def due(self, track: Track, decision: Decision) -> tuple[Announcement, ...]:
+        """What is to be told, oldest first; usually nothing. Changes nothing: `tell` does, once it is told.
 
         A configured place that ends before it had its looks is told of all the same, because somebody asked
         to watch it; a proposed box that flickered up is not.
         """
         told = self._told.get(track.id)
-        answer = (decision.verdict, decision.product)
         if told is None:
             if track.ended:
                 both = (Announcement(Phase.NEW, 0), Announcement(Phase.END, 1))
                 return both if track.region.name else ()
-            if track.frames < self._looks:
-                return ()
-            self._told[track.id] = (*answer, 0)
-            return (Announcement(Phase.NEW, 0),)
+            return (Announcement(Phase.NEW, 0),) if track.frames >= self._looks else ()
         if track.ended:
-            del self._told[track.id]
             return (Announcement(Phase.END, told[2] + 1),)
-        if answer == told[:2]:
+        if (decision.verdict, decision.product) == told[:2]:
             return ()
-        self._told[track.id] = (*answer, told[2] + 1)
         return (Announcement(Phase.UPDATE, told[2] + 1),)
+
+    def tell(self, track: Track, decision: Decision, announcements: tuple[Announcement, ...]) -> None:
+        """Remember that `announcements`, which `due` gave, were told."""
+        if track.ended:
+            self._told.pop(track.id, None)
+        elif announcements:
+            self._told[track.id] = (decision.verdict, decision.product, announcements[-1].revision)

@@ -19,6 +19,37 @@ class Clock(Protocol):
         """Sleep for `seconds`, or less: True as soon as the process is to stop."""
 
 
+SLICE_S = 0.25
+"""How soon a part that is told to stop notices it while it waits."""
+
+
+class StoppableClock:
+    """A clock for one part of the process, which can be told to stop while the others go on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.stopped = False
+
+    def monotonic(self) -> float:
+        """As the clock behind it."""
+        return self._clock.monotonic()
+
+    def utc(self) -> float:
+        """As the clock behind it."""
+        return self._clock.utc()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; True once this part or the process is to stop."""
+        end = self._clock.monotonic() + seconds
+        while not self.stopped:
+            left = end - self._clock.monotonic()
+            if self._clock.wait(max(0.0, min(SLICE_S, left))):
+                return True
+            if left <= SLICE_S:
+                break
+        return self.stopped
+
+
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Exponential back-off with full-range jitter, so that a fleet does not come back in step.

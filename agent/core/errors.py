@@ -1,6 +1,7 @@
 """Every error Spotter raises on purpose, grouped by who must act.
 
     AgentError
+    ├── UsageError          whoever typed the command: an argument is wrong (exit 2)
     ├── ConfigError         the operator: a file they wrote is wrong (exit 78, systemd does not restart)
     │   ├── ModelError      … the model or its spec
     │   └── CatalogueError  … the catalogue directory: manifest, index or products table
@@ -25,6 +26,10 @@ OUTSIDE_LIMIT = 255
 
 class AgentError(Exception):
     """Anything Spotter refuses or fails at, in one line for the person who has to act."""
+
+
+class UsageError(AgentError):
+    """An argument of a command is wrong, or one is missing."""
 
 
 class ConfigError(AgentError):

@@ -15,11 +15,12 @@ from typing import Any
 
 from agent.core.errors import CatalogueError, quoted
 from agent.core.evidence import Calibration
-from agent.core.strictjson import (
+from agent.core.regions import check_crop
+from agent.core.strict_json import (
     check_digest,
     check_file_name,
     check_whole,
-    read_document,
+    parse_document,
     record,
     typed_fields,
 )
@@ -67,7 +68,7 @@ class Manifest:
 
     created_utc: float  # s, Unix
     model: ModelEntry
-    crop: float  # share of each side of a reference picture that was kept, (0, 1]
+    crop: float  # share of each side of a reference picture that was kept, [0.1, 1]
     calibration: Calibration
     products: int
     references: int
@@ -77,8 +78,7 @@ class Manifest:
     def __post_init__(self) -> None:
         if not isfinite(self.created_utc):
             raise ValueError(f"created_utc: expected finite seconds, found {self.created_utc}")
-        if not 0 < self.crop <= 1:
-            raise ValueError(f"crop: expected a share in (0, 1], found {self.crop}")
+        check_crop(self.crop)
         check_whole("counts.products", self.products, 1)
         check_whole("counts.references", self.references, 1)
 
@@ -111,7 +111,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         CatalogueError: one line with the file, the field, what was expected and what was found.
     """
     try:
-        return _manifest_of(read_document(data, MANIFEST_LIMIT_BYTES, MANIFEST_SCHEMA))
+        return _manifest_of(parse_document(data, MANIFEST_LIMIT_BYTES, MANIFEST_SCHEMA))
     except ValueError as error:
         raise CatalogueError(f"{name}: {error}") from None
 

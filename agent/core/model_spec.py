@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from agent.core.errors import ModelError, quoted
+from agent.core.strict_json import parse_object, shown
 
 SPEC_SCHEMA = 1
 SPEC_LIMIT_BYTES = 64 * 1024
@@ -83,8 +84,8 @@ class ModelSpec:
     licence: str = ""  # SPDX identifier where there is one
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("name: expected a name, found nothing")
+        if not self.name or not self.name.isprintable():  # it goes into every manifest and onto the wire
+            raise ValueError(f"name: expected a name in one line, found {quoted(self.name)}")
         if not self.file or "/" in self.file or "\0" in self.file or self.file in {".", ".."}:
             raise ValueError(f"file: expected the name of a file beside the spec, found {quoted(self.file)}")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
@@ -114,21 +115,13 @@ def parse_spec(data: bytes, name: str) -> ModelSpec:
     Raises:
         ModelError: one line with the file, the field, what was expected and what was found.
     """
-    if len(data) > SPEC_LIMIT_BYTES:
-        raise ModelError(f"{name}: expected at most {SPEC_LIMIT_BYTES} bytes of JSON, found {len(data)}")
     try:
-        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{name}: expected JSON, found {quoted(data[:40])}: {error}") from error
-    try:
-        return _spec_of(document)
+        return _spec_of(parse_object(data, SPEC_LIMIT_BYTES))
     except ValueError as error:
         raise ModelError(f"{name}: {error}") from error
 
 
-def _spec_of(document: Any) -> ModelSpec:
-    if not isinstance(document, dict):
-        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
+def _spec_of(document: dict[str, Any]) -> ModelSpec:
     schema = document.pop("schema", None)
     if schema != SPEC_SCHEMA or isinstance(schema, bool):
         raise ValueError(f"schema: expected {SPEC_SCHEMA}, found {quoted(schema)}")
@@ -166,21 +159,8 @@ def _typed(where: str, kind: str, value: Any) -> Any:
     else:
         fits, expected = isinstance(value, str), "a text"
     if not fits:
-        raise ValueError(f"{where}: expected {expected}, found {_kind(value)}")
+        raise ValueError(f"{where}: expected {expected}, found {shown(value)}")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"field {quoted(key)} stands there twice")
-        result[key] = value
-    return result
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
 
 
 def _is_number(value: Any) -> bool:
@@ -189,8 +169,4 @@ def _is_number(value: Any) -> bool:
 
 def _check_whole(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {value}")
-
-
-def _kind(value: Any) -> str:
-    return f"{type(value).__name__} {quoted(value)}"
+        raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {quoted(value)}")

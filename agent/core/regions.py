@@ -21,6 +21,9 @@ MIN_SIDE_PX = 8
 MAX_REGIONS = 1024
 """Of one camera: at 1 ms each, looking at all of them takes a second."""
 
+MIN_CROP = 0.1
+"""Of a photo of 1,000 px less than 100 px would remain, too few to tell products apart."""
+
 Point = tuple[float, float]
 
 
@@ -97,6 +100,23 @@ class RegionSettings:
         if self.unit == "share":
             for slot in self.slots:
                 _check_within(slot, 1, 1, "1 (unit: share)", "1 (unit: share)")
+
+
+def kept_centre(crop: float) -> RegionSettings:
+    """The region of a picture of which only the middle `crop` of each side is looked at; 1 is all of it.
+
+    The same for reference pictures and for photos that are compared with them.
+
+    Raises:
+        ValueError: a share outside [0.1, 1].
+    """
+    check_crop(crop)
+    return RegionSettings(mode="centre", centre=crop) if crop < 1 else RegionSettings()
+
+
+def check_crop(crop: float) -> None:
+    """Raises ValueError for a share outside [0.1, 1], NaN included."""
+    check_range("crop", crop, MIN_CROP, 1.0)
 
 
 def propose(settings: RegionSettings, width: int, height: int) -> tuple[Region, ...]:

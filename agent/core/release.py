@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.errors import VerifyError, quoted
 from agent.core.manifest import MANIFEST_NAME
-from agent.core.strictjson import (
+from agent.core.strict_json import (
     check_digest,
     check_file_name,
     check_whole,
     objects,
-    read_document,
+    parse_document,
     record,
     typed_fields,
 )
@@ -167,7 +167,7 @@ def parse_release(data: bytes, name: str) -> Release:
         VerifyError: one line with the file, the field, what was expected and what was found.
     """
     try:
-        return _release_of(read_document(data, RELEASE_LIMIT_BYTES, RELEASE_SCHEMA))
+        return _release_of(parse_document(data, RELEASE_LIMIT_BYTES, RELEASE_SCHEMA))
     except ValueError as error:
         raise VerifyError(f"{name}: {error}") from None
 

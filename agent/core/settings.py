@@ -14,8 +14,10 @@ Field types are those YAML has (str, int, float, bool, Literal, tuple[...], anot
 from __future__ import annotations
 
 from dataclasses import MISSING, field
-from math import isfinite
 from typing import Any
+
+_LARGE = 10**300
+"""Whole numbers from about 10³⁰⁸ cannot be shown as a float, of more than 4,300 digits not at all."""
 
 
 def setting(doc: str, default: Any = MISSING) -> Any:
@@ -31,8 +33,9 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
     Raises:
         ValueError: with the field's name, the range and the value.
     """
-    if not isfinite(value) or not low <= value <= high:
-        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, found {value:g}")
+    if not low <= value <= high:  # false for NaN
+        found = f"{value:g}" if not isinstance(value, int) or abs(value) < _LARGE else "a far larger one"
+        raise ValueError(f"{name}: expected a number from {low:g} to {high:g}, found {found}")
 
 
 class Secret(str):

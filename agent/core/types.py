@@ -105,7 +105,6 @@ class Detection:
 
     region: Region
     candidates: tuple[Candidate, ...]
-    reused: bool = False  # its pixels did not change, so the last answer stands
 
 
 class Phase(StrEnum):

@@ -61,6 +61,28 @@ def check_topic_part(field: str, value: str) -> None:
         )
 
 
+def check_prefix(field: str, value: str) -> None:
+    """Refuse what cannot be the first level of our topics.
+
+    Raises:
+        ValueError: as `check_topic_part`, or with a `$` in front.
+    """
+    check_topic_part(field, value)
+    if value.startswith("$"):  # MQTT 5, 4.7.2: such topics belong to the broker
+        raise ValueError(f"{field}: expected no '$' in front, found {value!r}")
+
+
+def check_camera(field: str, value: str) -> None:
+    """Refuse what cannot be the level of a camera.
+
+    Raises:
+        ValueError: as `check_topic_part`, or a name that is a topic of the device itself.
+    """
+    check_topic_part(field, value)
+    if value in _RESERVED_CAMERAS:
+        raise ValueError(f"{field}: expected another name, found {value!r}, a topic of the device itself")
+
+
 def rfc3339(utc: float) -> str:
     """Unix seconds as RFC 3339 with milliseconds: `rfc3339(0.5)` → `'1970-01-01T00:00:00.500Z'`.
 
@@ -125,10 +147,9 @@ class Wire:
     device: str
 
     def __post_init__(self) -> None:
-        for field in ("prefix", "site", "device"):
+        check_prefix("prefix", self.prefix)
+        for field in ("site", "device"):
             check_topic_part(field, getattr(self, field))
-        if self.prefix.startswith("$"):  # MQTT 5, 4.7.2: such topics belong to the broker
-            raise ValueError(f"prefix: expected no '$' in front, found {self.prefix!r}")
 
     @property
     def root(self) -> str:
@@ -288,9 +309,7 @@ class Wire:
 
 
 def _checked_camera(camera: str) -> str:
-    check_topic_part("camera", camera)
-    if camera in _RESERVED_CAMERAS:
-        raise ValueError(f"camera: expected another name, found {camera!r}, a topic of the device itself")
+    check_camera("camera", camera)
     return camera
 
 

@@ -16,6 +16,7 @@ from agent.adapters.vectors import IndexBuilder
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import key_of
+from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.calibrate import calibrate
 from agent.publishing.embed import Embedded, Picture, embed_pictures, sensible_jobs
@@ -42,7 +43,7 @@ class BuildSettings:
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
 
     def __post_init__(self) -> None:
-        check_range("crop", self.crop, 0.1, 1.0)
+        check_crop(self.crop)
         if self.jobs is not None:
             check_range("jobs", self.jobs, 1, 1024)
 

@@ -17,7 +17,7 @@ import numpy as np
 from agent.adapters.embedder import load_embedder
 from agent.adapters.images import read_image
 from agent.core.errors import DeviceError, InputError
-from agent.core.regions import RegionSettings, propose
+from agent.core.regions import kept_centre, propose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,10 +60,10 @@ class Worker:
     """Embeds chunks, one at a time, with eyes of its own."""
 
     def __init__(self, root: Path, eyes: Embedder, crop: float) -> None:
-        """`crop` is the share of each side of a picture that is kept around its centre, (0, 1]."""
+        """`crop` is the share of each side of a picture that is kept around its centre, [0.1, 1]."""
         self._root = root
         self._eyes = eyes
-        self._where = RegionSettings(mode="centre", centre=crop) if crop < 1 else RegionSettings()
+        self._where = kept_centre(crop)
 
     def embed(self, pictures: tuple[Picture, ...]) -> Embedded:
         """A picture that cannot be read or seen is refused, the others go on.

@@ -30,6 +30,9 @@ IMAGES_NAME = "images"
 SKU_LIMIT = 200
 """Characters. File systems end at 255 bytes a name."""
 
+NAME_LIMIT = 1000
+"""Characters: a recognition names six products, and must stay far below the 128 KB of a message."""
+
 LINE_LIMIT = 1 << 20
 """Characters of a line: a file that is no CSV may be one line of gigabytes."""
 
@@ -115,6 +118,9 @@ def _product(
             row["gtin"] = gtin14(row["gtin"])
         except ValueError as error:
             problems.append(Problem(TABLE_NAME, str(error), line, "gtin", row["gtin"]))
+    if len(name := row.get("name", "")) > NAME_LIMIT:
+        reason = f"expected at most {NAME_LIMIT} characters, found {len(name)}"
+        problems.append(Problem(TABLE_NAME, reason, line, "name", name))
     for column, value in row.items():
         if not _is_text(value) and column != "sku":
             problems.append(Problem(TABLE_NAME, "expected UTF-8 without NUL", line, column, value))

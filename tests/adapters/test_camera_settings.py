@@ -110,7 +110,7 @@ def test_refuses(change: dict[str, Any], says: str) -> None:
 def test_pauses_grow_to_their_limit() -> None:
     backoff = CameraSettings(id="a", source="rtsp://c/1").backoff()
     assert [backoff.delay_s(attempt, 0.999999) for attempt in (0, 1, 2, 3, 9)] == pytest.approx(
-        [0.5, 1, 2, 3, 3], abs=1e-4
+        [0.5, 1, 2, 2, 2], abs=1e-4
     )
 
 

@@ -18,7 +18,10 @@ UNKNOWN = Decision(Verdict.UNKNOWN, None, 0.1, 0.3, 0.0, 3, "far from everything
 
 
 def told(announcer: Announcer, t: Track, d: Decision) -> list[tuple[Phase, int]]:
-    return [(a.phase, a.revision) for a in announcer.announce(t, d)]
+    due = announcer.due(t, d)
+    assert announcer.due(t, d) == due, "asking changes nothing"
+    announcer.tell(t, d, due)
+    return [(a.phase, a.revision) for a in due]
 
 
 def test_a_life_is_new_updates_end_with_rising_revisions() -> None:

@@ -110,7 +110,7 @@ def test_a_curve_that_falls_or_is_not_finite_is_refused(weights: tuple[float, fl
 
 
 def test_settings_say_what_they_expect() -> None:
-    with pytest.raises(ValueError, match="known: expected a number from 0.5"):
+    with pytest.raises(ValueError, match=r"known: expected a number from 0\.5"):
         DecisionSettings(known=1.0)
     with pytest.raises(ValueError, match="looks: expected at most window"):
         DecisionSettings(looks=9, window=8)

@@ -98,7 +98,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "an object for a text": (changed("model.name", {}), "model.name: expected a text"),
     "a list for an object": (changed("files", []), "files: expected an object"),
     "no fingerprint": (changed("model.fingerprint", ""), "model.fingerprint: expected a text"),
-    "crop of nothing": (changed("crop", 0), "crop: expected a share in"),
+    "crop of nothing": (changed("crop", 0), "crop: expected a number from 0.1 to 1, found 0"),
     "a negative size": (changed("files.index.size", -1), "files.index.size: expected a whole number"),
     "an empty file": (changed("files.index.size", 0), "files.index.size: expected a whole number"),
     "a path upwards": (

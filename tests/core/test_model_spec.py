@@ -67,6 +67,8 @@ BAD = {
     "true for a schema": (with_(True, "schema"), "schema: expected 1, found True"),
     "an unknown field": (with_(1, "batch"), "batch: expected one of name, file, sha256, input"),
     "an unknown field of the input": (with_(1, "input", "size"), "input.size: expected one of height, width"),
+    "a name of two lines": (with_("a\nb", "name"), "name: expected a name in one line, found 'a\\nb'"),
+    "half of a character": (with_("\ud83d", "name"), "name: expected a name in one line"),
     "no dimension": (without("dimension"), "dimension: expected a value, found none"),
     "no height": (without("input", "height"), "input.height: expected a value, found none"),
     "text for a number": (
@@ -120,7 +122,7 @@ BAD = {
         with_("../x.tflite", "file"),
         "file: expected the name of a file beside the spec",
     ),
-    "no name": (with_("", "name"), "name: expected a name, found nothing"),
+    "no name": (with_("", "name"), "name: expected a name in one line, found ''"),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.regions import GridSettings, RegionSettings, SlotSettings, propose
+from agent.core.regions import GridSettings, RegionSettings, SlotSettings, kept_centre, propose
 
 QUAD = ((10.0, 10.0), (90.0, 20.0), (80.0, 60.0), (20.0, 50.0))
 
@@ -209,3 +209,14 @@ def test_any_grid_reaches_every_side_and_leaves_no_gap(
     assert max(box[3] for box in boxes) == height
     row = boxes[:columns]
     assert all(a[2] >= b[0] for a, b in pairwise(row))
+
+
+@pytest.mark.parametrize("crop", [0.0, 0.09, 1.01, 5, -1.0, float("nan"), float("inf")])
+def test_a_crop_that_is_no_share_of_a_picture_is_refused(crop: float) -> None:
+    with pytest.raises(ValueError, match=r"^crop: expected a number from 0\.1 to 1, found"):
+        kept_centre(crop)
+
+
+def test_a_crop_keeps_the_centre_and_1_keeps_all() -> None:
+    assert kept_centre(1.0) == RegionSettings()
+    assert kept_centre(0.5) == RegionSettings(mode="centre", centre=0.5)

@@ -58,6 +58,19 @@ def named(good: dict[str, bytes]) -> list[Hostile]:
         Hostile("image", "no pixels", png(0, 0)),
         Hostile("config", "NaN", config.replace("known: 0.9", "known: .nan").encode()),
         Hostile("config", "infinity", config.replace("known: 0.9", "known: .inf").encode()),
+        Hostile(
+            "config", "a number of 400 digits", config.replace("known: 0.9", "known: 1" + "0" * 400).encode()
+        ),
+        Hostile(
+            "config",
+            "a number of 10,000 hex digits",
+            config.replace("known: 0.9", "looks: 0x" + "f" * 10_000).encode(),
+        ),
+        Hostile("config", "half of a character", config.replace("site: test", r'site: "\ud83d"').encode()),
+        Hostile("config", "a NUL in a text", config.replace("site: test", r'site: "a\0b"').encode()),
+        Hostile(
+            "config", "a NUL in a path", config.replace("state_dir: ", r'state_dir: "/tmp/a\0b" # ').encode()
+        ),
         Hostile("config", "a duplicate key", (config + "site: other\n").encode()),
         Hostile("config", "an unknown key", (config + "sight: other\n").encode()),
         Hostile("config", "a bomb of aliases", b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),

@@ -79,6 +79,7 @@ BAD_ROWS = {
     "hidden": (b".a,x,", "products.csv:3: sku '.a': expected no slash"),
     "a control character": (b"a\x1bb,x,", "products.csv:3: sku 'a\\x1bb': expected no slash, no control"),
     "a long sku": (b"a" * 201 + b",x,", "expected at most 200 characters, found 201"),
+    "a long name": (b"b," + b"x" * 1001 + b",", "expected at most 1000 characters, found 1001"),
     "a wrong check digit": (
         b"b,x,4006381333932",
         "products.csv:3: gtin '4006381333932': expected check digit 1",

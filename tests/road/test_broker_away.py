@@ -44,7 +44,7 @@ def test_all_arrive_in_order(tmp_path: Path) -> None:
             before = len(decided())
             time.sleep(AWAY_S)
             missed = len(decided()) - before
-            assert missed > AWAY_S * 5, "recognition went on without a broker"
+            assert missed > AWAY_S, "recognition went on without a broker"
             broker.start()
             until(lambda: set(decided()[: before + missed]) <= set(ids()), 60)
             until(lambda: availability()[-1] == b"online", 10)

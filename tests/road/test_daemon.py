@@ -76,7 +76,9 @@ def test_systemd_hears_ready_the_watchdog_and_stopping(road: Road, tmp_path: Pat
             Path(path).unlink()
 
 
-def test_a_new_camera_is_taken_over_and_an_old_one_forgotten(built: tuple[Road, Mosquitto], road: Road) -> None:
+def test_a_new_camera_is_taken_over_and_an_old_one_forgotten(
+    built: tuple[Road, Mosquitto], road: Road
+) -> None:
     broker = built[1]
     road.configure(camera(road, "first"), decision=ONE_LOOK)
     with road.start() as daemon:

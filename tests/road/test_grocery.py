@@ -85,7 +85,9 @@ def test_a_higher_probability_is_more_often_right(shared_data: Path, found: dict
     quarter = len(sure) // 4
     top, bottom = (np.mean([right for _, right in part]) for part in (sure[:quarter], sure[-quarter:]))
     known = [right for answer, right in answers if answer["verdict"] == "known"]
-    print(f"right: surest quarter {top:.3f}, least sure {bottom:.3f}; known {len(known)}, of them {sum(known)}")
+    print(
+        f"right: surest quarter {top:.3f}, least sure {bottom:.3f}; known {len(known)}, of them {sum(known)}"
+    )
     assert top - bottom > 0.3
     assert known
     assert np.mean(known) >= 0.9, "what is called known at 0.9 is right nine times in ten"

@@ -6,6 +6,7 @@
     packages  the product as an object: carton, box, can, bottle, jar, bag with its outline and its light
     views     studio pictures of a product, as a web shop has them
     scenes    a shelf bay with rails, price labels and products, seen by a camera
+    photos    photos of a product taken at some shelf
     script    what the bay shows at a time, and the frames with their ground truth
 
 The same seed gives the same products and scenes; pixels may differ slightly between OpenCV versions.

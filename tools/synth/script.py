@@ -23,6 +23,10 @@ NOISE_FIELDS = 7
 """Noise is drawn this many times and shifted from frame to frame: drawing it anew costs 40 ms a frame."""
 
 
+ROUND_S = 24.0
+"""In `eventful`: long enough that every state stands for some seconds before the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """From `at_s` on, `slot` shows product number `product` (None: it is empty)."""
@@ -77,8 +81,8 @@ class Script:
         return frozenset(slot for slot in self.bay.slots if _overlap(self.bay.box(slot), person))
 
 
-def eventful(bay: Bay, products: int, begin_s: float = 8.0, rounds: int = 200) -> Script:
-    """A shelf that is stocked as planned and then lives, for `rounds` × 20 s.
+def eventful(bay: Bay, products: int, begin_s: float = 4.0, rounds: int = 200) -> Script:
+    """A shelf that is stocked as planned and then lives, for `rounds` × `ROUND_S`.
 
     In each round one product is sold out and later restocked, two change places and go back, and a shopper
     walks past. Slot number k belongs to product k; needs at least as many products as slots.
@@ -93,12 +97,12 @@ def eventful(bay: Bay, products: int, begin_s: float = 8.0, rounds: int = 200) -
     home = {slot: number for number, slot in enumerate(slots)}
     changes: list[Change] = []
     for number in range(rounds):
-        at = begin_s + 20.0 * number
+        at = begin_s + ROUND_S * number
         sold, one, other = (slots[k] for k in rng.permutation(len(slots))[:3])
         changes += [Change(at, sold, None), Change(at + 12.0, sold, home[sold])]
         changes += [Change(at + 3.0, one, home[other]), Change(at + 3.0, other, home[one])]
-        changes += [Change(at + 15.0, one, home[one]), Change(at + 15.0, other, home[other])]
-    passages = tuple(Passage(begin_s + 7.0 + 20.0 * number) for number in range(rounds))
+        changes += [Change(at + 16.0, one, home[one]), Change(at + 16.0, other, home[other])]
+    passages = tuple(Passage(begin_s + 6.0 + ROUND_S * number) for number in range(rounds))
     return Script(bay, tuple(home.items()), tuple(changes), passages)
 
 
@@ -151,7 +155,7 @@ def _draw_shopper(picture: Picture, person: Box, bay: Bay, at_s: float) -> None:
     full = round(bay.width * 0.22)
     top, bottom = person[1], person[3]
     sprite = np.zeros((bottom - top, full, 4), np.uint8)
-    coat = ((92, 70, 52), (60, 64, 110), (70, 92, 66))[int(at_s // 20) % 3]
+    coat = ((92, 70, 52), (60, 64, 110), (70, 92, 66))[int(at_s // ROUND_S) % 3]
     body = d.canvas(full, bottom - top, coat)
     mask = np.zeros((bottom - top, full, 3), np.uint8)
     white = (255, 255, 255)

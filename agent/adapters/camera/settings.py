@@ -78,8 +78,8 @@ class CameraSettings:
     )
     verify_tls: bool = setting("snapshot over https: refuse a certificate that nobody we know signed", True)
     # A shop's switch that restarts takes every camera with it: 3 s brings pictures within 5 s of its
-    # return, and one connection attempt in 3 s is no load for anybody.
-    reopen_limit_s: float = setting("longest pause between two attempts to reopen a lost camera", 3.0)
+    # return, and one connection attempt in 2 s is no load for anybody.
+    reopen_limit_s: float = setting("longest pause between two attempts to reopen a lost camera", 2.0)
 
     def __post_init__(self) -> None:
         if not CAMERA_ID.fullmatch(self.id):

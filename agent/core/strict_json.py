@@ -17,20 +17,31 @@ _HEX = frozenset("0123456789abcdef")
 _WHOLE_LIMIT = 1 << 53  # what every JSON reader holds exactly
 
 
-def read_document(data: bytes, limit_bytes: int, schema: int) -> dict[str, Any]:
-    """The outermost object of a document whose field `schema` has this value.
+def parse_object(data: bytes, limit_bytes: int) -> dict[str, Any]:
+    """The object of a JSON text of at most `limit_bytes`.
 
     Raises:
-        ValueError: it is too large, not JSON, names a field twice, or is of another schema.
+        ValueError: what was expected and what was found; the file is for the caller to name.
     """
     if len(data) > limit_bytes:
-        raise ValueError(f"expected at most {limit_bytes} bytes, found {len(data)}")
+        raise ValueError(f"expected at most {limit_bytes} bytes of JSON, found {len(data)}")
     try:
         document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"expected JSON, found {quoted(data[:40])}: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
+        raise ValueError(f"expected an object of fields, found {shown(document)}")  # noqa: TRY004
+    return document
+
+
+def shown(value: Any) -> str:
+    """A value with its type, for an error: `shown("96")` → `"str '96'"`."""
+    return f"{type(value).__name__} {quoted(value)}"
+
+
+def parse_document(data: bytes, limit_bytes: int, schema: int) -> dict[str, Any]:
+    """`parse_object` of a document whose field `schema` has this value. Raises as it does."""
+    document = parse_object(data, limit_bytes)
     found = document.get("schema")
     if found != schema or isinstance(found, bool):
         raise ValueError(f"schema: expected {schema}, found {quoted(found)}")
@@ -129,7 +140,7 @@ def _typed(where: str, kind: str, value: Any) -> Any:
             return float(value)
     elif isinstance(value, str) and value.isprintable():
         return value
-    raise ValueError(f"{where}: expected {_EXPECTED.get(kind, 'a text in one line')}, found {_kind(value)}")
+    raise ValueError(f"{where}: expected {_EXPECTED.get(kind, 'a text in one line')}, found {shown(value)}")
 
 
 _EXPECTED = {
@@ -151,7 +162,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is not a number")
-
-
-def _kind(value: Any) -> str:
-    return f"{type(value).__name__} {quoted(value)}"

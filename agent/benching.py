@@ -1,4 +1,4 @@
-"""The measurements behind `spotter bench`: real model, real index, drawn pictures that change or do not.
+"""What each stage costs: real model, real index, drawn pictures that change or do not.
 
 Every round times the same stages one after the other, and ratios are medians of the rounds' ratios, so that
 a machine that is slow for a while is slow for both sides.
@@ -109,7 +109,7 @@ def _stages(eyes: Embedder, catalogue: Catalogue, rounds: int, clock: SystemCloc
     where = RegionSettings(mode="grid", grid=GridSettings(rows=ROWS, columns=COLUMNS))
     regions = propose(where, WIDTH, HEIGHT)
     plan = CameraPlan(where, ChangeSettings(refresh_s=3600.0))
-    pipeline = Pipeline(eyes, catalogue, {"bench": plan}, DecisionSettings(), TrackingSettings())
+    pipeline = Pipeline(eyes, catalogue, {"bench": plan}, DecisionSettings(looks=1), TrackingSettings())
     pictures = [drawn_picture(number) for number in range(2)]
     seq = 0
 

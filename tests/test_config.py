@@ -1,0 +1,77 @@
+"""The whole configuration: what no slice of it may say, and where the complaint points."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.config import changed_keys, parse_config
+from agent.core.errors import ConfigError
+from agent.core.wire import Wire
+
+GOOD = """\
+site: berlin
+device: shelf-1
+model:
+  file: /opt/model.tflite
+  threads: 1
+catalogue: {path: /var/lib/spotter/catalogue}
+mqtt:
+  prefix: spotter
+  username: ""
+cameras:
+  - id: bay
+    source: folder:/pictures
+    fps: 2
+"""
+
+REFUSED = {
+    "a prefix that belongs to the broker": (
+        "prefix: spotter",
+        "prefix: $SYS",
+        "f.yaml:8: mqtt.prefix: expected no '$' in front, found '$SYS'",
+    ),
+    "a prefix of two levels": ("prefix: spotter", "prefix: a/b", "f.yaml:8: mqtt.prefix: expected 1 to 64"),
+    "a camera named like a topic of the device": (
+        "id: bay",
+        "id: command",
+        "f.yaml:11: cameras[0].id: expected another name, found 'command', a topic of the device itself",
+    ),
+    "a camera with a capital": ("id: bay", "id: Bay", "f.yaml:11: cameras[0].id: expected 1 to 64 of a-z"),
+    "a state directory that depends on where one stands": (
+        "device: shelf-1",
+        "device: shelf-1\nstate_dir: state",
+        "f.yaml:3: state_dir: expected an absolute path, found 'state'",
+    ),
+    "no camera": (
+        GOOD[GOOD.index("cameras") :],
+        "cameras: []\n",
+        "f.yaml:10: cameras: expected at least one",
+    ),
+    "a camera twice": (
+        "    fps: 2\n",
+        "    fps: 2\n  - {id: bay, source: 'folder:/b'}\n",
+        "f.yaml:11: cameras: expected each id once, found 'bay' twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("part", "instead", "says"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(part: str, instead: str, says: str) -> None:
+    assert part in GOOD
+    with pytest.raises(ConfigError) as caught:
+        parse_config(GOOD.replace(part, instead).encode(), "f.yaml", {})
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_accepted_makes_topics() -> None:
+    settings = parse_config(GOOD.encode(), "f.yaml", {})
+    wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
+    assert wire.camera_status_topic(settings.cameras[0].id) == "spotter/berlin/shelf-1/bay/status"
+
+
+def test_changes_are_named_by_their_first_key() -> None:
+    old = parse_config(GOOD.encode(), "f.yaml", {})
+    new = parse_config(GOOD.replace("fps: 2", "fps: 3").replace("berlin", "bonn").encode(), "f.yaml", {})
+    assert changed_keys(old, old) == frozenset()
+    assert changed_keys(old, new) == {"cameras", "site"}
