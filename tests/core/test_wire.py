@@ -23,7 +23,7 @@ from agent.core.types import (
     Track,
     Verdict,
 )
-from agent.core.wire import LEVEL_LIMIT, Wire, check_topic_part, content, encode, rfc3339
+from agent.core.wire import LEVEL_LIMIT, IndexStatus, Wire, check_topic_part, content, encode, rfc3339
 from agent.core.wire_schemas import schemas
 
 if TYPE_CHECKING:
@@ -75,6 +75,25 @@ EVERY_MESSAGE: dict[str, Message] = {
     ),
     "health that is good": WIRE.health("ok", {}, UTC),
     "health that is not": WIRE.health("degraded", {"disk": "full", "camera": "away"}, UTC),
+    "an index that is kept in step": WIRE.index(
+        IndexStatus(
+            release="0" * 16,
+            model="tiny 0123456789ab",
+            channel="stores/berlin-12",
+            number=17,
+            products=9,
+            references=40,
+            size_bytes=9000,
+            last_sync_utc=UTC - 60,
+            last_sync_bytes=312,
+            next_poll_utc=UTC + 300,
+            note="release 18 is for 10 % of the devices, not this one",
+        ),
+        UTC,
+    ),
+    "an index before the first release": WIRE.index(
+        IndexStatus(release="", model="", error="nobody answers"), UTC
+    ),
     "camera online": WIRE.camera_status("cam1", "online", "", UTC),
     "camera stalled": WIRE.camera_status("cam1", "stalled", "no picture for 5 s", UTC),
     "a known product": WIRE.recognition(KNOWN),
@@ -104,6 +123,7 @@ TOPICS = {
     "availability": (WIRE.availability("online"), f"{ROOT}/availability", True),
     "info": (EVERY_MESSAGE["info"], f"{ROOT}/info", True),
     "health": (EVERY_MESSAGE["health that is good"], f"{ROOT}/health", True),
+    "index": (EVERY_MESSAGE["an index before the first release"], f"{ROOT}/index", True),
     "camera status": (EVERY_MESSAGE["camera online"], f"{ROOT}/cam1/status", True),
     "recognition": (EVERY_MESSAGE["a known product"], f"{ROOT}/cam1/recognition", False),
 }
