@@ -22,6 +22,7 @@ from agent.adapters.camera import open_camera
 from agent.adapters.embedder import load_embedder
 from agent.adapters.library import Library
 from agent.apps.watch import Watch
+from agent.bookkeeping import Bookkeeper
 from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
 from agent.config import LIVE_KEYS, changed_keys, load_config
@@ -69,9 +70,6 @@ RESTART = Backoff(first_s=0.5, limit_s=5.0)
 GOOD_S = 60.0
 """A worker that ran this long failed for the first time again."""
 
-FIGURES_S = 3600.0
-"""How often the counters are written to the log."""
-
 
 class Daemon:
     """Everything that runs. `run()` returns when a signal asked it to."""
@@ -97,7 +95,6 @@ class Daemon:
         self._catalogue = open_memory(self._settings, self._eyes)
         self._state_lock = lock_state(self._settings)
         self._outbox = open_outbox(self._settings)
-        self._lost_said = self._outbox.dropped
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
         broker = Broker(self._settings.mqtt, self._wire.root, self._wire.availability("offline"), clock)
         self._publisher = Publisher(self._outbox, broker, self._wire, clock)
@@ -114,6 +111,7 @@ class Daemon:
             clock=clock,
             metrics=self.metrics,
         )
+        self._books = Bookkeeper(self._outbox, self._mailbox, self._recogniser, self.metrics, clock)
         self._updater = self._make_updater()
 
     def run(self) -> None:
@@ -132,7 +130,6 @@ class Daemon:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._catalogue.release}")
         log.info("ready: %d cameras, catalogue %s", len(self._captures), self._catalogue.release)
-        figures_at = self._clock.monotonic() + FIGURES_S
         while not self._clock.wait(TICK_S):
             if self._reload.is_set():
                 self._reload.clear()
@@ -142,26 +139,8 @@ class Daemon:
             if self._outbox.dirty:
                 with suppress(DeviceError):  # the publish thread meets it too, and says so
                     self._outbox.sync()
-            if self._clock.monotonic() >= figures_at:
-                figures_at += FIGURES_S
-                self._log_figures()
-            self._watch_losses()
+            self._books.tick(self._captures)
         self._stop()
-
-    def _watch_losses(self) -> None:
-        """A fact that is lost is said at once."""
-        lost = self._outbox.dropped
-        if lost > self._lost_said:
-            log.error("%d facts dropped: the outbox is full or they grew too old", lost - self._lost_said)
-            self._lost_said = lost
-
-    def _log_figures(self) -> None:
-        count, size = self._outbox.depth()
-        figures = self.metrics.snapshot()
-        figures |= {f"frames.dropped.{name}": self._mailbox.dropped(name) for name in self._captures}
-        figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
-        figures["facts.unsaved"] = self._recogniser.unsaved
-        log.info("figures: %s", " ".join(f"{name}={figures[name]:g}" for name in sorted(figures)))
 
     def _idle_s(self) -> float:
         return min(IDLE_S, self._notifier.watchdog_s / 4) if self._notifier.watchdog_s else IDLE_S
@@ -177,7 +156,7 @@ class Daemon:
             for thread in self._threads:
                 if thread.name.startswith(name):
                     thread.join(max(0.0, end - self._clock.monotonic()))
-        self._log_figures()
+        self._books.say(self._captures)
         self._outbox.close()
         log.info("stopped")
 

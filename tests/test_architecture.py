@@ -15,6 +15,7 @@ FLOORS = {
     "core": 0,
     "channel": 1,
     "metrics": 1,
+    "bookkeeping": 3,
     "yamlfile": 1,
     "settings_fill": 2,
     "adapters": 3,

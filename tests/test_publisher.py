@@ -19,8 +19,9 @@ from agent.adapters.broker import Broker, BrokerSettings
 from agent.adapters.outbox import Outbox
 from agent.adapters.system import SystemClock
 from agent.core.errors import DeviceError
+from agent.core.payload import encode
 from agent.core.types import Message
-from agent.core.wire import Wire, encode
+from agent.core.wire import Wire
 from agent.publisher import Publisher
 from tests.conftest import ROOT
 from tests.support.mosquitto import Heard, Mosquitto, Subscriber, free_port, wait_until
@@ -309,7 +310,8 @@ from agent.adapters.outbox import Outbox
 from agent.adapters.system import SystemClock
 from agent.core.errors import DeviceError
 from agent.core.types import Message
-from agent.core.wire import Wire, encode
+from agent.core.payload import encode
+from agent.core.wire import Wire
 from agent.publisher import Publisher
 wire, clock = Wire("spotter", "s", "d"), SystemClock()
 outbox = Outbox(sys.argv[1])

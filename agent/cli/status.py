@@ -42,7 +42,7 @@ def do(args: argparse.Namespace) -> int:
 
 def as_json(status: IndexStatus) -> dict[str, Any]:
     """The status with times that people can read, and None where there is nothing."""
-    from agent.core.wire import rfc3339
+    from agent.core.payload import rfc3339
 
     facts = asdict(status)
     last_utc = facts.pop("last_sync_utc")

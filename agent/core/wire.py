@@ -15,12 +15,11 @@ misunderstand raises `SCHEMA`.
 from __future__ import annotations
 
 import hashlib
-import json
 import unicodedata
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from agent.core.payload import encode, rfc3339
 from agent.core.types import Delivery, Event, Message, Product, Recognition
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ component), coarser than the last-bit noise between machines."""
 _RESERVED_CAMERAS: Final = frozenset({"command"})
 _DEVICE_KINDS: Final = frozenset({"availability", "info", "health", "index"})
 _CAMERA_KINDS: Final = {"status": "camera_status", "recognition": "recognition"}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def check_topic_part(field: str, value: str) -> None:
@@ -81,43 +79,6 @@ def check_camera(field: str, value: str) -> None:
     check_topic_part(field, value)
     if value in _RESERVED_CAMERAS:
         raise ValueError(f"{field}: expected another name, found {value!r}, a topic of the device itself")
-
-
-def rfc3339(utc: float) -> str:
-    """Unix seconds as RFC 3339 with milliseconds: `rfc3339(0.5)` → `'1970-01-01T00:00:00.500Z'`.
-
-    Raises:
-        ValueError: outside the years 1970 to 9999.
-    """
-    if not 0.0 <= utc < 253_402_300_799:
-        raise ValueError(f"time: expected Unix seconds from 1970 to 9999, found {utc}")
-    moment = _EPOCH + timedelta(milliseconds=round(utc * 1000))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def encode(payload: Mapping[str, Any]) -> bytes:
-    """The payload's one sequence of bytes: sorted keys, no spaces, UTF-8.
-
-    Half a surrogate pair, as in the name of a file that is not UTF-8, becomes `?`.
-
-    Raises:
-        ValueError: for NaN and infinities.
-    """
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace")
-
-
-def content(payload: bytes) -> Any:
-    """What a payload says: the JSON value, or the text itself where it is bare text (availability).
-
-    Raises:
-        ValueError: when it is not UTF-8.
-    """
-    text = payload.decode("utf-8")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ from agent.core.release import (
     parse_release,
     target_of,
 )
-from agent.core.strictjson import check_whole
+from agent.core.strict_json import check_whole
 from agent.publishing.patches import PATCHED_FROM_BYTES, write_patch
 from agent.publishing.signing import needs_signing, read_held, sign
 

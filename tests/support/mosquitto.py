@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from agent.core.wire import content
+from agent.core.payload import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

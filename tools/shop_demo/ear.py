@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from agent.core.wire import content
+from agent.core.payload import content
 from tools.shop_demo.processes import DemoError
 
 if TYPE_CHECKING:

@@ -1,0 +1,74 @@
+"""The counters in the log: every hour, at the end, and at once when a fact is lost."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.core.clock import Clock
+    from agent.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+FIGURES_S = 3600.0
+
+
+class Queue(Protocol):
+    """What waits for the broker: `adapters.outbox.Outbox`."""
+
+    @property
+    def dropped(self) -> int:
+        """Facts given up since the queue was made."""
+
+    def depth(self) -> tuple[int, int]:
+        """Waiting messages and their bytes."""
+
+
+class Mailbox(Protocol):
+    """Where frames wait: `channel.Latest`."""
+
+    def dropped(self, key: str) -> int:
+        """Frames of a camera that were replaced unread."""
+
+
+class Saver(Protocol):
+    """Who saves facts: `recognising.Recogniser`."""
+
+    @property
+    def unsaved(self) -> int:
+        """Facts that the disk refused so far."""
+
+
+class Bookkeeper:
+    """`tick` is called by the main thread several times a second."""
+
+    def __init__(self, outbox: Queue, mailbox: Mailbox, saver: Saver, metrics: Metrics, clock: Clock) -> None:
+        self._outbox = outbox
+        self._mailbox = mailbox
+        self._saver = saver
+        self._metrics = metrics
+        self._clock = clock
+        self._lost_said = outbox.dropped
+        self._figures_at = clock.monotonic() + FIGURES_S
+
+    def tick(self, cameras: Iterable[str]) -> None:
+        """Say at once that facts were lost, and now and then all figures."""
+        lost = self._outbox.dropped
+        if lost > self._lost_said:
+            log.error("%d facts dropped: the outbox is full or they grew too old", lost - self._lost_said)
+            self._lost_said = lost
+        if self._clock.monotonic() >= self._figures_at:
+            self._figures_at += FIGURES_S
+            self.say(cameras)
+
+    def say(self, cameras: Iterable[str]) -> None:
+        """All figures in one line."""
+        count, size = self._outbox.depth()
+        figures = self._metrics.snapshot()
+        figures |= {f"frames.dropped.{name}": self._mailbox.dropped(name) for name in cameras}
+        figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
+        figures["facts.unsaved"] = self._saver.unsaved
+        log.info("figures: %s", " ".join(f"{name}={figures[name]:g}" for name in sorted(figures)))
