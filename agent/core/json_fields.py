@@ -1,40 +1,31 @@
-"""JSON from outside, read so that nothing unexpected passes: the fields that are declared, and no others.
+"""Fields of an object that came as JSON: exactly those that are declared, each of its type and within bounds.
 
 Every error is a ValueError of one line, `field: expected …, found …`; the caller puts the file before it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import fields
 from typing import Any
 
 from agent.core.errors import quoted
+from agent.core.strict_json import shown
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)  # no separators, nothing hidden
 _HEX = frozenset("0123456789abcdef")
 _WHOLE_LIMIT = 1 << 53  # what every JSON reader holds exactly
 
 
-def read_document(data: bytes, limit_bytes: int, schema: int) -> dict[str, Any]:
-    """The outermost object of a document whose field `schema` has this value.
+def check_schema(document: dict[str, Any], schema: int) -> None:
+    """Refuse a document of another schema.
 
     Raises:
-        ValueError: it is too large, not JSON, names a field twice, or is of another schema.
+        ValueError: it is.
     """
-    if len(data) > limit_bytes:
-        raise ValueError(f"expected at most {limit_bytes} bytes, found {len(data)}")
-    try:
-        document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected JSON, found {quoted(data[:40])}: {error}") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"expected an object of fields, found {_kind(document)}")  # noqa: TRY004
     found = document.get("schema")
     if found != schema or isinstance(found, bool):
         raise ValueError(f"schema: expected {schema}, found {quoted(found)}")
-    return document
 
 
 def record(where: str, cls: type[Any], value: dict[str, Any]) -> Any:
@@ -129,7 +120,7 @@ def _typed(where: str, kind: str, value: Any) -> Any:
             return float(value)
     elif isinstance(value, str) and value.isprintable():
         return value
-    raise ValueError(f"{where}: expected {_EXPECTED.get(kind, 'a text in one line')}, found {_kind(value)}")
+    raise ValueError(f"{where}: expected {_EXPECTED.get(kind, 'a text in one line')}, found {shown(value)}")
 
 
 _EXPECTED = {
@@ -138,20 +129,3 @@ _EXPECTED = {
     "int": "a whole number",
     "float": "a finite number",
 }
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise ValueError(f"field {quoted(key)} stands there twice")
-        result[key] = value
-    return result
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
-
-
-def _kind(value: Any) -> str:
-    return f"{type(value).__name__} {quoted(value)}"
