@@ -14,16 +14,17 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.errors import VerifyError, quoted
-from agent.core.manifest import MANIFEST_NAME
-from agent.core.strict_json import (
+from agent.core.json_fields import (
     check_digest,
     check_file_name,
+    check_schema,
     check_whole,
     objects,
-    parse_document,
     record,
     typed_fields,
 )
+from agent.core.manifest import MANIFEST_NAME
+from agent.core.strict_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -167,7 +168,7 @@ def parse_release(data: bytes, name: str) -> Release:
         VerifyError: one line with the file, the field, what was expected and what was found.
     """
     try:
-        return _release_of(parse_document(data, RELEASE_LIMIT_BYTES, RELEASE_SCHEMA))
+        return _release_of(parse_object(data, RELEASE_LIMIT_BYTES))
     except ValueError as error:
         raise VerifyError(f"{name}: {error}") from None
 
@@ -221,6 +222,7 @@ def plan(release: Release, held: AbstractSet[str]) -> tuple[Fetch, ...]:
 
 
 def _release_of(document: dict[str, Any]) -> Release:
+    check_schema(document, RELEASE_SCHEMA)
     top = typed_fields("", document, _TOP)
     del top["schema"]
     blobs = []

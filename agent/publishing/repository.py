@@ -25,6 +25,7 @@ from tuf.api.metadata import TargetFile
 from agent.adapters import durable
 from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.core.errors import DeviceError, InputError, VerifyError, quoted
+from agent.core.json_fields import check_whole
 from agent.core.manifest import MANIFEST_NAME, FileEntry, dump_manifest
 from agent.core.release import (
     RELEASE_LIMIT_BYTES,
@@ -36,7 +37,6 @@ from agent.core.release import (
     parse_release,
     target_of,
 )
-from agent.core.strict_json import check_whole
 from agent.publishing.patches import PATCHED_FROM_BYTES, write_patch
 from agent.publishing.signing import needs_signing, read_held, sign
 
