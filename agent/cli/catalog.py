@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from agent.cli.catalog_publish import add_keys, add_publish, add_serve
 from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def add(verbs: Verbs) -> None:
     )
     build.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
     add_json(build)
+    for add_other in (add_publish, add_serve, add_keys):
+        add_other(inner)
 
 
 def do_build(args: argparse.Namespace) -> int:

@@ -152,7 +152,11 @@ def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, t
         def releases() -> list[str | None]:
             return [found["release"] for found in recognitions(heard.heard)]
 
+        def said(topic: str) -> list[dict[str, Any]]:
+            return [json.loads(m.payload) for m in heard.heard if m.topic.endswith(topic)]
+
         until(lambda: None in releases(), 20, daemon.text)
+        until(lambda: any("found 404" in index["error"] for index in said("/index")), 20, daemon.text)
         assert {found["verdict"] for found in recognitions(heard.heard)} == {"unknown"}
         for number, catalogue in enumerate((store.first, store.second), 1):
             release = office.publish(catalogue, number).release
@@ -162,17 +166,11 @@ def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, t
         first = told("status", "-c", str(store.road.config), "--json")["release"]
         until(lambda: releases()[-1] == first, 20, daemon.text)
 
-        def said(topic: str) -> list[dict[str, Any]]:
-            return [json.loads(m.payload) for m in heard.heard if m.topic.endswith(topic)]
-
         until(lambda: "waiting for a newer one" in said("/index")[-1]["note"], 20)
         assert said("/index")[-1]["number"] == 1
         for topic in ("index", "health"):
             for payload in said(f"/{topic}"):
                 jsonschema.validate(payload, schemas()[topic])
-        assert any("found 404" in payload["error"] for payload in said("/index")), (
-            "before there was a release"
-        )
         assert {"degraded", "ok"} == {payload["state"] for payload in said("/health")}
         assert daemon.stop() == 0
     assert "Traceback" not in daemon.text()
