@@ -216,7 +216,8 @@ def test_rows_stream_in_bounded_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert count == rows
-    assert peak_bytes < rows * 200 + 1_000_000  # the SKUs, and not the 250 characters of each row
+    # The SKUs, and not the rows: those would be 21 MB. Other threads may allocate meanwhile.
+    assert peak_bytes < rows * 200 + 4_000_000
 
 
 def test_the_error_of_a_strict_build_is_one_line_and_holds_all() -> None:
