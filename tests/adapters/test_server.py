@@ -213,8 +213,9 @@ def test_a_disk_that_cannot_be_written(host: StaticHost, tmp_path: Path) -> None
         fetch(host.url, tmp_path / "nowhere" / "part")
 
 
-def test_a_full_disk(host: StaticHost) -> None:
-    part = Path("/dev/full")
+def test_a_full_disk(host: StaticHost, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    part.symlink_to("/dev/full")  # what is removed on failure is the link
     with pytest.raises(DeviceError, match="No space left"):
         Downloader(Http(settings(host.url), SystemClock()), settings(host.url), SystemClock()).fetch(
             SHA256, len(BLOB), part
