@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROOT_RENEWAL_S = 365 * 86_400
 """A root that ends within a year is spoken of at each publication."""
 
-_PASSPHRASES = "Passphrases are taken from SPOTTER_ROOT_PASSPHRASE and SPOTTER_ONLINE_PASSPHRASE."
+_PASSPHRASES = "Passphrases are taken from SPOTTER_ROOT_PASSPHRASE and SPOTTER_ONLINE_PASSPHRASE"
 
 
 def add_publish(inner: Verbs) -> None:
