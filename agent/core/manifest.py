@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
 from agent.core.errors import CatalogueError, quoted
 from agent.core.evidence import Calibration
+from agent.core.json_fields import check_digest, check_file_name, check_whole, record, typed_fields
 from agent.core.regions import check_crop
-from agent.core.strict_json import parse_object, shown
+from agent.core.strict_json import parse_object
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = 1
@@ -25,9 +25,6 @@ MANIFEST_LIMIT_BYTES = 256 * 1024
 """A manifest is about 1 KB; this bounds what is parsed of a wrong file."""
 
 _HASH_DIGITS = 16  # 64 bits: two of a thousand releases share an id once in 10¹³ catalogues
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)  # no separators, nothing hidden
-_HEX = frozenset("0123456789abcdef")
-_WHOLE_LIMIT = 1 << 53  # what every JSON reader holds exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +36,9 @@ class FileEntry:
     size: int  # bytes
 
     def __post_init__(self) -> None:
-        if not _FILE_NAME.fullmatch(self.path):
-            raise ValueError(f"path: expected the name of a file beside it, found {quoted(self.path)}")
-        _check_digest("sha256", self.sha256)
-        _check_whole("size", self.size, 1)
+        check_file_name("path", self.path)
+        check_digest("sha256", self.sha256)
+        check_whole("size", self.size, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class ModelEntry:
     def __post_init__(self) -> None:
         if not self.fingerprint:
             raise ValueError("fingerprint: expected a text, found none")
-        _check_whole("dimension", self.dimension, 1)
+        check_whole("dimension", self.dimension, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +73,8 @@ class Manifest:
         if not isfinite(self.created_utc):
             raise ValueError(f"created_utc: expected finite seconds, found {self.created_utc}")
         check_crop(self.crop)
-        _check_whole("counts.products", self.products, 1)
-        _check_whole("counts.references", self.references, 1)
+        check_whole("counts.products", self.products, 1)
+        check_whole("counts.references", self.references, 1)
 
     @property
     def release(self) -> str:
@@ -150,18 +146,18 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
     schema = document.get("schema")
     if schema != MANIFEST_SCHEMA or isinstance(schema, bool):
         raise ValueError(f"schema: expected {MANIFEST_SCHEMA}, found {quoted(schema)}")
-    top = _fields("", document, _TOP)
-    counts = _fields("counts", top["counts"], {"products": "int", "references": "int"})
-    files = _fields("files", top["files"], {"index": "object", "products": "object"})
+    top = typed_fields("", document, _TOP)
+    counts = typed_fields("counts", top["counts"], {"products": "int", "references": "int"})
+    files = typed_fields("files", top["files"], {"index": "object", "products": "object"})
     manifest = Manifest(
         created_utc=top["created_utc"],
-        model=_record("model", ModelEntry, top["model"]),
+        model=record("model", ModelEntry, top["model"]),
         crop=top["crop"],
-        calibration=_record("calibration", Calibration, top["calibration"]),
+        calibration=record("calibration", Calibration, top["calibration"]),
         products=counts["products"],
         references=counts["references"],
-        index=_record("files.index", FileEntry, files["index"]),
-        table=_record("files.products", FileEntry, files["products"]),
+        index=record("files.index", FileEntry, files["index"]),
+        table=record("files.products", FileEntry, files["products"]),
     )
     for name, expected in (("release", manifest.release), ("seal", manifest.seal)):
         if top[name] != expected:
@@ -182,53 +178,3 @@ _TOP = {
     "files": "object",
     "seal": "str",
 }
-
-
-def _record(where: str, cls: type[Any], value: dict[str, Any]) -> Any:
-    """`value` as the dataclass `cls`, whose annotations say the types."""
-    declared = {field.name: str(field.type) for field in fields(cls)}
-    try:
-        return cls(**_fields(where, value, declared))
-    except ValueError as error:
-        text = str(error)
-        raise ValueError(text if text.startswith(where) else f"{where}.{text}") from None
-
-
-def _fields(where: str, value: dict[str, Any], declared: dict[str, str]) -> dict[str, Any]:
-    """Exactly the declared fields of `value`, each of its type."""
-    prefix = f"{where}." if where else ""
-    for key in value:
-        if key not in declared:
-            raise ValueError(
-                f"{prefix}{quoted(key)[1:-1]}: expected one of {', '.join(declared)}, found an unknown field"
-            )
-    for key in declared:
-        if key not in value:
-            raise ValueError(f"{prefix}{key}: expected a value, found none")
-    return {key: _typed(f"{prefix}{key}", kind, value[key]) for key, kind in declared.items()}
-
-
-def _typed(where: str, kind: str, value: Any) -> Any:
-    if kind == "object":
-        if isinstance(value, dict):
-            return value
-    elif kind == "int":
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif kind == "float":
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _WHOLE_LIMIT:
-            return float(value)
-    elif isinstance(value, str) and value.isprintable():
-        return value
-    expected = {"object": "an object of fields", "int": "a whole number", "float": "a finite number"}
-    raise ValueError(f"{where}: expected {expected.get(kind, 'a text in one line')}, found {shown(value)}")
-
-
-def _check_whole(name: str, value: int, low: int) -> None:
-    if not low <= value < _WHOLE_LIMIT:
-        raise ValueError(f"{name}: expected a whole number of at least {low}, found {quoted(value)}")
-
-
-def _check_digest(name: str, value: str) -> None:
-    if len(value) != 64 or set(value) - _HEX:
-        raise ValueError(f"{name}: expected 64 lower-case hex digits, found {quoted(value)}")
