@@ -162,8 +162,12 @@ def _cells(grid: GridSettings, width: int, height: int) -> tuple[Region, ...]:
 def _spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
     """`count` equal spans from 0 to `length`, each sharing `overlap` of its length with the next."""
     side = length / (count - overlap * (count - 1))
-    starts = [n * side * (1 - overlap) for n in range(count)]
-    return [(round(start), min(length, round(start + side))) for start in starts]
+    exact = [n * side * (1 - overlap) for n in range(count)]
+    starts = [round(start) for start in exact]
+    # Rounding may put an end just before the start behind it, where both lie halfway between two pixels.
+    behind = [*starts[1:], length]
+    ends = [max(round(start + side), follows) for start, follows in zip(exact, behind, strict=True)]
+    return [(start, min(length, end)) for start, end in zip(starts, ends, strict=True)]
 
 
 def _slot(slot: SlotSettings, scale: tuple[int, int], width: int, height: int) -> Region:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.core.regions import GridSettings, RegionSettings, SlotSettings, kept_centre, propose
@@ -196,6 +196,7 @@ def test_cells_of_a_grid_share_what_they_were_told_to() -> None:
     assert (left.box, right.box) == ((0, 0, 60, 40), (30, 0, 90, 40))
 
 
+@example(rows=1, columns=4, overlap=2.220446049250313e-16, width=110, height=64)
 @given(st.integers(1, 8), st.integers(1, 8), st.floats(0, 0.9), st.integers(64, 2000), st.integers(64, 2000))
 def test_any_grid_reaches_every_side_and_leaves_no_gap(
     rows: int, columns: int, overlap: float, width: int, height: int
