@@ -87,6 +87,7 @@ def drawn_catalogue(folder: Path, eyes: Embedder, references: int) -> Catalogue:
         created_utc=0.0,
         model=ModelEntry(eyes.spec.name, eyes.fingerprint, eyes.dimension, eyes.runtime),
         crop=1.0,
+        dimension=eyes.dimension,
         calibration=DEFAULT_CALIBRATION,
         products=products,
         references=references,

@@ -118,7 +118,7 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
     index = open_index(
         folder / manifest.index.path,
         manifest.index,
-        dimension=manifest.model.dimension,
+        dimension=manifest.dimension,
         count=manifest.references,
     )
     table = open_products(

@@ -15,7 +15,14 @@ from typing import Any
 
 from agent.core.errors import CatalogueError, quoted
 from agent.core.evidence import Calibration
-from agent.core.json_fields import check_digest, check_file_name, check_whole, record, typed_fields
+from agent.core.json_fields import (
+    check_digest,
+    check_file_name,
+    check_schema,
+    check_whole,
+    record,
+    typed_fields,
+)
 from agent.core.regions import check_crop
 from agent.core.strict_json import parse_object
 
@@ -24,6 +31,18 @@ MANIFEST_SCHEMA = 1
 MANIFEST_LIMIT_BYTES = 256 * 1024
 """A manifest is about 1 KB; this bounds what is parsed of a wrong file."""
 
+_FILES = {
+    "index": "index",
+    "products": "table",
+    "projection": "projection",
+    "probes": "probes",
+    "thumbnails": "thumbnails",
+    "model": "model_file",
+    "spec": "model_spec",
+}
+"""Name in the document → field. The first two are always there."""
+
+_NEEDED = ("index", "products")
 _HASH_DIGITS = 16  # 64 bits: two of a thousand releases share an id once in 10¹³ catalogues
 
 
@@ -63,11 +82,17 @@ class Manifest:
     created_utc: float  # s, Unix
     model: ModelEntry
     crop: float  # share of each side of a reference picture that was kept, [0.1, 1]
+    dimension: int  # numbers in a stored vector: the model's, or what the projection makes of them
     calibration: Calibration
     products: int
     references: int
     index: FileEntry
     table: FileEntry
+    projection: FileEntry | None = None  # what turns the model's embedding into a vector to compare
+    probes: FileEntry | None = None  # pictures with the answers that whoever built this got
+    thumbnails: FileEntry | None = None  # small pictures of the references, for people
+    model_file: FileEntry | None = None  # the model itself, for devices that hold another one
+    model_spec: FileEntry | None = None  # … and its description
 
     def __post_init__(self) -> None:
         if not isfinite(self.created_utc):
@@ -75,6 +100,28 @@ class Manifest:
         check_crop(self.crop)
         check_whole("counts.products", self.products, 1)
         check_whole("counts.references", self.references, 1)
+        check_whole("dimension", self.dimension, 1)
+        if self.projection is None and self.dimension != self.model.dimension:
+            raise ValueError(
+                f"dimension: expected that of the model, {self.model.dimension}, without a projection, "
+                f"found {self.dimension}"
+            )
+        if (self.model_file is None) != (self.model_spec is None):
+            raise ValueError("files: expected model and spec together, found one without the other")
+        paths = [entry.path.lower() for entry in self.entries.values()]
+        if len(set(paths)) < len(paths):
+            raise ValueError(f"files: expected each path once, found {', '.join(paths)}")
+
+    @property
+    def entries(self) -> dict[str, FileEntry]:
+        """What each file is for → the file: all that the directory holds beside the manifest."""
+        found = {kind: getattr(self, name) for kind, name in _FILES.items()}
+        return {kind: entry for kind, entry in found.items() if entry is not None}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(entry.size for entry in self.entries.values())
 
     @property
     def release(self) -> str:
@@ -136,28 +183,28 @@ def _document(manifest: Manifest) -> dict[str, Any]:
     return {
         "model": asdict(manifest.model),
         "crop": manifest.crop,
+        "dimension": manifest.dimension,
         "calibration": asdict(manifest.calibration),
         "counts": {"products": manifest.products, "references": manifest.references},
-        "files": {"index": asdict(manifest.index), "products": asdict(manifest.table)},
+        "files": {kind: asdict(entry) for kind, entry in manifest.entries.items()},
     }
 
 
 def _manifest_of(document: dict[str, Any]) -> Manifest:
-    schema = document.get("schema")
-    if schema != MANIFEST_SCHEMA or isinstance(schema, bool):
-        raise ValueError(f"schema: expected {MANIFEST_SCHEMA}, found {quoted(schema)}")
+    check_schema(document, MANIFEST_SCHEMA)
     top = typed_fields("", document, _TOP)
     counts = typed_fields("counts", top["counts"], {"products": "int", "references": "int"})
-    files = typed_fields("files", top["files"], {"index": "object", "products": "object"})
+    wanted = [kind for kind in _FILES if kind in _NEEDED or kind in top["files"]]
+    files = typed_fields("files", top["files"], dict.fromkeys(wanted, "object"))
     manifest = Manifest(
         created_utc=top["created_utc"],
         model=record("model", ModelEntry, top["model"]),
         crop=top["crop"],
+        dimension=top["dimension"],
         calibration=record("calibration", Calibration, top["calibration"]),
         products=counts["products"],
         references=counts["references"],
-        index=record("files.index", FileEntry, files["index"]),
-        table=record("files.products", FileEntry, files["products"]),
+        **{_FILES[kind]: record(f"files.{kind}", FileEntry, entry) for kind, entry in files.items()},
     )
     for name, expected in (("release", manifest.release), ("seal", manifest.seal)):
         if top[name] != expected:
@@ -173,6 +220,7 @@ _TOP = {
     "created_utc": "float",
     "model": "object",
     "crop": "float",
+    "dimension": "int",
     "calibration": "object",
     "counts": "object",
     "files": "object",

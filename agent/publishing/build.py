@@ -97,6 +97,7 @@ def build_catalogue(
             created_utc=created_utc,
             model=ModelEntry(eyes.spec.name, eyes.fingerprint, eyes.dimension, eyes.runtime),
             crop=settings.crop,
+            dimension=eyes.dimension,
             calibration=calibrate(keys, builder.vectors),
             products=table.products,
             references=len(builder),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OURS = re.compile(
-    r"index-[0-9a-f]{16}\.usearch|products-[0-9a-f]{16}\.db|\.(index|products|manifest\.json)\.partial"
+    r"(index|products|projection|probes|thumbnails|model|spec)-[0-9a-f]{16}\.[a-z]{1,8}"
+    r"|\.(index|products|projection|probes|thumbnails|model|spec|manifest\.json)\.partial"
 )
 
 
@@ -80,8 +81,7 @@ def _sweep(out: Path) -> None:
     """Remove our files that the manifest does not name: those of the last catalogue, or of a failed build."""
     named = set()
     try:
-        manifest = read_manifest(out)
-        named = {manifest.index.path, manifest.table.path}
+        named = {entry.path for entry in read_manifest(out).entries.values()}
     except CatalogueError:
         if (out / MANIFEST_NAME).exists():
             return  # damaged, or of another version: what it names is not for us to say

@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from tuf.api.exceptions import LengthOrHashMismatchError
@@ -135,8 +135,7 @@ def publish(
 
 def _files(catalogue: Path, manifest: Manifest) -> list[tuple[Path, FileEntry]]:
     """Every file of the directory: those that the manifest names, and the manifest."""
-    values = [getattr(manifest, field.name) for field in fields(manifest)]
-    entries = [value for value in values if isinstance(value, FileEntry)]
+    entries = list(manifest.entries.values())
     path = catalogue / MANIFEST_NAME
     data = dump_manifest(manifest)
     entries.append(FileEntry(MANIFEST_NAME, hashlib.sha256(data).hexdigest(), len(data)))

@@ -52,6 +52,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         created_utc=5.0,
         model=ModelEntry("tiny", FINGERPRINT, DIMENSION, "litert"),
         crop=1.0,
+        dimension=DIMENSION,
         calibration=Calibration(-1.0, 2.0, 3.0, "test"),
         products=6,
         references=5 * VIEWS,

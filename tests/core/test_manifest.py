@@ -26,6 +26,7 @@ MANIFEST = Manifest(
     created_utc=1735689600.25,
     model=ModelEntry(name="tiny", fingerprint="ab" * 32, dimension=48, runtime="ai-edge-litert 2.3.0"),
     crop=0.875,
+    dimension=48,
     calibration=Calibration(bias=-12.5, similarity=14.0, margin=0.1 + 0.2, source="1,234 references"),
     products=81,
     references=2640,
@@ -66,6 +67,18 @@ def test_the_release_is_of_the_content_and_not_of_the_time() -> None:
         assert other.release != MANIFEST.release
 
 
+def test_what_may_be_there_is_kept_where_it_is() -> None:
+    names = ("projection", "probes", "thumbnails", "model_file", "model_spec")
+    files = {name: FileEntry(f"{name}-0123", f"{place:064x}", 7) for place, name in enumerate(names)}
+    full = replace(MANIFEST, dimension=32, **files)
+    assert parse_manifest(dump_manifest(full), "manifest.json") == full
+    assert list(full.entries) == [
+        "index", "products", "projection", "probes", "thumbnails", "model", "spec",
+    ]  # fmt: skip
+    assert full.size == MANIFEST.size + 35
+    assert full.release != MANIFEST.release
+
+
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "expected JSON"),
     "not JSON": (b"manifest: yaml", "expected JSON"),
@@ -91,6 +104,19 @@ BAD: dict[str, tuple[bytes, str]] = {
     "text for a number": (changed("model.dimension", "48"), "model.dimension: expected a whole number"),
     "a fraction for a count": (changed("counts.products", 1.5), "counts.products: expected a whole number"),
     "true for a count": (changed("counts.products", True), "counts.products: expected a whole number"),
+    "another dimension without a projection": (changed("dimension", 32), "dimension: expected that of the"),
+    "a model without its description": (
+        changed("files.model", {"path": "model.tflite", "sha256": "1" * 64, "size": 9}),
+        "files: expected model and spec together",
+    ),
+    "two files of one name": (
+        changed("files.products.path", "INDEX-0123456789abcdef.usearch"),
+        "files: expected each path once",
+    ),
+    "an unknown kind of file": (
+        changed("files.sound", {"path": "a", "sha256": "1" * 64, "size": 9}),
+        "files.sound: expected one of",
+    ),
     "no products": (changed("counts.products", 0), "counts.products: expected a whole number of at least 1"),
     "number for a text": (changed("model.name", 7), "model.name: expected a text"),
     "a text of two lines": (changed("model.name", "a\nb"), "model.name: expected a text in one line"),

@@ -51,7 +51,7 @@ def drawn(folder: Path, seed: int = 0, products: int = 150, utc: float = 5.0) ->
         for view, key in enumerate(keys):
             table.add_reference(key, f"images/sku-{product}/{view}.jpg")
     manifest = Manifest(
-        created_utc=utc, model=ModelEntry("tiny", "ab" * 32, 64, "litert"), crop=1.0,
+        created_utc=utc, model=ModelEntry("tiny", "ab" * 32, 64, "litert"), crop=1.0, dimension=64,
         calibration=Calibration(-1.0, 2.0, 3.0, "test"), products=products, references=4 * products,
         index=builder.save(folder), table=table.save(),
     )  # fmt: skip

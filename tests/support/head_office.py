@@ -61,6 +61,7 @@ def draw_catalogue(folder: Path, seed: int = 0, products: int = 8, fingerprint: 
         created_utc=5.0,
         model=ModelEntry("tiny", fingerprint, DIMENSION, "litert"),
         crop=1.0,
+        dimension=DIMENSION,
         calibration=Calibration(-1.0, 2.0, 3.0, "test"),
         products=products,
         references=4 * products,
