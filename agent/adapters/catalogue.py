@@ -4,6 +4,7 @@ manifest.json             names the two others, see core/manifest.py
 index-<digest>.usearch    vectors of the references
 products-<digest>.db      rows of the products, pictures of the references
 projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
+probes-<digest>.json      where there are any: pictures with head office's answers, see core/probes.py
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agent.core.manifest import (
     refuse_other_model,
 )
 from agent.core.matching import group
+from agent.core.probes import PROBES_LIMIT_BYTES, dump_probes, parse_probes
 from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from agent.core.evidence import Calibration
     from agent.core.manifest import FileEntry
+    from agent.core.probes import Probes
     from agent.core.projection import Projection
     from agent.core.types import Candidate, Product
 
@@ -91,6 +94,10 @@ class Catalogue:
                 look = self._wider(vectors[row : row + 1], limit)
             looks.append(look)
         return looks
+
+    def recall(self, embeddings: NDArray[np.float32], k: int) -> float:
+        """Share of the true `k` nearest references that searching finds; see `VectorIndex.recall`."""
+        return self._index.recall(self.project(embeddings), k)
 
     def product(self, no: int) -> Product:
         """The row of a product.
@@ -153,12 +160,7 @@ def write_projection(folder: Path, projection: Projection) -> FileEntry:
     Raises:
         DeviceError: the disk failed or is full.
     """
-    temporary = folder / ".projection.partial"
-    try:
-        temporary.write_bytes(dump_projection(projection))
-    except OSError as error:
-        raise DeviceError(f"{temporary}: cannot be written: {error.strerror}") from None
-    return settle(temporary, "projection", ".bin")
+    return _write(folder, "projection", ".bin", dump_projection(projection))
 
 
 def read_projection(folder: Path, manifest: Manifest) -> Projection | None:
@@ -171,10 +173,7 @@ def read_projection(folder: Path, manifest: Manifest) -> Projection | None:
     if entry is None:
         return None
     path = folder / entry.path
-    if entry.size > PROJECTION_LIMIT_BYTES:
-        raise CatalogueError(f"{path}: expected at most {PROJECTION_LIMIT_BYTES} bytes, found {entry.size}")
-    with open_verified(path, entry) as file:
-        data = file.read()
+    data = _read(folder, entry, PROJECTION_LIMIT_BYTES)
     try:
         projection = parse_projection(data)
     except ValueError as error:
@@ -186,6 +185,37 @@ def read_projection(folder: Path, manifest: Manifest) -> Projection | None:
             f"found {found[0]} onto {found[1]}"
         )
     return projection
+
+
+def write_probes(folder: Path, probes: Probes) -> FileEntry:
+    """Put probes into a catalogue directory, under a name that their content gives them.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    return _write(folder, "probes", ".json", dump_probes(probes))
+
+
+def read_probes(folder: Path, manifest: Manifest) -> Probes | None:
+    """The probes of a catalogue directory; None where it has none.
+
+    Raises:
+        CatalogueError: the file is damaged, or is for another model.
+    """
+    entry = manifest.probes
+    if entry is None:
+        return None
+    data = _read(folder, entry, PROBES_LIMIT_BYTES)
+    try:
+        probes = parse_probes(data)
+    except ValueError as error:
+        raise CatalogueError(f"{folder / entry.path}: {error}") from None
+    found = probes.embeddings.shape[1]
+    if found != manifest.model.dimension:
+        raise CatalogueError(
+            f"{folder / entry.path}: expected embeddings of {manifest.model.dimension} numbers, found {found}"
+        )
+    return probes
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -212,3 +242,21 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         DeviceError: the disk failed or is full.
     """
     write_whole(folder / MANIFEST_NAME, dump_manifest(manifest))
+
+
+def _write(folder: Path, stem: str, suffix: str, data: bytes) -> FileEntry:
+    temporary = folder / f".{stem}.partial"
+    try:
+        temporary.write_bytes(data)
+    except OSError as error:
+        raise DeviceError(f"{temporary}: cannot be written: {error.strerror}") from None
+    return settle(temporary, stem, suffix)
+
+
+def _read(folder: Path, entry: FileEntry, limit_bytes: int) -> bytes:
+    if entry.size > limit_bytes:
+        raise CatalogueError(
+            f"{folder / entry.path}: expected at most {limit_bytes} bytes, found {entry.size}"
+        )
+    with open_verified(folder / entry.path, entry) as file:
+        return file.read()

@@ -33,6 +33,9 @@ _EXPANSION_ADD = 128
 """At 100,000 references of 256 numbers: recall@1 0.99 of exact search at 330 µs a query, 110-230 µs of
 building per vector."""
 
+_TIE = 1e-6
+"""Similarities that differ by less are equal: float32 rounds at 6e-8."""
+
 _FOREIGN = (RuntimeError, ValueError, TypeError, OSError)
 
 
@@ -92,6 +95,22 @@ class VectorIndex:
             similarities[:, :wanted] = np.where(valid, 1 - found.distances, -1)
         np.clip(similarities, -1, 1, out=similarities)
         return keys, similarities, counts
+
+    def recall(self, queries: NDArray[np.float32], k: int) -> float:
+        """Share of the true `k` nearest that `search` finds, over all rows of `queries`, `(N, D)` float32.
+
+        The true ones come from comparing with all: 3 ms a query at 100,000 references of 256 numbers.
+        Ties at the end of the list count as found.
+
+        Raises:
+            ValueError: as `search`.
+        """
+        if self._count <= EXACT_LIMIT or len(queries) == 0:
+            return 1.0
+        _, similarities, _ = self.search(queries, k)
+        found = self._index.search(_codes(queries), k, exact=True, threads=1)
+        least = 1 - np.reshape(found.distances, (len(queries), -1))[:, -1:]
+        return float((similarities >= least - _TIE).mean())
 
 
 def open_index(path: Path, entry: FileEntry, *, dimension: int, count: int) -> VectorIndex:

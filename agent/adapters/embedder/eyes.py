@@ -41,7 +41,9 @@ class Embedder:
         dimension: length of an embedding.
     """
 
-    def __init__(self, data: bytes, spec: ModelSpec, settings: EmbedderSettings) -> None:
+    def __init__(
+        self, data: bytes, spec: ModelSpec, settings: EmbedderSettings, *, plain: bool = False
+    ) -> None:
         """From bytes that were verified; `load_embedder` does that. Raises as it does."""
         name = settings.file
         self.spec = spec
@@ -50,7 +52,7 @@ class Embedder:
         self.runtime = library()[1]
         if settings.delegate is not None:
             self.runtime += f" on {Path(settings.delegate.library).name}"
-        interpreter: Any = open_interpreter(data, name, settings.threads, settings.delegate)
+        interpreter: Any = open_interpreter(data, name, settings.threads, settings.delegate, plain=plain)
         image, embedding = check_kind(*tensor_facts(interpreter), name)
         check_fit(image, embedding, spec, name)
         try:
@@ -114,25 +116,37 @@ class Embedder:
             raise DeviceError(f"{self._name}: the inference failed: {quoted(str(error))}") from error
 
 
-def load_embedder(settings: EmbedderSettings) -> Embedder:
+def load_embedder(settings: EmbedderSettings, *, plain: bool = False) -> Embedder:
     """Read, verify and open the model that the settings name.
+
+    `plain` runs it without XNNPACK, as another device may: slower, and other in the last bits.
 
     Raises:
         ModelError: one line with the file, what was expected and what was found.
         ConfigError: no TFLite library is installed; says how to install one.
     """
-    path = Path(settings.file)
-    beside = path.with_suffix(".json")
-    spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
-    if spec.file != path.name:
-        raise ModelError(f"{beside}: file: expected {quoted(path.name)}, found {quoted(spec.file)}")
+    path, spec = Path(settings.file), load_spec(settings)
     data = _read(path, MODEL_LIMIT_BYTES, "a model")
     digest = hashlib.sha256(data).hexdigest()
     if digest != spec.sha256:
         raise ModelError(
             f"{path}: expected the sha256 {spec.sha256} of its spec, found {digest} in {len(data)} bytes"
         )
-    return Embedder(data, spec, settings)
+    return Embedder(data, spec, settings, plain=plain)
+
+
+def load_spec(settings: EmbedderSettings) -> ModelSpec:
+    """The description of the model that the settings name; the model itself is not read.
+
+    Raises:
+        ModelError: one line with the file, what was expected and what was found.
+    """
+    path = Path(settings.file)
+    beside = path.with_suffix(".json")
+    spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
+    if spec.file != path.name:
+        raise ModelError(f"{beside}: file: expected {quoted(path.name)}, found {quoted(spec.file)}")
+    return spec
 
 
 def _read(path: Path, limit: int, what: str) -> bytes:
