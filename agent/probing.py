@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from agent.core.probes import Probe, Probes
 
 RECALL_FLOOR: Final = 0.9
-"""Least share of the true nearest references that the index must find: sound ones find 0.98 and more, one with
-the wrong kernels for its processor found 0.71."""
+"""Least share of the true nearest references that the index must find: sound ones find 0.98 and more, one
+with the wrong kernels for its processor found 0.71."""
 
 _NEIGHBOURS: Final = 10
 _LIMITS: Final = ImageLimits(max_pixels=1_000_000)

@@ -5,6 +5,7 @@ index-<digest>.usearch    vectors of the references
 products-<digest>.db      rows of the products, pictures of the references
 projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
 probes-<digest>.json      where there are any: pictures with head office's answers, see core/probes.py
+thumbnails-<digest>.db    where there are any: small pictures of the references
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.durable import open_verified, settle, write_whole
 from agent.adapters.products import ProductTable, open_products
+from agent.adapters.thumbnails import Thumbnails, open_thumbnails
 from agent.adapters.vectors import VectorIndex, open_index
 from agent.core.errors import CatalogueError, DeviceError
 from agent.core.manifest import (
@@ -28,6 +30,7 @@ from agent.core.probes import PROBES_LIMIT_BYTES, dump_probes, parse_probes
 from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
@@ -54,7 +57,12 @@ class Catalogue:
     """One release, immutable: another release is another object. Any thread may ask."""
 
     def __init__(
-        self, manifest: Manifest, index: VectorIndex, table: ProductTable, projection: Projection | None
+        self,
+        manifest: Manifest,
+        index: VectorIndex,
+        table: ProductTable,
+        projection: Projection | None,
+        thumbnails: Thumbnails | None,
     ) -> None:
         """Use `open_catalogue`."""
         self.manifest = manifest
@@ -62,6 +70,7 @@ class Catalogue:
         self._index = index
         self._table = table
         self._projection = projection
+        self._thumbnails = thumbnails
 
     @property
     def calibration(self) -> Calibration:
@@ -111,6 +120,18 @@ class Catalogue:
         """The product with this sku, None where there is none."""
         return self._table.by_sku(sku)
 
+    def skus(self) -> Iterator[tuple[int, str]]:
+        """Number and SKU of every product.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        return self._table.skus()
+
+    def first_reference(self, product: int) -> str:
+        """The first picture of a product. Raises as `reference`."""
+        return self._table.first_reference(product)
+
     def reference(self, key: int) -> str:
         """The picture of a reference: its path within the product folder.
 
@@ -119,9 +140,19 @@ class Catalogue:
         """
         return self._table.reference(key)
 
+    def thumbnail(self, key: int) -> bytes | None:
+        """The small picture of a reference, a JPEG; None where this catalogue has none.
+
+        Raises:
+            CatalogueError: the file cannot be read.
+        """
+        return self._thumbnails.of(key) if self._thumbnails else None
+
     def close(self) -> None:
-        """Give the products table back; the index goes with the object."""
+        """Give the tables back; the index goes with the object."""
         self._table.close()
+        if self._thumbnails:
+            self._thumbnails.close()
 
     def _wider(self, vector: NDArray[np.float32], limit: int) -> tuple[Candidate, ...]:
         keys, similarities, counts = self._index.search(vector, NEIGHBOURS_WIDE)
@@ -138,6 +169,11 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
     """
     manifest = read_manifest(folder)
     refuse_other_model(manifest, fingerprint, dimension, str(folder))
+    return open_files(folder, manifest)
+
+
+def open_files(folder: Path, manifest: Manifest) -> Catalogue:
+    """Open the files that a manifest names, be it in `folder` already or not. Raises as `open_catalogue`."""
     projection = read_projection(folder, manifest)
     index = open_index(
         folder / manifest.index.path,
@@ -151,7 +187,19 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
         products=manifest.products,
         references=manifest.references,
     )
-    return Catalogue(manifest, index, table, projection)
+    try:
+        thumbnails = _open_thumbnails(folder, manifest)
+    except BaseException:
+        table.close()
+        raise
+    return Catalogue(manifest, index, table, projection, thumbnails)
+
+
+def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:
+    entry = manifest.thumbnails
+    if entry is None:
+        return None
+    return open_thumbnails(folder / entry.path, entry, references=manifest.references)
 
 
 def write_projection(folder: Path, projection: Projection) -> FileEntry:

@@ -33,7 +33,7 @@ PROBES_LIMIT_BYTES: Final = 256 * 1024
 
 PROBES_LIMIT: Final = 64
 _PICTURE_LIMIT_BYTES: Final = 64 * 1024
-_CODE_LIMIT: Final = 127  # -128 has no counterpart, and `codes_of` never writes it
+_CODE_LIMIT: Final = 127  # as adapters/vectors writes them: -128 has no counterpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +93,6 @@ class Answer:
 
     sku: str  # empty when it found none
     similarity: float
-
-
-def codes_of(embedding: NDArray[np.float32]) -> bytes:
-    """A finite `(D,)` embedding as `Probe.codes`.
-
-    Raises:
-        ValueError: it is all zeros.
-    """
-    largest = float(np.abs(embedding).max())
-    if not largest:
-        raise ValueError("embedding: expected numbers, found zeros alone")
-    return bytes(np.rint(embedding * (_CODE_LIMIT / largest)).astype(np.int8))
 
 
 def judge_eyes(probes: Probes, seen: NDArray[np.float32]) -> str:

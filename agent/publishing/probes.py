@@ -17,10 +17,10 @@ import numpy as np
 from agent.adapters.catalogue import open_files, read_manifest, read_probes, write_probes
 from agent.adapters.embedder import load_embedder
 from agent.adapters.images import decode_image, encode_jpeg, read_image
+from agent.adapters.vectors import codes_of
 from agent.core.errors import CatalogueError, InputError
-from agent.core.probes import Probe, Probes, codes_of
-from agent.core.regions import kept_centre, propose
-from agent.core.tensors import unit_rows
+from agent.core.probes import Probe, Probes
+from agent.core.regions import MIN_SIDE_PX, kept_centre, propose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,9 @@ STILL_CLEAR: Final = 0.02
 """… for a probe that was chosen before: one that goes as soon as a rival comes costs 5 KB on every device."""
 
 
-def choose_probes(root: Path, folder: Path, manifest: Manifest, settings: EmbedderSettings) -> FileEntry | None:
+def choose_probes(
+    root: Path, folder: Path, manifest: Manifest, settings: EmbedderSettings
+) -> FileEntry | None:
     """Put the probes of a finished catalogue into its `folder`; None where nothing is fit to be one.
 
     `manifest` names its files and no probes yet. `root` is the product folder. The catalogue that the
@@ -128,9 +130,9 @@ class _Chooser:
 
     def more(self, had: set[str], count: int, room: int) -> Iterator[Probe]:
         """At most `count` probes of products that are not among `had`, of at most `room` bytes together."""
-        order = heapq.nsmallest(TRIED + len(had), self._catalogue.skus(), key=_order)
-        for sku in [sku for sku in order if sku not in had][:TRIED]:
-            probe = self._of(sku)
+        others = (product for product in self._catalogue.skus() if product[1] not in had)
+        for number, sku in heapq.nsmallest(TRIED, others, key=_order):
+            probe = self._of(number, sku)
             if probe is not None and len(probe.picture) + len(probe.codes) <= room:
                 room -= len(probe.picture) + len(probe.codes)
                 count -= 1
@@ -138,24 +140,26 @@ class _Chooser:
             if count == 0:
                 return
 
-    def _of(self, sku: str) -> Probe | None:
+    def _of(self, number: int, sku: str) -> Probe | None:
         """The probe of a product, from its first picture; None where that is not fit at any size."""
         try:
-            image = read_image(self._root / self._catalogue.first_reference(sku))
-            region = propose(self._where, image.shape[1], image.shape[0])[0]
-        except (InputError, ValueError):
-            return None  # was changed since it was built from
-        left, top, right, bottom = region.box
+            image = read_image(self._root / self._catalogue.first_reference(number))
+            left, top, right, bottom = propose(self._where, image.shape[1], image.shape[0])[0].box
+        except (InputError, CatalogueError):
+            return None  # it has no picture, or that was changed since it was built from
         image = image[top:bottom, left:right]
-        for side, quality in LADDER:
-            if (probe := self._small(sku, image, side, quality)) is not None:
-                return probe
-        return None
+        sizes = [size for size in LADDER if min(_shape(image, size[0])) >= MIN_SIDE_PX]
+        found = (self._small(sku, image, side, quality) for side, quality in sizes)
+        return next((probe for probe in found if probe is not None), None)
 
     def _small(self, sku: str, image: NDArray[np.uint8], side: int, quality: int) -> Probe | None:
-        picture = encode_jpeg(_shrunk(image, side), quality)
+        small = cv2.resize(image, _shape(image, side), interpolation=cv2.INTER_AREA)
+        picture = encode_jpeg(np.asarray(small, np.uint8), quality)
         pixels = decode_image(picture, sku)
-        codes = codes_of(self._seen(self._eyes, pixels))
+        seen = self._seen(self._eyes, pixels)
+        if not seen.any():
+            return None
+        codes = codes_of(seen[np.newaxis]).tobytes()
         embedding = Probe(picture, codes, sku, 0.0).embedding
         look = self._catalogue.nearest(embedding[np.newaxis])[0]
         if _ahead(look, self._catalogue, sku) < CLEAR:
@@ -175,20 +179,19 @@ class _Chooser:
 _WHOLE: Final = kept_centre(1.0)
 
 
-def _order(sku: str) -> bytes:
+def _order(product: tuple[int, str]) -> bytes:
     """By chance, but the same for ever: whoever comes or goes moves no other."""
-    return hashlib.sha256(f"probe\n{sku}".encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(f"probe\n{product[1]}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _shrunk(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """With its longest side at most `side` pixels."""
+def _shape(image: NDArray[np.uint8], side: int) -> tuple[int, int]:
+    """Width and height with the longest side at most `side` pixels."""
     height, width = image.shape[:2]
     share = min(1.0, side / max(height, width))
-    size = (max(1, round(width * share)), max(1, round(height * share)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return max(1, round(width * share)), max(1, round(height * share))
 
 
 def _noisy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Up to two levels brighter or darker: what another JPEG decoder and another resizing may do."""
     noise = np.random.default_rng(0).integers(-2, 3, pixels.shape)
-    return np.clip(pixels + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels + noise, 0, 255), np.uint8)

@@ -125,22 +125,28 @@ def load_embedder(settings: EmbedderSettings, *, plain: bool = False) -> Embedde
         ModelError: one line with the file, what was expected and what was found.
         ConfigError: no TFLite library is installed; says how to install one.
     """
-    path, spec = Path(settings.file), load_spec(settings)
+    data, spec = read_model(settings)
+    return Embedder(data, spec, settings, plain=plain)
+
+
+def read_model(settings: EmbedderSettings) -> tuple[bytes, ModelSpec]:
+    """The verified bytes of the model that the settings name, and what is said of it.
+
+    Raises:
+        ModelError: one line with the file, what was expected and what was found.
+    """
+    path, spec = Path(settings.file), read_spec(settings)
     data = _read(path, MODEL_LIMIT_BYTES, "a model")
     digest = hashlib.sha256(data).hexdigest()
     if digest != spec.sha256:
         raise ModelError(
             f"{path}: expected the sha256 {spec.sha256} of its spec, found {digest} in {len(data)} bytes"
         )
-    return Embedder(data, spec, settings, plain=plain)
+    return data, spec
 
 
-def load_spec(settings: EmbedderSettings) -> ModelSpec:
-    """The description of the model that the settings name; the model itself is not read.
-
-    Raises:
-        ModelError: one line with the file, what was expected and what was found.
-    """
+def read_spec(settings: EmbedderSettings) -> ModelSpec:
+    """What is said of the model that the settings name; it is not read itself. Raises as `read_model`."""
     path = Path(settings.file)
     beside = path.with_suffix(".json")
     spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
