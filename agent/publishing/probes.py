@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from agent.core.types import Candidate
 
 COUNT: Final = 16
+ENOUGH: Final = 8
+"""Of those chosen before: others are looked for only when fewer are left, so that the file seldom changes."""
+
 TRIED: Final = 64
 """Products looked at to find that many: half of the pictures are clear at a small size."""
 
-BUDGET_BYTES: Final = 40_000
-"""Of pictures and embeddings together; base64 makes 54 KB of it. It is fetched whole when it changes."""
+BUDGET_BYTES: Final = 45_000
+"""Of pictures and embeddings together; base64 makes 61 KB of it. It is fetched whole when it changes."""
 
 LADDER: Final = ((64, 75), (96, 80), (128, 80), (160, 80), (224, 80))
 """Longest side in pixels and quality, of which the first that is clear is taken: 1.9, 3.5, 5.3, 7.3 and 11.7
@@ -78,7 +81,7 @@ def choose_probes(
     with closing(open_files(folder, manifest)) as catalogue:
         kept = [probe for probe in _before(folder, manifest) if _holds(probe, catalogue)]
         chosen = list(kept)
-        if len(chosen) < COUNT:
+        if len(chosen) < ENOUGH:
             chooser = _Chooser(root, catalogue, settings)
             chosen += chooser.more({probe.sku for probe in kept}, COUNT - len(kept), _room(kept))
     if not chosen:
@@ -131,49 +134,54 @@ class _Chooser:
     def more(self, had: set[str], count: int, room: int) -> Iterator[Probe]:
         """At most `count` probes of products that are not among `had`, of at most `room` bytes together."""
         others = (product for product in self._catalogue.skus() if product[1] not in had)
-        for number, sku in heapq.nsmallest(TRIED, others, key=_order):
-            probe = self._of(number, sku)
-            if probe is not None and len(probe.picture) + len(probe.codes) <= room:
+        pictures = {sku: self._picture(no) for no, sku in heapq.nsmallest(TRIED, others, key=_order)}
+        for side, quality in LADDER:
+            for sku, picture in list(pictures.items()):
+                probe = None if picture is None else self._probe(sku, picture, side, quality)
+                if probe is None or len(probe.picture) + len(probe.codes) > room:
+                    continue
+                yield probe
+                del pictures[sku]
                 room -= len(probe.picture) + len(probe.codes)
                 count -= 1
-                yield probe
-            if count == 0:
-                return
+                if count == 0:
+                    return
 
-    def _of(self, number: int, sku: str) -> Probe | None:
-        """The probe of a product, from its first picture; None where that is not fit at any size."""
+    def _picture(self, product: int) -> NDArray[np.uint8] | None:
+        """What is looked at of the first picture of a product, as large as it may become; None for none."""
         try:
-            image = read_image(self._root / self._catalogue.first_reference(number))
+            image = read_image(self._root / self._catalogue.first_reference(product))
             left, top, right, bottom = propose(self._where, image.shape[1], image.shape[0])[0].box
         except (InputError, CatalogueError):
-            return None  # it has no picture, or that was changed since it was built from
-        image = image[top:bottom, left:right]
-        sizes = [size for size in LADDER if min(_shape(image, size[0])) >= MIN_SIDE_PX]
-        found = (self._small(sku, image, side, quality) for side, quality in sizes)
-        return next((probe for probe in found if probe is not None), None)
+            return None  # it has none, or that was changed since it was built from
+        return _shrunk(image[top:bottom, left:right], LADDER[-1][0])
 
-    def _small(self, sku: str, image: NDArray[np.uint8], side: int, quality: int) -> Probe | None:
-        small = cv2.resize(image, _shape(image, side), interpolation=cv2.INTER_AREA)
-        picture = encode_jpeg(np.asarray(small, np.uint8), quality)
-        pixels = decode_image(picture, sku)
-        seen = self._seen(self._eyes, pixels)
+    def _probe(self, sku: str, picture: NDArray[np.uint8], side: int, quality: int) -> Probe | None:
+        """The picture at this size, if its answer is right, clear and steady."""
+        small = _shrunk(picture, side)
+        if min(small.shape[:2]) < MIN_SIDE_PX:
+            return None
+        data = encode_jpeg(small, quality)
+        pixels = decode_image(data, sku)
+        seen = _seen(self._eyes, pixels)
         if not seen.any():
             return None
         codes = codes_of(seen[np.newaxis]).tobytes()
-        embedding = Probe(picture, codes, sku, 0.0).embedding
+        embedding = Probe(data, codes, sku, 0.0).embedding
         look = self._catalogue.nearest(embedding[np.newaxis])[0]
         if _ahead(look, self._catalogue, sku) < CLEAR:
             return None
-        for eyes, same in ((self._others, pixels), (self._eyes, _noisy(pixels))):
-            moved = self._seen(eyes, same)
+        for eyes, same in ((self._eyes, _noisy(pixels)), (self._others, pixels)):
+            moved = _seen(eyes, same)
             answer = self._catalogue.nearest(moved[np.newaxis])[0]
-            if embedding @ moved < STEADY or _ahead(answer, self._catalogue, sku) < CLEAR / 2:
+            if embedding @ moved < STEADY or _ahead(answer, self._catalogue, sku) < STILL_CLEAR:
                 return None
-        return Probe(picture, codes, sku, _rounded(look))
+        return Probe(data, codes, sku, _rounded(look))
 
-    def _seen(self, eyes: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        row: NDArray[np.float32] = eyes.embed(pixels, propose(_WHOLE, pixels.shape[1], pixels.shape[0]))[0]
-        return row
+
+def _seen(eyes: Embedder, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    rows = eyes.embed(pixels, propose(_WHOLE, pixels.shape[1], pixels.shape[0]))
+    return np.asarray(rows[0], np.float32)
 
 
 _WHOLE: Final = kept_centre(1.0)
@@ -184,14 +192,15 @@ def _order(product: tuple[int, str]) -> bytes:
     return hashlib.sha256(f"probe\n{product[1]}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _shape(image: NDArray[np.uint8], side: int) -> tuple[int, int]:
-    """Width and height with the longest side at most `side` pixels."""
+def _shrunk(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """With its longest side at most `side` pixels."""
     height, width = image.shape[:2]
     share = min(1.0, side / max(height, width))
-    return max(1, round(width * share)), max(1, round(height * share))
+    size = (max(1, round(width * share)), max(1, round(height * share)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _noisy(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Up to two levels brighter or darker: what another JPEG decoder and another resizing may do."""
-    noise = np.random.default_rng(0).integers(-2, 3, pixels.shape)
+    """Each number up to a level brighter or darker, as another JPEG decoder may make it."""
+    noise = np.random.default_rng(0).integers(-1, 2, pixels.shape)
     return np.asarray(np.clip(pixels + noise, 0, 255), np.uint8)
