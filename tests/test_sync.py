@@ -8,72 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent.adapters.catalogue import open_catalogue
-from agent.adapters.library import Library
-from agent.adapters.server import IndexServer, SyncSettings
-from agent.adapters.system import SystemClock
 from agent.core.errors import ConfigError, DeviceError, SyncError, TransferError, VerifyError
 from agent.core.release import Blob, dump_release
-from agent.sync import Outcome, Result, Sync, Taker
+from agent.sync import Outcome, Result
 from tests.support import static_host as does
-from tests.support.head_office import DIMENSION, FINGERPRINT, HeadOffice, draw_catalogue
+from tests.support.device import Device
+from tests.support.head_office import FINGERPRINT, HeadOffice, draw_catalogue
 from tests.support.static_host import StaticHost
-
-
-class MovedClock(SystemClock):
-    """Real time plus what the test says; pauses between tries are short."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead_s = 0.0
-
-    def utc(self) -> float:
-        return super().utc() + self.ahead_s
-
-    def set(self, year: int) -> None:
-        self.ahead_s = datetime(year, 1, 1, tzinfo=UTC).timestamp() - super().utc()
-
-    def wait(self, seconds: float) -> bool:
-        return super().wait(min(seconds, 0.01))
-
-
-class Device:
-    """What a device has: a state directory, a clock, and a sync that a restart makes anew."""
-
-    def __init__(self, state: Path, host: StaticHost, root: Path) -> None:
-        self.state, self.host, self.root = state, host, root
-        self.clock = MovedClock()
-        self.library = Library(state)
-        self.channel, self.fingerprint, self.device = "default", FINGERPRINT, "test/dev-1"
-        self.restart()
-
-    def restart(self, **more: Any) -> None:
-        quick = {"timeout_s": 0.5, "stall_s": 0.5}
-        settings = SyncSettings(url=self.host.url, root=str(self.root), channel=self.channel, **quick, **more)
-        server = IndexServer(settings, self.state / "tuf", self.clock)
-        taker = Taker(device=self.device, channel=self.channel, fingerprint=self.fingerprint)
-        self.sync = Sync(server, self.library, taker, self.trial, self.clock)
-
-    def trial(self, folder: Path) -> str:
-        catalogue = open_catalogue(folder, self.fingerprint, DIMENSION)
-        catalogue.close()
-        return catalogue.release
-
-    def round(self, *, insist: bool = False) -> Outcome:
-        return self.sync.round(insist=insist)
-
-    @property
-    def number(self) -> int:
-        """Of the generation in use, which is opened to see that it is whole; 0 for none."""
-        current = self.library.current()
-        if current is None:
-            return 0
-        assert self.trial(self.library.folder(current)) == current.release
-        return current.number
 
 
 class World:
