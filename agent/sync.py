@@ -216,6 +216,7 @@ class Sync:
         except VerifyError as error:
             raise _UselessError(str(error)) from None
         if current and current.sha256 == signed.sha256 and self._library.whole(current, release.blobs):
+            self._library.forget_others(())  # of a round that was stopped when it was as good as done
             return Outcome(Result.UNCHANGED, warning=signed.note)
         if release.number <= notes.rolled_back.get(taker.channel, 0):
             why = f"release {release.number} was rolled back here: waiting for a newer one"

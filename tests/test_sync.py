@@ -681,6 +681,16 @@ def test_leftovers_of_another_release_are_removed(world: World) -> None:
     assert names <= {blob.sha256 for blob in world.office.release(world.b, 2).blobs}
 
 
+def test_leftovers_of_the_release_in_use_are_removed(world: World) -> None:
+    """A round may be stopped between its last two steps: the release is in use, the blobs lie there still."""
+    world.hold()
+    blob = world.folder / "state" / "incoming" / ("ab" * 32)
+    blob.write_bytes(b"a patch")
+    world.device.restart()
+    assert world.device.round().result == Result.UNCHANGED
+    assert not blob.exists()
+
+
 def test_nobody_answers(world: World) -> None:
     world.hold()
     world.host.always["metadata/timestamp.json"] = does.hang
