@@ -10,11 +10,12 @@ Whatever happens before `activate`, the generation in use stays as it is.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from agent.core.errors import AgentError, CatalogueError, SyncError, VerifyError
+from agent.core.errors import AgentError, CatalogueError, DeviceError, SyncError, VerifyError
 from agent.core.release import admitted, parse_release, plan, refuse, target_of
 from agent.core.syncing import Generation
 
@@ -175,7 +176,8 @@ class Sync:
                 outcome = self._round(insist)
             except AgentError as error:
                 cost = self._server.traffic_bytes - began
-                self._library.remember(self._library.notes().failed(str(error), cost))
+                with suppress(DeviceError):  # a disk that is full: what stopped the round is what is said
+                    self._library.remember(self._library.notes().failed(str(error), cost))
                 raise
             finally:
                 self._server.close()
