@@ -104,10 +104,14 @@ class Holding:
             )
         )
 
-    def say_index(self, next_s: float | None) -> None:
-        """Tell the broker how the catalogue and syncing stand. `next_s`: seconds until the next round."""
+    def say_index(self, next_s: float | None, trouble: str = "") -> None:
+        """Tell the broker how the catalogue and syncing stand.
+
+        `next_s`: seconds until the next round. `trouble`: what is wrong, if more than the disk says.
+        """
         utc = self._clock.utc()
         next_utc = None if next_s is None else utc + next_s
-        status = replace(index_status(self._settings, next_utc), release=self.release)
+        status = index_status(self._settings, next_utc)
+        status = replace(status, release=self.release, error=trouble or status.error)
         self._tell(self._wire.index(status, utc))
         self._health.report("sync", status.error)
