@@ -247,6 +247,8 @@ class Sync:
         except VerifyError as error:
             final = isinstance(error, _UselessError)
             library.remember(library.notes().refusing(key, str(error), final=final))
+            if final:
+                library.forget_others(())
             raise
         name = library.name_for(release.number, signed.sha256)
         generation = Generation(name, release.channel, release.number, release.release, signed.sha256)
