@@ -177,7 +177,7 @@ def gather(
     digests: dict[int, bytes] = {}  # of what is being embedded
 
     def missing() -> Iterator[Picture]:
-        for item in _numbered(read_folder(root, lambda _problem: None), table):
+        for item in numbered(read_folder(root, lambda _problem: None), table):
             for path in item.images:
                 position = into.add(item.product.no, path)
                 try:
@@ -212,7 +212,7 @@ def gather(
     return [refused[position] for position in sorted(refused)]
 
 
-def _numbered(items: Iterator[Item], table: ProductWriter) -> Iterator[Item]:
+def numbered(items: Iterator[Item], table: ProductWriter) -> Iterator[Item]:
     """The items with their lasting numbers; the table becomes theirs."""
     gone = set(table.numbers())
     highest = table.highest
