@@ -21,7 +21,7 @@ from agent.core.manifest import (
     parse_manifest,
     refuse_other_model,
 )
-from agent.core.matching import group
+from agent.core.matching import nearest_products
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,17 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.evidence import Calibration
+    from agent.core.matching import Found
     from agent.core.types import Candidate, Product
-
-NEIGHBOURS = 32
-"""References looked at per query, at least: products have a handful to some dozens of pictures."""
-
-NEIGHBOURS_PER_PRODUCT = 4
-"""… and for each product asked for: the near ones are seldom seen in fewer pictures."""
-
-NEIGHBOURS_WIDE = 512
-"""References looked at when the first are all of one product: the margin is evidence, and a rival that was
-not looked at would make it as large as the similarity itself."""
 
 
 class Catalogue:
@@ -52,6 +43,10 @@ class Catalogue:
         self.release = manifest.release
         self._index = index
         self._table = table
+
+    def __len__(self) -> int:
+        """References."""
+        return len(self._index)
 
     @property
     def calibration(self) -> Calibration:
@@ -66,15 +61,15 @@ class Catalogue:
         Raises:
             ValueError: the embeddings are not finite `(N, D)` float32.
         """
-        looked_at = max(NEIGHBOURS, NEIGHBOURS_PER_PRODUCT * limit)
-        keys, similarities, counts = self._index.search(embeddings, looked_at)
-        looks = []
-        for row, count in enumerate(counts.tolist()):
-            look = group(keys[row, :count], similarities[row, :count], limit)
-            if len(look) < min(2, limit) and looked_at < len(self._index):
-                look = self._wider(embeddings[row : row + 1], limit)
-            looks.append(look)
-        return looks
+        return nearest_products(self.project(embeddings), self.search, len(self), limit)
+
+    def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The model's embeddings as the index compares them: `(N, D)` float32 unit rows."""
+        return embeddings
+
+    def search(self, rows: NDArray[np.float32], k: int) -> Found:
+        """The `k` nearest references of each of `rows`, which `project` made; see `VectorIndex.search`."""
+        return self._index.search(rows, k)
 
     def product(self, no: int) -> Product:
         """The row of a product.
@@ -99,10 +94,6 @@ class Catalogue:
     def close(self) -> None:
         """Give the products table back; the index goes with the object."""
         self._table.close()
-
-    def _wider(self, embedding: NDArray[np.float32], limit: int) -> tuple[Candidate, ...]:
-        keys, similarities, counts = self._index.search(embedding, NEIGHBOURS_WIDE)
-        return group(keys[0, : counts[0]], similarities[0, : counts[0]], limit)
 
 
 def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
