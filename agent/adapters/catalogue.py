@@ -3,16 +3,17 @@
 manifest.json             names the two others, see core/manifest.py
 index-<digest>.usearch    vectors of the references
 products-<digest>.db      rows of the products, pictures of the references
+projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.adapters.durable import write_whole
+from agent.adapters.durable import open_verified, settle, write_whole
 from agent.adapters.products import ProductTable, open_products
 from agent.adapters.vectors import VectorIndex, open_index
-from agent.core.errors import CatalogueError
+from agent.core.errors import CatalogueError, DeviceError
 from agent.core.manifest import (
     MANIFEST_LIMIT_BYTES,
     MANIFEST_NAME,
@@ -22,6 +23,7 @@ from agent.core.manifest import (
     refuse_other_model,
 )
 from agent.core.matching import nearest_products
+from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,19 +32,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.evidence import Calibration
+    from agent.core.manifest import FileEntry
     from agent.core.matching import Found
+    from agent.core.projection import Projection
     from agent.core.types import Candidate, Product
 
 
 class Catalogue:
     """One release, immutable: another release is another object. Any thread may ask."""
 
-    def __init__(self, manifest: Manifest, index: VectorIndex, table: ProductTable) -> None:
+    def __init__(
+        self, manifest: Manifest, index: VectorIndex, table: ProductTable, projection: Projection | None
+    ) -> None:
         """Use `open_catalogue`."""
         self.manifest = manifest
         self.release = manifest.release
         self._index = index
         self._table = table
+        self._projection = projection
 
     def __len__(self) -> int:
         """References."""
@@ -53,8 +60,16 @@ class Catalogue:
         """How similarity and margin become a probability; fitted on this catalogue when it was built."""
         return self.manifest.calibration
 
+    def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embeddings of the model, `(N, D)` float32 unit rows → vectors of this catalogue, `(N, d)`.
+
+        Raises:
+            ValueError: the embeddings have another length.
+        """
+        return embeddings if self._projection is None else self._projection.apply(embeddings)
+
     def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
-        """Per row of `embeddings`, `(N, D)` float32 unit rows, the nearest products, best first.
+        """Per row of `embeddings`, `(N, D)` float32 unit rows of the model, the nearest products, best first.
 
         At most `limit` of them; at least two wherever the catalogue has two near enough to be seen.
 
@@ -62,10 +77,6 @@ class Catalogue:
             ValueError: the embeddings are not finite `(N, D)` float32.
         """
         return nearest_products(self.project(embeddings), self.search, len(self), limit)
-
-    def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The model's embeddings as the index compares them: `(N, D)` float32 unit rows."""
-        return embeddings
 
     def search(self, rows: NDArray[np.float32], k: int) -> Found:
         """The `k` nearest references of each of `rows`, which `project` made; see `VectorIndex.search`."""
@@ -106,6 +117,7 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
     """
     manifest = read_manifest(folder)
     refuse_other_model(manifest, fingerprint, dimension, str(folder))
+    projection = read_projection(folder, manifest)
     index = open_index(
         folder / manifest.index.path,
         manifest.index,
@@ -118,7 +130,48 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
         products=manifest.products,
         references=manifest.references,
     )
-    return Catalogue(manifest, index, table)
+    return Catalogue(manifest, index, table, projection)
+
+
+def write_projection(folder: Path, projection: Projection) -> FileEntry:
+    """Put a projection into a catalogue directory, under a name that its content gives it.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    temporary = folder / ".projection.partial"
+    try:
+        temporary.write_bytes(dump_projection(projection))
+    except OSError as error:
+        raise DeviceError(f"{temporary}: cannot be written: {error.strerror}") from None
+    return settle(temporary, "projection", ".bin")
+
+
+def read_projection(folder: Path, manifest: Manifest) -> Projection | None:
+    """The projection of a catalogue directory; None where it has none.
+
+    Raises:
+        CatalogueError: the file is damaged, or is for other embeddings or vectors.
+    """
+    entry = manifest.projection
+    if entry is None:
+        return None
+    path = folder / entry.path
+    if entry.size > PROJECTION_LIMIT_BYTES:
+        raise CatalogueError(f"{path}: expected at most {PROJECTION_LIMIT_BYTES} bytes, found {entry.size}")
+    with open_verified(path, entry) as file:
+        data = file.read()
+    try:
+        projection = parse_projection(data)
+    except ValueError as error:
+        raise CatalogueError(f"{path}: {error}") from None
+    expected, found = (manifest.model.dimension, manifest.dimension), (projection.inputs, projection.outputs)
+    if found != expected:
+        raise CatalogueError(
+            f"{path}: expected a projection of {expected[0]} onto {expected[1]} numbers, "
+            f"found {found[0]} onto {found[1]}"
+        )
+    return projection
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -12,13 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.adapters.catalogue import Catalogue, open_catalogue, read_manifest, write_manifest
+from agent.adapters.catalogue import (
+    Catalogue,
+    open_catalogue,
+    read_manifest,
+    write_manifest,
+    write_projection,
+)
 from agent.adapters.products import ProductWriter
 from agent.adapters.vectors import IndexBuilder
 from agent.core.errors import CatalogueError
 from agent.core.evidence import Calibration
 from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import key_of
+from agent.core.projection import rounded
 from agent.core.types import Product
 
 DIMENSION = 16
@@ -63,14 +70,35 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def projected(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same references, as vectors of 5 numbers."""
+    folder = tmp_path_factory.mktemp("projected") / "cat"
+    shutil.copytree(good, folder)
+    old = read_manifest(good)
+    rng = np.random.default_rng(2)
+    projection = rounded(rng.normal(size=DIMENSION) * 0.01, rng.normal(size=(DIMENSION, 5)))
+    builder = IndexBuilder(5)
+    rng = np.random.default_rng(1)
+    for product in range(1, 6):
+        keys = [key_of(product, view) for view in range(VIEWS)]
+        noise = 0.02 * rng.normal(size=(VIEWS, DIMENSION))
+        builder.add(np.array(keys, np.uint64), projection.apply(unit(centre(product) + noise)))
+    entry = write_projection(folder, projection)
+    (folder / old.index.path).unlink()
+    write_manifest(folder, replace(old, dimension=5, index=builder.save(folder), projection=entry))
+    return folder
+
+
 @contextmanager
 def opened(folder: Path) -> Iterator[Catalogue]:
     with closing(open_catalogue(folder, FINGERPRINT, DIMENSION)) as catalogue:
         yield catalogue
 
 
-def test_a_query_finds_its_product_its_row_and_its_picture(good: Path) -> None:
-    with opened(good) as catalogue:
+@pytest.mark.parametrize("kind", ["good", "projected"])
+def test_a_query_finds_its_product_its_row_and_its_picture(kind: str, request: pytest.FixtureRequest) -> None:
+    with opened(request.getfixturevalue(kind)) as catalogue:
         looks = catalogue.nearest(unit(np.concatenate([centre(4), centre(2)])), limit=3)
         assert [look[0].product for look in looks] == [4, 2]
         best = looks[0][0]
@@ -91,9 +119,12 @@ def test_a_rival_is_found_though_the_first_32_neighbours_are_of_one_product(good
         assert look[1].similarity < look[0].similarity - 0.3
 
 
-def test_rows_are_answered_one_by_one_whatever_stands_beside_them(good: Path) -> None:
+@pytest.mark.parametrize("kind", ["good", "projected"])
+def test_rows_are_answered_one_by_one_whatever_stands_beside_them(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     queries = unit(np.random.default_rng(3).normal(size=(20, DIMENSION)))
-    with opened(good) as catalogue:
+    with opened(request.getfixturevalue(kind)) as catalogue:
         together = catalogue.nearest(queries)
         assert together == [catalogue.nearest(row[None])[0] for row in queries]
         assert catalogue.nearest(queries[:0]) == []
@@ -144,10 +175,22 @@ def test_a_manifest_that_contradicts_its_files_is_refused(good: Path, tmp_path: 
         open_catalogue(tmp_path / "cat", FINGERPRINT, DIMENSION)
 
 
-def test_300_damaged_directories_are_refused_in_one_line(good: Path, tmp_path: Path) -> None:
+def test_a_projection_for_other_embeddings_or_vectors_is_refused(projected: Path, tmp_path: Path) -> None:
+    shutil.copytree(projected, tmp_path / "cat")
+    manifest = read_manifest(projected)
+    assert manifest.projection is not None
+    other = write_projection(tmp_path / "cat", rounded(np.zeros(17), np.ones((17, 5))))
+    huge = replace(manifest.projection, size=1 << 30)
+    for entry, reason in ((other, "of 16 onto 5 numbers, found 17 onto 5"), (huge, "expected at most")):
+        write_manifest(tmp_path / "cat", replace(manifest, projection=entry))
+        with pytest.raises(CatalogueError, match=reason):
+            open_catalogue(tmp_path / "cat", FINGERPRINT, DIMENSION)
+
+
+def test_400_damaged_directories_are_refused_in_one_line(projected: Path, tmp_path: Path) -> None:
     random.seed(1)
     folder = tmp_path / "cat"
-    shutil.copytree(good, folder)
+    shutil.copytree(projected, folder)
     for path in sorted(folder.iterdir()):
         whole = path.read_bytes()
         cases = [b"", whole[:-1], whole + b"x", bytes(len(whole)), random.randbytes(len(whole)), b"<html>"]

@@ -1,0 +1,85 @@
+"""A projection is fitted where the catalogue's own pictures gain by it, and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agent.publishing.projection import Trial, fit_projection
+
+SIDE = 24
+
+
+def drawn(products: int, views: int, disturbed: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Products on a sphere; their pictures differ most in the first `disturbed` directions."""
+    rng = np.random.default_rng(seed)
+    middles = np.repeat(rng.normal(size=(products, SIDE)), views, axis=0)
+    noise = rng.normal(size=middles.shape) * np.where(np.arange(SIDE) < disturbed, 3.0, 0.3)
+    rows = middles + noise
+    names = np.repeat(np.arange(1, products + 1, dtype=np.uint64), views)
+    return names, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def right(names: np.ndarray, rows: np.ndarray, asked: np.ndarray) -> float:
+    return float((names[(asked @ rows.T).argmax(axis=1)] == names).mean())
+
+
+def test_what_disturbs_is_turned_down() -> None:
+    names, rows = drawn(40, 6, disturbed=6)
+    _, asked = drawn(40, 6, disturbed=6)
+    fresh = np.random.default_rng(9)
+    moved = asked + fresh.normal(size=asked.shape) * np.where(np.arange(SIDE) < 6, 0.3, 0.01)
+    asked = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+
+    projection, trial = fit_projection(names, rows)
+
+    assert projection is not None
+    assert trial.helps
+    assert trial.asked == len(rows)
+    assert right(names, projection.apply(rows), projection.apply(asked)) > right(names, rows, asked)
+
+
+def test_what_does_not_help_is_left_out() -> None:
+    names, rows = drawn(40, 6, disturbed=0)
+    projection, trial = fit_projection(names, rows)
+    assert projection is None
+    assert not trial.helps
+
+
+@pytest.mark.parametrize(
+    ("products", "views"), [(0, 0), (1, 1), (1, 9), (50, 1), (2, 2)],
+    ids=["nothing", "one picture", "one product", "one picture each", "two of two"],
+)  # fmt: skip
+def test_too_little_to_fit_on_gives_none(products: int, views: int) -> None:
+    assert fit_projection(*drawn(products, views, disturbed=6))[0] is None
+
+
+def test_the_same_catalogue_gives_the_same_numbers() -> None:
+    first, _ = fit_projection(*drawn(30, 5, disturbed=6))
+    again, _ = fit_projection(*drawn(30, 5, disturbed=6))
+    assert first is not None
+    assert again is not None
+    assert first.matrix.tobytes() == again.matrix.tobytes()
+
+
+def test_a_large_catalogue_is_fitted_on_whole_products_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, rows = drawn(200, 6, disturbed=6)
+    monkeypatch.setattr("agent.publishing.projection.SAMPLE", 300)
+    projection, trial = fit_projection(names, rows)
+    assert projection is not None
+    assert trial.asked == 300
+
+
+TRIALS = {
+    "nothing asked": (Trial(0, 0, 0), False),
+    "one more": (Trial(1, 0, 9), False),
+    "many for few": (Trial(72, 4, 2640), True),
+    "as chance would": (Trial(9, 4, 500), False),
+    "half as many lost": (Trial(254, 208, 2640), False),
+    "all lost": (Trial(0, 50, 2640), False),
+}
+
+
+@pytest.mark.parametrize(("trial", "helps"), TRIALS.values(), ids=TRIALS)
+def test_when_it_helps(trial: Trial, helps: bool) -> None:
+    assert bool(trial.helps) is helps
