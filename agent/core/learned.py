@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -81,7 +81,8 @@ class LearnedProduct:
     @property
     def product(self) -> Product:
         """As a row of the catalogue."""
-        return Product(no=_NUMBERS_FROM + self.no, sku=self.sku, **self.texts)
+        texts: dict[str, Any] = dict(self.texts)
+        return Product(_NUMBERS_FROM + self.no, self.sku, **texts)
 
 
 @dataclass(frozen=True, slots=True)
