@@ -16,21 +16,16 @@ from agent.adapters.server import IndexServer
 from agent.adapters.system import Lock
 from agent.config import Settings, load_config
 from agent.core.errors import CatalogueError, ConfigError, DeviceError
-from agent.core.evidence import DEFAULT_CALIBRATION
 from agent.core.wire import IndexStatus
+from agent.memory import Nothing
 from agent.pipeline import CameraPlan, Pipeline
 from agent.sync import Sync, Taker
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
     from agent.core.clock import Clock
-    from agent.core.evidence import Calibration
     from agent.core.syncing import Generation
-    from agent.core.types import Candidate, Product
     from agent.pipeline import Memory
 
 log = logging.getLogger(__name__)
@@ -103,29 +98,6 @@ def _folders(settings: Settings) -> list[Path]:
         generations = (library.current(), library.previous())
         folders = [library.folder(generation) for generation in generations if generation]
     return folders + ([Path(settings.catalogue.path)] if settings.catalogue else [])
-
-
-class Nothing:
-    """A catalogue without products: everything is unknown."""
-
-    release = ""
-
-    @property
-    def calibration(self) -> Calibration:
-        """Never asked for a probability."""
-        return DEFAULT_CALIBRATION
-
-    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
-        """Per row nothing."""
-        return [()] * len(embeddings)
-
-    def product(self, no: int) -> Product:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"product {no}: expected a catalogue, found none yet")
-
-    def reference(self, key: int) -> str:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"reference {key}: expected a catalogue, found none yet")
 
 
 def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:

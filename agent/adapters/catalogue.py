@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 class Catalogue:
     """One release, immutable: another release is another object. Any thread may ask."""
 
+    version = 0  # its answers never change
+
     def __init__(
         self, manifest: Manifest, index: VectorIndex, table: ProductTable, projection: Projection | None
     ) -> None:
@@ -59,6 +61,11 @@ class Catalogue:
     def calibration(self) -> Calibration:
         """How similarity and margin become a probability; fitted on this catalogue when it was built."""
         return self.manifest.calibration
+
+    @property
+    def crop(self) -> float:
+        """Share of each side of a reference picture that was kept around its centre."""
+        return self.manifest.crop
 
     def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embeddings of the model, `(N, D)` float32 unit rows → vectors of this catalogue, `(N, d)`.

@@ -33,7 +33,7 @@ from agent.core.learned import (
 from agent.core.product_rules import TEXT_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -101,6 +101,18 @@ class Overlay:
         Raises:
             DeviceError: the file cannot be read.
         """
+        return self.read("", (), 0)[0]
+
+    def read(
+        self, sight: str, known: Collection[int], dimension: int
+    ) -> tuple[Learned, dict[int, NDArray[np.float32]]]:
+        """What was learned, and the embeddings `(dimension,)` of this sight, by id of their reference.
+
+        Those that are `known` are left out, and those that are damaged. All of one moment.
+
+        Raises:
+            DeviceError: the file cannot be read.
+        """
         with self._translated("read"):
             self._db.execute("BEGIN")
             try:
@@ -108,29 +120,17 @@ class Overlay:
                 refs = self._db.execute(f"SELECT {columns} FROM refs ORDER BY id").fetchall()  # noqa: S608
                 products = self._db.execute("SELECT no, sku, texts FROM products").fetchall()
                 forgotten = self._db.execute("SELECT sku, utc, taken FROM forgotten ORDER BY sku").fetchall()
+                wanted = [row[0] for row in refs if row[3] == sight and row[0] not in known]
+                found = {number: self._row(number, dimension) for number in wanted}
             finally:
                 self._db.execute("COMMIT")
         named = {sku: LearnedProduct(no, sku, _texts(texts)) for no, sku, texts in products}
-        return Learned(
+        learned = Learned(
             tuple(Reference(*row) for row in refs if row[1] in named),
             named,
             tuple(Forgotten(*row) for row in forgotten),
         )
-
-    def rows(self, ids: Sequence[int], dimension: int) -> dict[int, NDArray[np.float32]]:
-        """Embeddings `(dimension,)` by id, of those references that are there and have one.
-
-        Raises:
-            DeviceError: the file cannot be read.
-        """
-        found = {}
-        with self._translated("read"):
-            for number in ids:
-                row = self._db.execute("SELECT row FROM refs WHERE id = ?", (number,)).fetchone()
-                vector = np.frombuffer(row[0], "<f4") if row and len(row[0]) == 4 * dimension else None
-                if vector is not None and np.isfinite(vector).all():
-                    found[number] = vector.astype(np.float32)
-        return found
+        return learned, {number: row for number, row in found.items() if row is not None}
 
     def enrol(
         self,
@@ -216,6 +216,13 @@ class Overlay:
             for table in ("refs", "products", "forgotten"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608
         self._sweep()
+
+    def _row(self, number: int, dimension: int) -> NDArray[np.float32] | None:
+        (data,) = self._db.execute("SELECT row FROM refs WHERE id = ?", (number,)).fetchone()
+        if len(data) != 4 * dimension:
+            return None
+        row = np.frombuffer(data, "<f4").astype(np.float32)
+        return row if np.isfinite(row).all() else None
 
     def _open(self) -> None:
         try:

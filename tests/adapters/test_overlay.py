@@ -51,8 +51,9 @@ def test_what_is_enrolled_is_there_after_a_restart(tmp_path: Path, overlay: Over
         (1, "oats", "eyes", 5.0), (2, "oats", "eyes", 5.0),
     ]  # fmt: skip
     assert learned.products["oats"].texts == {"name": "Hafer"}
-    assert again.rows([1, 2, 3], 2)[2].tolist() == ROW.tolist()
-    assert again.rows([1], 3) == {}, "of another length"
+    assert again.read("eyes", (), 2)[1][2].tolist() == ROW.tolist()
+    assert list(again.read("eyes", {1}, 2)[1]) == [2]
+    assert again.read("eyes", (), 3)[1] == again.read("other", (), 2)[1] == {}, "of another length or sight"
     assert again.pictures.get(learned.references[1].picture) == jpeg(2)
 
 
@@ -113,7 +114,7 @@ def test_embeddings_of_another_model_take_the_place_of_the_old(overlay: Overlay)
     enrol(overlay, "oats", 1)
     overlay.refit([(1, np.float32([1, 0, 0]))], "new eyes")
     assert overlay.learned().references[0].sight == "new eyes"
-    assert overlay.rows([1], 3)[1].tolist() == [1, 0, 0]
+    assert overlay.read("new eyes", (), 3)[1][1].tolist() == [1, 0, 0]
 
 
 def test_a_change_is_noticed_by_others_and_once(overlay: Overlay, tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_a_row_and_a_picture_that_are_damaged_are_passed_over(overlay: Overlay, 
     enrol(overlay, "oats", 1, 2)
     overlay._db.execute("UPDATE refs SET row = ? WHERE id = 1", (np.float32([np.nan, 1]).tobytes(),))
     overlay._db.execute("UPDATE products SET texts = '[1'")
-    assert list(overlay.rows([1, 2], 2)) == [2]
+    assert list(overlay.read("eyes", (), 2)[1]) == [2]
     assert overlay.learned().products["oats"].texts == {}
     digest = hashlib.sha256(jpeg(1)).hexdigest()
     overlay.pictures.path(digest).write_bytes(jpeg(2))
