@@ -33,8 +33,10 @@ more to teach has head office for it."""
 FORGOTTEN_LIMIT: Final = 20_000
 """SKUs that may be forgotten: some 3 MB, and one search for their numbers in each look."""
 
-SAME: Final = 0.99
-"""Similarity from which a reference of the release is the very picture that was enrolled."""
+SAME: Final = 0.96
+"""Similarity from which a reference of the release is the very picture that was enrolled. Measured on 296
+photos of groceries with a public MobileNet: encoded anew as JPEG at least 0.995 (0.990 through a projection),
+also resized from four times as large 0.989 (0.982); another photo of the same product at most 0.90 (0.84)."""
 
 _NUMBERS_FROM: Final = 1 << 38
 """Numbers of products that only this device knows: head office counts from 1, and would get here after 270
