@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from agent.pipeline import Memory
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Eyes, and what their embeddings are compared with: they belong together, and change together."""
+
+    eyes: Embedder
+    memory: Memory
 
 
 def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
@@ -69,25 +78,30 @@ def open_current(settings: Settings, eyes: Embedder) -> Catalogue:
     raise CatalogueError(f"{settings.state_dir}: expected a release, found none yet: run `spotter sync`")
 
 
-def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Catalogue:
+def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Sight:
     """One that is on the disk. Raises CatalogueError when it cannot be used."""
     folder = Library(Path(settings.state_dir)).folder(generation)
-    return open_catalogue(folder, eyes.fingerprint, eyes.dimension)
+    return Sight(eyes, open_catalogue(folder, eyes.fingerprint, eyes.dimension))
 
 
-def open_memory(settings: Settings, eyes: Embedder) -> Memory:
-    """The same for the daemon: where there is sync it begins without a catalogue, which will come.
+def open_sight(settings: Settings) -> Sight:
+    """What the daemon begins with: where there is sync, without a catalogue perhaps, which will come.
+
+    The model has run once, so that the first frame waits for nothing.
 
     Raises:
-        CatalogueError: there is nothing that can be used, and no sync to get it.
+        ConfigError: the model is wrong, or there is no catalogue that can be used, and no sync to get it.
+        DeviceError: the inference failed.
     """
+    eyes = load_embedder(settings.model)
+    eyes.invoke_once()
     try:
-        return open_current(settings, eyes)
+        return Sight(eyes, open_current(settings, eyes))
     except CatalogueError as error:
         if settings.sync is None:
             raise
         log.warning("everything is unknown until a release is synced: %s", error)
-        return Nothing()
+        return Sight(eyes, Nothing())
 
 
 def _folders(settings: Settings) -> list[Path]:
@@ -149,10 +163,10 @@ def index_status(settings: Settings, next_poll_utc: float | None = None) -> Inde
     )
 
 
-def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Memory) -> Pipeline:
+def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:
     """The pipeline of a configuration."""
     plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
-    return Pipeline(eyes, catalogue, plans, settings.decision, settings.tracking)
+    return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
 
 
 def lock_state(settings: Settings) -> Lock:

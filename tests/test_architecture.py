@@ -15,6 +15,7 @@ FLOORS = {
     "core": 0,
     "channel": 1,
     "metrics": 1,
+    "health": 1,
     "bookkeeping": 3,
     "yamlfile": 1,
     "settings_fill": 2,
@@ -31,10 +32,11 @@ FLOORS = {
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "parts": 5,
-    "daemon": 6,
+    "holding": 6,
+    "daemon": 7,
     "benching": 6,
-    "cli": 7,
-    "__main__": 8,
+    "cli": 8,
+    "__main__": 9,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""
