@@ -17,8 +17,8 @@ from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
 from agent.core.settings import setting
+from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
-from agent.core.wire import check_camera, check_prefix, check_topic_part
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml

@@ -15,11 +15,11 @@ misunderstand raises `SCHEMA`.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent.core.payload import encode, rfc3339
+from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.types import Delivery, Event, Message, Product, Recognition
 
 if TYPE_CHECKING:
@@ -32,53 +32,12 @@ Availability = Literal["online", "offline"]
 HEALTHS: Final = ("ok", "degraded", "failed")
 CAMERA_STATES: Final = ("online", "offline", "stalled")
 
-LEVEL_LIMIT: Final = 64
-"""Characters of one topic level: the longest topic stays far below the 65,535 bytes MQTT allows, and a page
-or a log line can show it."""
-
 _DIGITS: Final = 4
 """Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
 component), coarser than the last-bit noise between machines."""
 
-_RESERVED_CAMERAS: Final = frozenset({"command"})
 _DEVICE_KINDS: Final = frozenset({"availability", "info", "health", "index"})
 _CAMERA_KINDS: Final = {"status": "camera_status", "recognition": "recognition"}
-
-
-def check_topic_part(field: str, value: str) -> None:
-    """Refuse what cannot be one level of a topic.
-
-    Raises:
-        ValueError: empty, too long, or with `+ # /`, a control character or a lone surrogate in it.
-    """
-    bad = any(c in "+#/" or unicodedata.category(c) in {"Cc", "Cs"} for c in value)
-    if not value or len(value) > LEVEL_LIMIT or bad:
-        raise ValueError(
-            f"{field}: expected 1 to {LEVEL_LIMIT} characters without '+', '#', '/' and control characters,"
-            f" found {value[: LEVEL_LIMIT + 1]!r}"
-        )
-
-
-def check_prefix(field: str, value: str) -> None:
-    """Refuse what cannot be the first level of our topics.
-
-    Raises:
-        ValueError: as `check_topic_part`, or with a `$` in front.
-    """
-    check_topic_part(field, value)
-    if value.startswith("$"):  # MQTT 5, 4.7.2: such topics belong to the broker
-        raise ValueError(f"{field}: expected no '$' in front, found {value!r}")
-
-
-def check_camera(field: str, value: str) -> None:
-    """Refuse what cannot be the level of a camera.
-
-    Raises:
-        ValueError: as `check_topic_part`, or a name that is a topic of the device itself.
-    """
-    check_topic_part(field, value)
-    if value in _RESERVED_CAMERAS:
-        raise ValueError(f"{field}: expected another name, found {value!r}, a topic of the device itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.payload import content, encode, rfc3339
+from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
     Delivery,
     Event,
@@ -24,7 +25,7 @@ from agent.core.types import (
     Track,
     Verdict,
 )
-from agent.core.wire import LEVEL_LIMIT, IndexStatus, Wire, check_topic_part
+from agent.core.wire import IndexStatus, Wire
 from agent.core.wire_schemas import schemas
 
 if TYPE_CHECKING:
