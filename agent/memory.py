@@ -16,7 +16,15 @@ import numpy as np
 
 from agent.core.errors import AgentError, CatalogueError
 from agent.core.evidence import DEFAULT_CALIBRATION
-from agent.core.learned import REFERENCE_LIMIT, Learned, active, changes_of, counted, sight_of
+from agent.core.learned import (
+    NOTHING_LEARNED,
+    REFERENCE_LIMIT,
+    Learned,
+    active,
+    changes_of,
+    counted,
+    sight_of,
+)
 from agent.core.matching import UNCHANGED, Changes, nearest_products
 
 if TYPE_CHECKING:
@@ -127,6 +135,7 @@ class _Snapshot:
     """What was learned, ready to be searched. Nobody changes it."""
 
     learned: Learned = field(default_factory=Learned)
+    counts: Counts = NOTHING_LEARNED
     changes: Changes = UNCHANGED
     vectors: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)  # by id of the reference
 
@@ -134,14 +143,17 @@ class _Snapshot:
 class DeviceMemory:
     """One release with what was learned beside it. Any thread may ask."""
 
-    def __init__(self, base: Base, store: Store | None, dimension: int, fingerprint: str) -> None:
+    def __init__(
+        self, base: Base, store: Store | None, dimension: int, fingerprint: str, notice: str = ""
+    ) -> None:
         """`dimension` and `fingerprint` are of the model whose embeddings it will be asked about.
 
         Without a store there is only the release. One that fails is said in `problem`, and what was read of
-        it last goes on to count.
+        it last goes on to count. `notice` is what was wrong with it when it was opened.
         """
         self.base = base
-        self.problem = ""
+        self._notice = notice
+        self._problem = ""
         self._store = store
         self._dimension = dimension
         self._sight = sight_of(fingerprint, base.crop)
@@ -165,9 +177,14 @@ class DeviceMemory:
         return self._version
 
     @property
+    def problem(self) -> str:
+        """What is wrong with the store; empty when nothing."""
+        return self._problem or self._notice
+
+    @property
     def counts(self) -> Counts:
         """How much was learned, as of the last look."""
-        return counted(self._snapshot.learned, self.release)
+        return self._snapshot.counts
 
     @property
     def release(self) -> str:
@@ -222,10 +239,10 @@ class DeviceMemory:
                 return
             self._take(*self._store.read(self._sight, self._snapshot.vectors, self._dimension))
             self._stale = False
-            self.problem = ""
+            self._problem = ""
         except AgentError as error:
-            log.log(logging.DEBUG if self.problem else logging.ERROR, "what was learned: %s", error)
-            self.problem = str(error)
+            log.log(logging.DEBUG if self._problem else logging.ERROR, "what was learned: %s", error)
+            self._problem = str(error)
 
     def _take(self, learned: Learned, rows: dict[int, NDArray[np.float32]]) -> None:
         """The next snapshot. Only what is new is read and projected: one picture more costs a millisecond."""
@@ -237,7 +254,7 @@ class DeviceMemory:
         vectors = {each.id: vectors[each.id] for each in seen if each.id in vectors}
         changes = changes_of(now, vectors, self._number)
         self._name(now, changes.keys.tolist(), [each for each in seen if each.id in vectors])
-        self._snapshot = _Snapshot(learned, changes, vectors)
+        self._snapshot = _Snapshot(learned, counted(learned, self.release), changes, vectors)
         self._version += 1
 
     def _name(self, learned: Learned, keys: Sequence[int], references: Sequence[Reference]) -> None:

@@ -32,6 +32,7 @@ FLOORS = {
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "parts": 5,
+    "commanding": 5,  # drives the teacher
     "holding": 6,
     "daemon": 7,
     "benching": 6,

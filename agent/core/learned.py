@@ -106,6 +106,9 @@ class Counts:
     taken: int = 0  # what the release in use has taken in
 
 
+NOTHING_LEARNED: Final = Counts()
+
+
 def sight_of(fingerprint: str, crop: float) -> str:
     """Embeddings compare only between equal models, of equal shares of their pictures."""
     return f"{fingerprint} {crop:g}"
