@@ -27,9 +27,12 @@ FLOORS = {
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
     "updating": 4,  # drives sync
+    "memory": 4,  # puts a catalogue and what was learned together
+    "learning": 4,  # teaches: pictures through the eyes to the disk
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "parts": 5,
+    "commanding": 5,  # drives the teacher
     "holding": 6,
     "daemon": 7,
     "benching": 6,
