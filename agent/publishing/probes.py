@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from agent.adapters.catalogue import open_files, read_manifest, read_probes, write_probes
+from agent.adapters.catalogue import open_files, read_probes, write_probes
 from agent.adapters.embedder import load_embedder
 from agent.adapters.images import decode_image, encode_jpeg, read_image
 from agent.adapters.vectors import codes_of
@@ -67,19 +67,19 @@ STILL_CLEAR: Final = 0.02
 
 
 def choose_probes(
-    root: Path, folder: Path, manifest: Manifest, settings: EmbedderSettings
+    root: Path, folder: Path, manifest: Manifest, settings: EmbedderSettings, before: Manifest | None
 ) -> FileEntry | None:
     """Put the probes of a finished catalogue into its `folder`; None where nothing is fit to be one.
 
-    `manifest` names its files and no probes yet. `root` is the product folder. The catalogue that the
-    manifest in `folder` still names is the one before.
+    `manifest` names its files and no probes yet, `before` those of the catalogue before in the same folder.
+    `root` is the product folder.
 
     Raises:
         ModelError: the model is wrong.
         DeviceError: the disk failed or is full, or the inference failed.
     """
     with closing(open_files(folder, manifest)) as catalogue:
-        kept = [probe for probe in _before(folder, manifest) if _holds(probe, catalogue)]
+        kept = [probe for probe in _before(folder, manifest, before) if _holds(probe, catalogue)]
         chosen = list(kept)
         if len(chosen) < ENOUGH:
             chooser = _Chooser(root, catalogue, settings)
@@ -89,16 +89,17 @@ def choose_probes(
     return write_probes(folder, Probes(FLOOR, TOLERANCE, tuple(sorted(chosen, key=lambda p: p.sku))))
 
 
-def _before(folder: Path, manifest: Manifest) -> tuple[Probe, ...]:
-    """Those of the catalogue before, if the same model saw them."""
+def _before(folder: Path, manifest: Manifest, before: Manifest | None) -> tuple[Probe, ...]:
+    """Those of the catalogue before, if they say what this module says now, of the same model."""
+    if before is None or (before.model, before.crop) != (manifest.model, manifest.crop):
+        return ()
     try:
-        before = read_manifest(folder)
         probes = read_probes(folder, before)
     except CatalogueError:
         return ()
-    same = probes and (before.model, before.crop) == (manifest.model, manifest.crop)
-    stated = probes and (probes.floor, probes.tolerance) == (FLOOR, TOLERANCE)
-    return probes.probes[:COUNT] if probes and same and stated else ()
+    if probes is None or (probes.floor, probes.tolerance) != (FLOOR, TOLERANCE):
+        return ()
+    return probes.probes[:COUNT]
 
 
 def _holds(probe: Probe, catalogue: Catalogue) -> bool:
