@@ -31,6 +31,7 @@ FLOORS = {
     "learning": 4,  # teaches: pictures through the eyes to the disk
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
+    "exporting": 4,
     "parts": 5,
     "commanding": 5,  # drives the teacher
     "holding": 6,
