@@ -51,6 +51,7 @@ class Holding:
         self._health = health
         self._clock = clock
         self._next_utc: float | None = None  # when the next round of sync is due
+        self._trouble = ""  # with syncing, if more than the disk says
         self._counts: Counts | None = None  # of what was learned, as they were last told
         self._store: Overlay | None = None  # the teacher's own
         self._teacher: tuple[Sight, Teacher] | None = None
@@ -111,9 +112,13 @@ class Holding:
             )
         )
 
-    def say_index(self, next_s: float | None) -> None:
-        """Tell the broker how the catalogue and syncing stand. `next_s`: seconds until the next round."""
+    def say_index(self, next_s: float | None, trouble: str = "") -> None:
+        """Tell the broker how the catalogue and syncing stand.
+
+        `next_s`: seconds until the next round. `trouble`: what is wrong, if more than the disk says.
+        """
         self._next_utc = None if next_s is None else self._clock.utc() + next_s
+        self._trouble = trouble
         self._say_index()
 
     def tend(self) -> None:
@@ -140,5 +145,6 @@ class Holding:
     def _say_index(self) -> None:
         self._counts = self._sight.memory.counts
         status = index_status(self._settings, self._next_utc, self._counts)
-        self._tell(self._wire.index(replace(status, release=self.release), self._clock.utc()))
+        status = replace(status, release=self.release, error=self._trouble or status.error)
+        self._tell(self._wire.index(status, self._clock.utc()))
         self._health.report("sync", status.error)
