@@ -46,7 +46,7 @@ FLOORS = {
 CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
-    "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
+    "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
 }  # fmt: skip
 CLOCKS = {
     "time",
