@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.road import Road, spotter
 
+pytestmark = pytest.mark.timeout(240)  # a hundred processes, on whatever machine
+
 HERE = "{tmp}"
 FIND = ["find", "--model", "{model}", "--release", "{catalogue}"]
 BUILD = ["catalog", "build", "{products}", "--model", "{model}", "-o", "{tmp}/out"]

@@ -114,7 +114,7 @@ def _alternate(device: _Device, args: argparse.Namespace) -> dict[str, Any]:
         while not stop.is_set():
             phase = busy_s if busy.is_set() else quiet_s
             began = perf_counter()
-            device.best(rows[number % len(rows)])
+            device.memory.nearest(rows[number % len(rows)])  # the other thread notices changes
             phase.append(perf_counter() - began)
             number += 1
 
