@@ -2,6 +2,7 @@
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ publish (one)      main: signals, stalls
                        sync (one) ──another catalogue──▶ recognise
+                       learn (one): commands from publish, and what a release makes of what was learned
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from agent.apps.watch import Watch
 from agent.bookkeeping import Bookkeeper
 from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
+from agent.commanding import Commander
 from agent.config import LIVE_KEYS, changed_keys, load_config
 from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
+    from agent.core.incoming import Incoming
     from agent.core.types import Frame
 
 log = logging.getLogger(__name__)
@@ -81,8 +84,14 @@ class Daemon:
         self._state_lock = lock_state(self._settings)
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
-        broker = Broker(self._settings.mqtt, self._wire.root, self._wire.availability("offline"), clock)
-        self._publisher = Publisher(self._outbox, broker, self._wire, clock)
+        broker = Broker(
+            self._settings.mqtt,
+            self._wire.root,
+            self._wire.availability("offline"),
+            clock,
+            topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
+        )
+        self._publisher = Publisher(self._outbox, broker, self._wire, clock, heed=self._heed)
         self._recogniser = Recogniser(
             pipeline=make_pipeline(self._settings, sight.eyes, sight.memory),
             cameras=[camera.id for camera in self._settings.cameras],
@@ -108,6 +117,15 @@ class Daemon:
             clock=clock,
         )
         self._updater = self._holding.updater()
+        self._commander = Commander(
+            school=self._holding,
+            resync=self._updater.ask if self._updater else None,
+            allow=self._settings.commands.allow,
+            wire=self._wire,
+            answer=self._publisher.answer,
+            clock=clock,
+            metrics=self.metrics,
+        )
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
@@ -118,6 +136,7 @@ class Daemon:
         self._holding.say_index(None)
         self._start("publish", self._publish)
         self._start("recognise", partial(self._recogniser.run, self._idle_s()))
+        self._start("learn", self._commander.run)
         if self._updater is not None:
             self._start("sync", self._updater.run)
         for camera in self._settings.cameras:
@@ -133,6 +152,7 @@ class Daemon:
             if self._outbox.dirty:
                 with suppress(DeviceError):  # the publish thread meets it too, and says so
                     self._outbox.sync()
+            self._holding.tend()
             self._books.tick(self._captures)
         self._stop()
 
@@ -144,7 +164,7 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self._mailbox.close()
-        for name in ("sync", "capture", "recognise", "publish"):
+        for name in ("sync", "learn", "capture", "recognise", "publish"):
             self._publisher.wake()
             end = self._clock.monotonic() + JOIN_S
             for thread in self._threads:
@@ -206,6 +226,9 @@ class Daemon:
         )
         self._captures[camera.id] = capture
         self._start(f"capture {camera.id}", capture.run)
+
+    def _heed(self, incoming: Incoming) -> None:
+        self._commander.take(incoming)
 
     def _say_camera(self, camera: str, state: str, reason: str) -> None:
         log.info("camera %s is %s%s", camera, state, f": {reason}" if reason else "")

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.adapters.library import Library
-from agent.parts import index_status, make_pipeline, make_sync, open_generation
+from agent.learning import Teacher
+from agent.parts import index_status, make_pipeline, make_sync, open_generation, open_overlay
 from agent.updating import Updater
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.adapters.overlay import Overlay
     from agent.config import Settings
     from agent.core.clock import Clock
+    from agent.core.learned import Counts
     from agent.core.syncing import Generation
     from agent.core.types import Message
     from agent.core.wire import Wire
@@ -47,6 +50,11 @@ class Holding:
         self._tell = tell
         self._health = health
         self._clock = clock
+        self._next_utc: float | None = None  # when the next round of sync is due
+        self._trouble = ""  # with syncing, if more than the disk says
+        self._counts: Counts | None = None  # of what was learned, as they were last told
+        self._store: Overlay | None = None  # the teacher's own
+        self._teacher: tuple[Sight, Teacher] | None = None
 
     @property
     def release(self) -> str:
@@ -100,7 +108,7 @@ class Holding:
                 },
                 model=f"{eyes.spec.name} {eyes.fingerprint[:12]}",
                 release=self.release,
-                capabilities=["recognition"],
+                capabilities=["recognition", *(f"command/{name}" for name in self._settings.commands.allow)],
             )
         )
 
@@ -109,9 +117,34 @@ class Holding:
 
         `next_s`: seconds until the next round. `trouble`: what is wrong, if more than the disk says.
         """
-        utc = self._clock.utc()
-        next_utc = None if next_s is None else utc + next_s
-        status = index_status(self._settings, next_utc)
-        status = replace(status, release=self.release, error=trouble or status.error)
-        self._tell(self._wire.index(status, utc))
+        self._next_utc = None if next_s is None else self._clock.utc() + next_s
+        self._trouble = trouble
+        self._say_index()
+
+    def tend(self) -> None:
+        """Several times a second: tell what this device learned when that has changed, and what is wrong."""
+        memory = self._sight.memory
+        _ = memory.version  # looks, also while no camera sends a frame
+        self._health.report("learned", memory.problem)
+        if memory.counts != self._counts:
+            self._say_index()
+
+    def teacher(self) -> Teacher:
+        """Of the sight in use, the same one until it changes. For one thread.
+
+        Raises:
+            DeviceError: the disk cannot be used.
+            ConfigError: a newer Spotter wrote what was learned.
+        """
+        sight = self._sight
+        if self._teacher is None or self._teacher[0] is not sight:
+            self._store = self._store or open_overlay(self._settings)
+            self._teacher = (sight, Teacher(self._store, sight.eyes, sight.memory, self._clock))
+        return self._teacher[1]
+
+    def _say_index(self) -> None:
+        self._counts = self._sight.memory.counts
+        status = index_status(self._settings, self._next_utc, self._counts)
+        status = replace(status, release=self.release, error=self._trouble or status.error)
+        self._tell(self._wire.index(status, self._clock.utc()))
         self._health.report("sync", status.error)

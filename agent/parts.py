@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,28 +14,30 @@ from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
+from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.adapters.system import Lock
 from agent.config import Settings, load_config
-from agent.core.errors import CatalogueError, ConfigError, DeviceError
-from agent.core.evidence import DEFAULT_CALIBRATION
+from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError
+from agent.core.learned import NOTHING_LEARNED, counted
 from agent.core.wire import IndexStatus
+from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import CameraPlan, Pipeline
 from agent.sync import Sync, Taker
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
     from agent.core.clock import Clock
-    from agent.core.evidence import Calibration
+    from agent.core.learned import Counts
     from agent.core.syncing import Generation
-    from agent.core.types import Candidate, Product
+    from agent.memory import Base
     from agent.pipeline import Memory
 
 log = logging.getLogger(__name__)
+
+OVERLAY_FOLDER = "overlay"
+"""Within the state directory: what this device learned itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Sight:
     """Eyes, and what their embeddings are compared with: they belong together, and change together."""
 
     eyes: Embedder
-    memory: Memory
+    memory: DeviceMemory
 
 
 def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
@@ -86,7 +89,7 @@ def open_current(settings: Settings, eyes: Embedder) -> Catalogue:
 def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Sight:
     """One that is on the disk. Raises CatalogueError when it cannot be used."""
     folder = Library(Path(settings.state_dir)).folder(generation)
-    return Sight(eyes, open_catalogue(folder, eyes.fingerprint, eyes.dimension))
+    return Sight(eyes, with_learned(settings, eyes, open_catalogue(folder, eyes.fingerprint, eyes.dimension)))
 
 
 def open_sight(settings: Settings) -> Sight:
@@ -101,12 +104,30 @@ def open_sight(settings: Settings) -> Sight:
     eyes = load_embedder(settings.model)
     eyes.invoke_once()
     try:
-        return Sight(eyes, open_current(settings, eyes))
+        base: Base = open_current(settings, eyes)
     except CatalogueError as error:
         if settings.sync is None:
             raise
-        log.warning("everything is unknown until a release is synced: %s", error)
-        return Sight(eyes, Nothing())
+        log.warning("everything but what was learned is unknown until a release is synced: %s", error)
+        base = Nothing()
+    return Sight(eyes, with_learned(settings, eyes, base))
+
+
+def with_learned(settings: Settings, eyes: Embedder, base: Base) -> DeviceMemory:
+    """A release with what this device learned beside it; the release alone where that cannot be opened."""
+    try:
+        overlay = open_overlay(settings)
+    except AgentError as error:
+        log.error("recognising without what was learned: %s", error)
+        return DeviceMemory(base, None, eyes.dimension, eyes.fingerprint, str(error))
+    aside = overlay.moved_aside
+    notice = f"what was learned was damaged and is lost: it was moved to {aside}" if aside else ""
+    return DeviceMemory(base, overlay, eyes.dimension, eyes.fingerprint, notice)
+
+
+def open_overlay(settings: Settings) -> Overlay:
+    """What this device learned itself, on its disk. Raises DeviceError, and ConfigError for a newer one."""
+    return Overlay(Path(settings.state_dir) / OVERLAY_FOLDER)
 
 
 def _folders(settings: Settings) -> list[Path]:
@@ -117,29 +138,6 @@ def _folders(settings: Settings) -> list[Path]:
         generations = (library.current(), library.previous())
         folders = [library.folder(generation) for generation in generations if generation]
     return folders + ([Path(settings.catalogue.path)] if settings.catalogue else [])
-
-
-class Nothing:
-    """A catalogue without products: everything is unknown."""
-
-    release = ""
-
-    @property
-    def calibration(self) -> Calibration:
-        """Never asked for a probability."""
-        return DEFAULT_CALIBRATION
-
-    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
-        """Per row nothing."""
-        return [()] * len(embeddings)
-
-    def product(self, no: int) -> Product:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"product {no}: expected a catalogue, found none yet")
-
-    def reference(self, key: int) -> str:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"reference {key}: expected a catalogue, found none yet")
 
 
 def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
@@ -165,8 +163,13 @@ def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
     return Sync(IndexServer(settings.sync, state / "tuf", clock), Library(state), taker, trial, clock)
 
 
-def index_status(settings: Settings, next_poll_utc: float | None = None) -> IndexStatus:
-    """What the disk says of the catalogue in use, and of syncing. Nothing is verified."""
+def index_status(
+    settings: Settings, next_poll_utc: float | None = None, learned: Counts | None = None
+) -> IndexStatus:
+    """What the disk says of the catalogue in use, of syncing and, where it is not given, of what was learned.
+
+    Nothing of the catalogue is verified.
+    """
     library = Library(Path(settings.state_dir))
     generation = library.current() if settings.sync else None
     folder = next(iter(_folders(settings)), None)
@@ -186,9 +189,21 @@ def index_status(settings: Settings, next_poll_utc: float | None = None) -> Inde
         last_sync_utc=notes.last_sync_utc,
         last_sync_bytes=notes.last_bytes,
         next_poll_utc=next_poll_utc,
+        learned=learned or _counts_on_disk(settings, manifest.release if manifest else ""),
         note=notes.note,
         error=error or (notes.error if settings.sync else ""),
     )
+
+
+def _counts_on_disk(settings: Settings, release: str) -> Counts:
+    if not (Path(settings.state_dir) / OVERLAY_FOLDER).exists():
+        return NOTHING_LEARNED
+    try:
+        with closing(open_overlay(settings)) as overlay:
+            return counted(overlay.learned(), release)
+    except AgentError as error:
+        log.error("what was learned: %s", error)
+        return NOTHING_LEARNED
 
 
 def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:
@@ -228,7 +243,11 @@ def check_state(settings: Settings) -> None:
     try:
         where = next(path for path in (folder, *folder.parents) if path.exists())
         TemporaryFile(dir=where).close()  # has no name: not even a kill leaves it behind
-        for file in (*folder.glob("outbox.db*"), *folder.glob("lock")):
+        for file in (
+            *folder.glob("outbox.db*"),
+            *folder.glob(f"{OVERLAY_FOLDER}/overlay.db*"),
+            *folder.glob("lock"),
+        ):
             where = file
             file.open("r+b").close()
     except OSError as error:

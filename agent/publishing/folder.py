@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from agent.adapters.images import IMAGE_SUFFIXES
 from agent.core.errors import InputError, quoted
 from agent.core.gs1 import gtin14
+from agent.core.product_rules import NAME_LIMIT, is_text, sku_problem
 from agent.core.types import Product
 from agent.publishing.problems import Problem
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 
 TABLE_NAME = "products.csv"
 IMAGES_NAME = "images"
-SKU_LIMIT = 200
-"""Characters. File systems end at 255 bytes a name."""
-
-NAME_LIMIT = 1000
-"""Characters: a recognition names six products, and must stay far below the 128 KB of a message."""
-
 LINE_LIMIT = 1 << 20
 """Characters of a line: a file that is no CSV may be one line of gigabytes."""
 
@@ -92,7 +87,7 @@ def _from_folders(root: Path, report: Callable[[Problem], None]) -> Iterator[Ite
     number = 0
     for name in _folders(root / base):
         folder = f"{base}{name}"
-        reason = _sku_problem(name)
+        reason = sku_problem(name)
         images = () if reason else _pictures(root, folder, report)
         if reason or not images:
             report(Problem(folder, reason or "no pictures in this folder", warning=not reason))
@@ -107,7 +102,7 @@ def _product(
     """The row as a product; None after its problems were reported."""
     problems = []
     sku = row["sku"]
-    if reason := _sku_problem(sku):
+    if reason := sku_problem(sku):
         problems.append(Problem(TABLE_NAME, reason, line, "sku", sku))
     elif sku in seen:
         problems.append(Problem(TABLE_NAME, f"line {seen[sku]} has the same sku", line, "sku", sku))
@@ -122,7 +117,7 @@ def _product(
         reason = f"expected at most {NAME_LIMIT} characters, found {len(name)}"
         problems.append(Problem(TABLE_NAME, reason, line, "name", name))
     for column, value in row.items():
-        if not _is_text(value) and column != "sku":
+        if not is_text(value) and column != "sku":
             problems.append(Problem(TABLE_NAME, "expected UTF-8 without NUL", line, column, value))
     for problem in problems:
         report(problem)
@@ -170,7 +165,7 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     for name in names:
         if name and names.count(name) > 1:
             raise InputError(f"{path}:1: expected each column once, found {quoted(name)} twice")
-        if not _is_text(name):
+        if not is_text(name):
             raise InputError(f"{path}:1: expected a header in UTF-8, found {quoted(name)}")
     return names
 
@@ -188,24 +183,11 @@ def _lines(file: TextIO, report: Callable[[Problem], None]) -> Iterator[str]:
         yield line
 
 
-def _sku_problem(sku: str) -> str:
-    """Why this cannot be an SKU, which is also the name of a folder; empty when it can."""
-    if not sku:
-        return "expected an sku, found none"
-    if len(sku) > SKU_LIMIT:
-        return f"expected at most {SKU_LIMIT} characters, found {len(sku)}"
-    if not _is_text(sku):
-        return "expected UTF-8 without NUL"
-    if "/" in sku or "\\" in sku or sku.startswith(".") or not sku.isprintable():
-        return "expected no slash, no control character and no dot in front"
-    return ""
-
-
 def _pictures(root: Path, folder: str, report: Callable[[Problem], None]) -> tuple[str, ...]:
     """The pictures in one folder, sorted by name, as paths within the root; none where there is no folder."""
     names = []
     for name in _names(root / folder):
-        if not _is_text(name):
+        if not is_text(name):
             report(Problem(f"{folder}/{name}", "expected a name in UTF-8"))
         elif Path(name).suffix.lower() in IMAGE_SUFFIXES:
             names.append(f"{folder}/{name}")
@@ -226,8 +208,3 @@ def _names(path: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(name for name in names if not name.startswith("."))
-
-
-def _is_text(text: str) -> bool:
-    """Whether this was UTF-8 without NUL in the file: bytes that were not came in as lone surrogates."""
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
