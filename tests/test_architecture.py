@@ -31,6 +31,7 @@ FLOORS = {
     "parts": 5,
     "daemon": 6,
     "benching": 6,
+    "evaluating": 6,  # builds with publishing, asks like cli/find
     "cli": 7,
     "__main__": 8,
     "__init__": 0,

@@ -56,6 +56,7 @@ def test_every_verb_is_named() -> None:
         "record",
         "replay",
         "catalog build",
+        "evaluate",
         "model spec",
         "bench",
         "version",
@@ -74,6 +75,7 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["record"],
         ["replay"],
         ["catalog", "build"],
+        ["evaluate"],
         ["bench"],
         ["version"],
     ):
