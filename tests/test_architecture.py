@@ -25,6 +25,7 @@ FLOORS = {
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
+    "fetching": 4,
     "updating": 4,  # drives sync
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare

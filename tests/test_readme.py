@@ -57,6 +57,7 @@ def test_every_verb_is_named() -> None:
         "replay",
         "catalog build",
         "evaluate",
+        "model fetch",
         "model spec",
         "bench",
         "version",
@@ -76,6 +77,7 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["replay"],
         ["catalog", "build"],
         ["evaluate"],
+        ["model", "fetch"],
         ["bench"],
         ["version"],
     ):
