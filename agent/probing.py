@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
-    from agent.core.probes import Probe, Probes
+    from agent.core.probes import Probe
 
 RECALL_FLOOR: Final = 0.9
 """Least share of the true nearest references that the index must find: sound ones find 0.98 and more, one
@@ -31,18 +31,20 @@ _LIMITS: Final = ImageLimits(max_pixels=1_000_000)
 _WHOLE: Final = kept_centre(1.0)
 
 
-def refuse_other_answers(
-    probes: Probes, eyes: Embedder, catalogue: Catalogue, rest: Callable[[], None] = lambda: None
-) -> None:
-    """Refuse a catalogue for which this device sees or answers otherwise than head office.
+def try_probes(eyes: Embedder, catalogue: Catalogue, rest: Callable[[], None] = lambda: None) -> int:
+    """Try the probes that a catalogue has; how many they are.
 
     `rest()` is called after each picture: recognising, which may use the same eyes, goes first.
 
     Raises:
-        CatalogueError: naming the probe, what was expected and what was found.
+        CatalogueError: this device sees or answers otherwise than head office: names the probe, what was
+            expected and what was found.
         ModelError: the model answers with numbers that are not finite.
         DeviceError: the inference failed.
     """
+    probes = catalogue.probes()
+    if probes is None:
+        return 0
     seen = []
     for place, probe in enumerate(probes.probes):
         seen.append(_seen(f"probe {place + 1} of {len(probes.probes)}", probe, eyes))
@@ -60,6 +62,7 @@ def refuse_other_answers(
         raise CatalogueError(
             f"index: expected searching to find {RECALL_FLOOR} of the nearest references, found {recall:.2f}"
         )
+    return len(probes.probes)
 
 
 def _seen(name: str, probe: Probe, eyes: Embedder) -> NDArray[np.float32]:

@@ -61,6 +61,11 @@ def add(verbs: Verbs) -> None:
         "--no-thumbnails", action="store_true", help="leave the small pictures of the references out"
     )
     build.add_argument(
+        "--with-model",
+        action="store_true",
+        help="put the model into the catalogue: devices that hold another one go over to it",
+    )
+    build.add_argument(
         "--cache",
         metavar="DIR",
         help="where embeddings are kept between builds (default: spotter in $XDG_CACHE_HOME or ~/.cache)",
@@ -85,6 +90,7 @@ def do_build(args: argparse.Namespace) -> int:
             jobs=args.jobs,
             rebuild=args.rebuild,
             thumbnails=not args.no_thumbnails,
+            with_model=args.with_model,
         )
     except ValueError as error:
         raise UsageError(f"--{error}") from None

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue import write_manifest, write_projection
-from agent.adapters.embedder import load_embedder
+from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
+from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
@@ -48,6 +48,7 @@ class BuildSettings:
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
     rebuild: bool = setting("write everything anew instead of changing the catalogue that is there", False)
     thumbnails: bool = setting("put small pictures of the references into the catalogue", True)
+    with_model: bool = setting("put the model into the catalogue, for devices that hold another one", False)
 
     def __post_init__(self) -> None:
         check_crop(self.crop)
@@ -126,6 +127,14 @@ def build_catalogue(
         _stop_if_strict(problems, settings)
         if len(gathered.positions()) == 0:
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
+
+        def finish(made: Manifest) -> Manifest:
+            carried, spec = (
+                write_model_files(out, *read_model(embedder)) if settings.with_model else (None, None)
+            )
+            probes = choose_probes(root, out, made, embedder, before=former.manifest)
+            return replace(made, probes=probes, model_file=carried, model_spec=spec)
+
         manifest, changes = write_catalogue(
             out,
             former,
@@ -134,9 +143,7 @@ def build_catalogue(
             crop=settings.crop,
             thumbnails=settings.thumbnails,
             created_utc=created_utc,
-            finish=lambda made: replace(
-                made, probes=choose_probes(root, out, made, embedder, before=former.manifest)
-            ),
+            finish=finish,
         )
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
 

@@ -139,14 +139,16 @@ class _Chooser:
         for side, quality in LADDER:
             for sku, picture in list(pictures.items()):
                 probe = None if picture is None else self._probe(sku, picture, side, quality)
-                if probe is None or len(probe.picture) + len(probe.codes) > room:
+                if probe is None:
                     continue
-                yield probe
-                del pictures[sku]
                 room -= len(probe.picture) + len(probe.codes)
                 count -= 1
+                if room < 0:
+                    return
+                yield probe
                 if count == 0:
                     return
+                del pictures[sku]
 
     def _picture(self, product: int) -> NDArray[np.uint8] | None:
         """What is looked at of the first picture of a product, as large as it may become; None for none."""

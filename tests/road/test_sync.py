@@ -205,7 +205,7 @@ def test_no_frame_is_dropped_because_of_a_switch(store: Store, tmp_path: Path) -
         nonlocal switches
         while not stop.wait(0.05):
             folder = (store.second, store.first)[switches % 2]
-            recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension))
+            recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension), eyes)
             switches += 1
 
     switcher = threading.Thread(target=switch)

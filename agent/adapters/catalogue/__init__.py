@@ -6,13 +6,17 @@ products-<digest>.db      rows of the products, pictures of the references
 projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
 probes-<digest>.json      where there are any: pictures with head office's answers, see core/probes.py
 thumbnails-<digest>.db    where there are any: small pictures of the references
+model-<digest>.tflite     where the catalogue carries it: the model that made the vectors …
+spec-<digest>.json        … and its description
 """
 
 from agent.adapters.catalogue.files import (
     read_manifest,
+    read_model_files,
     read_probes,
     read_projection,
     write_manifest,
+    write_model_files,
     write_probes,
     write_projection,
 )
@@ -23,9 +27,11 @@ __all__ = [
     "open_catalogue",
     "open_files",
     "read_manifest",
+    "read_model_files",
     "read_probes",
     "read_projection",
     "write_manifest",
+    "write_model_files",
     "write_probes",
     "write_projection",
 ]

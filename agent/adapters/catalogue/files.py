@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.adapters.durable import open_verified, settle, write_whole
-from agent.core.errors import CatalogueError, DeviceError
+from agent.core.errors import CatalogueError, DeviceError, ModelError, quoted
 from agent.core.manifest import MANIFEST_LIMIT_BYTES, MANIFEST_NAME, dump_manifest, parse_manifest
+from agent.core.model_spec import MODEL_LIMIT_BYTES, SPEC_LIMIT_BYTES, parse_spec
 from agent.core.probes import PROBES_LIMIT_BYTES, dump_probes, parse_probes
 from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.core.manifest import FileEntry, Manifest
+    from agent.core.model_spec import ModelSpec
     from agent.core.probes import Probes
     from agent.core.projection import Projection
 
@@ -80,6 +84,42 @@ def read_probes(folder: Path, manifest: Manifest) -> Probes | None:
             f"{folder / entry.path}: expected embeddings of {manifest.model.dimension} numbers, found {found}"
         )
     return probes
+
+
+def write_model_files(folder: Path, data: bytes, spec: ModelSpec) -> tuple[FileEntry, FileEntry]:
+    """Put a model and its spec into a catalogue directory, under names that their content gives them.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    entry = _write(folder, "model", ".tflite", data)
+    document = replace(spec, file=entry.path).document()
+    return entry, _write(folder, "spec", ".json", json.dumps(document, indent=1).encode())
+
+
+def read_model_files(folder: Path, manifest: Manifest) -> tuple[bytes, ModelSpec]:
+    """The verified bytes of the model that a catalogue directory carries, and what is said of it.
+
+    Raises:
+        CatalogueError: it carries none, a file is damaged, or it is not the model that made the vectors.
+    """
+    model, beside = manifest.model_file, manifest.model_spec
+    if model is None or beside is None:
+        raise CatalogueError(f"{folder}: expected a catalogue that carries its model, found none")
+    try:
+        spec = parse_spec(_read(folder, beside, SPEC_LIMIT_BYTES), str(folder / beside.path))
+    except ModelError as error:
+        raise CatalogueError(str(error)) from None
+    for field, expected, found in (
+        ("file", model.path, spec.file),
+        ("sha256", model.sha256, spec.sha256),
+        ("fingerprint", manifest.model.fingerprint, spec.fingerprint),
+    ):
+        if found != expected:
+            raise CatalogueError(
+                f"{folder / beside.path}: {field}: expected {quoted(expected)}, found {quoted(found)}"
+            )
+    return _read(folder, model, MODEL_LIMIT_BYTES), spec
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue.files import read_manifest, read_projection
+from agent.adapters.catalogue.files import read_manifest, read_probes, read_projection
 from agent.adapters.products import ProductTable, open_products
 from agent.adapters.thumbnails import Thumbnails, open_thumbnails
 from agent.adapters.vectors import VectorIndex, open_index
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent.core.evidence import Calibration
     from agent.core.matching import Found
+    from agent.core.probes import Probes
     from agent.core.projection import Projection
     from agent.core.types import Candidate, Product
 
@@ -31,6 +32,7 @@ class Catalogue:
 
     def __init__(
         self,
+        folder: Path,
         manifest: Manifest,
         index: VectorIndex,
         table: ProductTable,
@@ -38,6 +40,7 @@ class Catalogue:
         thumbnails: Thumbnails | None,
     ) -> None:
         """Use `open_catalogue`."""
+        self._folder = folder
         self.manifest = manifest
         self.release = manifest.release
         self._index = index
@@ -80,6 +83,14 @@ class Catalogue:
     def search(self, rows: NDArray[np.float32], k: int) -> Found:
         """The `k` nearest references of each of `rows`, which `project` made; see `VectorIndex.search`."""
         return self._index.search(rows, k)
+
+    def probes(self) -> Probes | None:
+        """The pictures with head office's answers; None where it has none. Read now, from its directory.
+
+        Raises:
+            CatalogueError: the file is damaged, or is for another model.
+        """
+        return read_probes(self._folder, self.manifest)
 
     def recall(self, embeddings: NDArray[np.float32], k: int) -> float:
         """Share of the true `k` nearest references that searching finds; see `VectorIndex.recall`."""
@@ -165,7 +176,7 @@ def open_files(folder: Path, manifest: Manifest) -> Catalogue:
     except BaseException:
         table.close()
         raise
-    return Catalogue(manifest, index, table, projection, thumbnails)
+    return Catalogue(folder, manifest, index, table, projection, thumbnails)
 
 
 def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:

@@ -13,7 +13,7 @@ import numpy as np
 from agent.adapters.embedder.fit import check_fit, check_kind
 from agent.adapters.embedder.runtime import library, open_interpreter, tensor_facts
 from agent.core.errors import DeviceError, ModelError, quoted
-from agent.core.model_spec import SPEC_LIMIT_BYTES, ModelSpec, parse_spec
+from agent.core.model_spec import MODEL_LIMIT_BYTES, SPEC_LIMIT_BYTES, ModelSpec, parse_spec
 from agent.core.tensors import Preparation, unit_rows, visible
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from agent.adapters.embedder.settings import EmbedderSettings
     from agent.core.types import Region
-
-MODEL_LIMIT_BYTES = 256 << 20
-"""The largest mobile image models have some 100 MB."""
 
 
 class Embedder:

@@ -63,6 +63,11 @@ def library() -> tuple[Any, str]:
     )
 
 
+def library_name() -> str:
+    """Which TFLite library runs here, with its version. Raises ConfigError, as `library`."""
+    return library()[1]
+
+
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
