@@ -129,11 +129,11 @@ def build_catalogue(
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
 
         def finish(made: Manifest) -> Manifest:
-            carried, spec = (
-                write_model_files(out, *read_model(embedder)) if settings.with_model else (None, None)
-            )
-            probes = choose_probes(root, out, made, embedder, before=former.manifest)
-            return replace(made, probes=probes, model_file=carried, model_spec=spec)
+            made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
+            if not settings.with_model:
+                return made
+            file, spec = write_model_files(out, *read_model(embedder))
+            return replace(made, model_file=file, model_spec=spec)
 
         manifest, changes = write_catalogue(
             out,
