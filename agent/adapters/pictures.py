@@ -33,8 +33,8 @@ class Pictures:
     def put(self, data: bytes) -> None:
         """Keep a picture; it is whole on the disk at return.
 
-        Under its last name from the start: half of it would be told by its digest, and a renaming would be one
-        more entry in the journal of the disk, a third of what enrolling costs.
+        Under its last name from the start: half of it would be told by its digest, and a renaming would be
+        one more entry in the journal of the disk, a third of what enrolling costs.
 
         Raises:
             DeviceError: the disk failed or is full.
