@@ -26,6 +26,7 @@ FLOORS = {
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
+    "fetching": 4,
     "updating": 4,  # drives sync
     "memory": 4,  # puts a catalogue and what was learned together
     "learning": 4,  # teaches: pictures through the eyes to the disk
@@ -37,6 +38,7 @@ FLOORS = {
     "holding": 6,
     "daemon": 7,
     "benching": 6,
+    "evaluating": 6,  # builds with publishing, asks like cli/find
     "cli": 8,
     "__main__": 9,
     "__init__": 0,

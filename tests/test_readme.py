@@ -59,6 +59,8 @@ def test_every_verb_is_named() -> None:
         "record",
         "replay",
         "catalog build",
+        "evaluate",
+        "model fetch",
         "model spec",
         "bench",
         "version",
@@ -82,6 +84,8 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["record"],
         ["replay"],
         ["catalog", "build"],
+        ["evaluate"],
+        ["model", "fetch"],
         ["bench"],
         ["version"],
     ):
