@@ -17,6 +17,7 @@ from agent.core.patching import LENGTH_BYTES
 from agent.core.release import Blob, Patch, dump_release
 from agent.sync import Outcome, Result
 from tests.support import static_host as does
+from tests.support.certificates import make_certificates, serving_tls
 from tests.support.device import Device
 from tests.support.head_office import FINGERPRINT, HeadOffice, draw_catalogue, sha256
 from tests.support.static_host import StaticHost
@@ -147,6 +148,22 @@ def test_a_patch_that_makes_something_else_is_not_used(world: World) -> None:
     blobs = tuple(replace(blob, patches=patches[blob.name.split("-")[0]]) for blob in right.blobs)
     world.office.put(dump_release(replace(right, blobs=blobs)))
     assert world.device.round().result == Result.TAKEN
+    assert world.device.number == 2
+
+
+def test_over_tls_with_an_authority_of_ones_own(world: World) -> None:
+    certificates = make_certificates(world.folder)
+    with StaticHost(world.host.folder, tls=serving_tls(certificates)) as host:
+        world.device.host = host
+        world.device.restart(ca=str(certificates / "ca.pem"))
+        world.hold()
+        world.office.publish(world.b, 2, patches_from=world.a)
+        assert world.device.round().result == Result.TAKEN
+        assert world.device.round().result == Result.UNCHANGED
+        world.office.publish(world.c, 3)
+        world.device.restart(ca=str(certificates / "other.pem"))
+        with pytest.raises(TransferError, match="certificate not trusted"):
+            world.device.round()
     assert world.device.number == 2
 
 

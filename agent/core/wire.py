@@ -58,7 +58,7 @@ class IndexStatus:
     references: int = 0
     size_bytes: int = 0  # on disk
     last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
-    last_sync_bytes: int = 0  # sent and received in the last round
+    last_sync_bytes: int = 0  # sent and received in the last round, without TLS
     next_poll_utc: float | None = None  # s, Unix; None without sync
     learned: Counts = NOTHING_LEARNED  # by the device itself, beside the catalogue
     note: str = ""  # why a release is not taken although nothing is wrong

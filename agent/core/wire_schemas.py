@@ -143,7 +143,7 @@ def _index() -> dict[str, Any]:
             "references": _COUNT,
             "size_bytes": {**_COUNT, "description": "on disk"},
             "last_sync": {**time_or_null, "description": "when it was last known to be up to date"},
-            "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round"},
+            "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round, without TLS"},
             "next_poll": {**time_or_null, "description": "null without sync"},
             "learned": {
                 **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
 import socket
-import subprocess
 import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from agent.core.incoming import Incoming
 from agent.core.settings import Secret
 from agent.core.types import Message
 from agent.core.wire import Wire
+from tests.support.certificates import make_certificates
 from tests.support.mosquitto import Mosquitto, Subscriber, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -269,23 +268,7 @@ def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ca.pem`, `server.pem` for 127.0.0.1 and `client.pem` signed by it, `other.pem` that signed nothing."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed (apt-get install openssl)")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    for name in ("ca", "other"):
-        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
-    for name in ("server", "client"):
-        openssl("req", *key[:-2], "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        sign = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-        openssl(*sign, "-days", "2", "-extfile", "ext", "-out", f"{name}.pem")
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
