@@ -111,6 +111,14 @@ ODD: dict[str, tuple[int, list[str]]] = {
         FAILED,
         ["catalog", "build", "{products}", "--model", "{model}", "-o", "/proc/spotter"],
     ),
+    "catalog prune: nothing to keep": (USAGE, ["catalog", "prune", HERE, "--keys", HERE]),
+    "catalog prune: to keep none": (USAGE, ["catalog", "prune", HERE, "--keys", HERE, "--keep", "0"]),
+    "catalog prune: grace before it came": (
+        USAGE, ["catalog", "prune", HERE, "--keys", HERE, "--keep", "1", "--grace", "-1"],
+    ),
+    "catalog prune: keys that are not there": (
+        CONFIG, ["catalog", "prune", HERE, "--keys", "{tmp}/none", "--keep", "1"],
+    ),
     "model: nothing to do": (USAGE, ["model"]),
     "model spec: a model that is not there": (FAILED, ["model", "spec", "{tmp}/none.tflite"]),
     "model spec: a directory": (FAILED, ["model", "spec", HERE]),
