@@ -161,7 +161,7 @@ class Teacher:
             InputError: neither the release nor this device knows it.
             DeviceError: the disk failed or is full.
         """
-        in_release = self._known.base.by_sku(sku) is not None
+        in_release = self._known.base.by_sku(checked_sku(sku)) is not None
         learned = self._store.learned()
         if not in_release and sku not in learned.products:
             raise InputError(f"sku: expected one that is known here, found {quoted(sku)}")
@@ -175,7 +175,7 @@ class Teacher:
             InputError: it was not forgotten.
             DeviceError: the disk failed or is full.
         """
-        if not self._store.remember(sku):
+        if not self._store.remember(checked_sku(sku)):
             raise InputError(f"sku: expected one that was forgotten, found {quoted(sku)}")
 
     def settle(self) -> Settlement:

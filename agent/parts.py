@@ -21,6 +21,7 @@ from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError
 from agent.core.learned import NOTHING_LEARNED, counted
 from agent.core.wire import IndexStatus
+from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import CameraPlan, Pipeline
 from agent.sync import Sync, Taker
@@ -113,8 +114,13 @@ def open_sight(settings: Settings) -> Sight:
     return Sight(eyes, with_learned(settings, eyes, base))
 
 
-def with_learned(settings: Settings, eyes: Embedder, base: Base) -> DeviceMemory:
-    """A release with what this device learned beside it; the release alone where that cannot be opened."""
+def with_learned(settings: Settings, eyes: Embedder, base: Base, *, begin: bool = True) -> DeviceMemory:
+    """A release with what this device learned beside it; the release alone where that cannot be opened.
+
+    Where nothing was learned yet a file for it is made; without `begin` not.
+    """
+    if not begin and not (Path(settings.state_dir) / OVERLAY_FOLDER).exists():
+        return DeviceMemory(base, None, eyes.dimension, eyes.fingerprint)
     try:
         overlay = open_overlay(settings)
     except AgentError as error:
@@ -128,6 +134,18 @@ def with_learned(settings: Settings, eyes: Embedder, base: Base) -> DeviceMemory
 def open_overlay(settings: Settings) -> Overlay:
     """What this device learned itself, on its disk. Raises DeviceError, and ConfigError for a newer one."""
     return Overlay(Path(settings.state_dir) / OVERLAY_FOLDER)
+
+
+def open_teacher(settings: Settings, clock: Clock) -> Teacher:
+    """Who teaches this device, for a verb.
+
+    Raises:
+        ConfigError: the model or the catalogue is wrong, or a newer Spotter wrote what was learned.
+        DeviceError: the disk cannot be used, it is another user's, or the inference failed.
+    """
+    check_user(settings)
+    sight = open_sight(settings)
+    return Teacher(open_overlay(settings), sight.eyes, sight.memory, clock)
 
 
 def _folders(settings: Settings) -> list[Path]:

@@ -56,8 +56,8 @@ class Memory(Protocol):
     def calibration(self) -> Calibration:
         """The curve fitted on this catalogue."""
 
-    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
-        """Per row the nearest products, best first."""
+    def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
+        """Per row the nearest products, best first, at most `limit` of them."""
 
     def product(self, no: int) -> Product:
         """The row of a product."""

@@ -243,8 +243,8 @@ class Publisher:
 
     def _take_state(self, ack: Ack) -> None:
         message = self._telling.pop(ack.token, None)
-        if message is None:
-            return
+        if message is None or message.delivery is Delivery.FACT:
+            return  # an answer goes to a topic that somebody else chose: whether it is let in is theirs
         self._note(message.topic, ack)
         with self._lock:
             if not message.payload and self._states.get(message.topic) is message:
@@ -275,7 +275,7 @@ class Publisher:
             self._done = []
 
     def _unfinished(self) -> bool:
-        if self._untold or self._telling or self._lanes.flying:
+        if self._untold or self._answers or self._telling or self._lanes.flying:
             return True
         now = self._clock.monotonic()
         return next(self._lanes.offers(self._outbox.topics(), now), None) is not None

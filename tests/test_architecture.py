@@ -26,16 +26,19 @@ FLOORS = {
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
+    "fetching": 4,
     "updating": 4,  # drives sync
     "memory": 4,  # puts a catalogue and what was learned together
     "learning": 4,  # teaches: pictures through the eyes to the disk
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
+    "exporting": 4,
     "parts": 5,
     "commanding": 5,  # drives the teacher
     "holding": 6,
     "daemon": 7,
     "benching": 6,
+    "evaluating": 6,  # builds with publishing, asks like cli/find
     "cli": 8,
     "__main__": 9,
     "__init__": 0,
@@ -45,7 +48,7 @@ FLOORS = {
 CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
-    "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
+    "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
 }  # fmt: skip
 CLOCKS = {
     "time",

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -154,6 +153,6 @@ def _images(value: Any) -> tuple[bytes, ...]:
             raise ValueError(f"{where}: expected base64, found {shown(text)}")  # noqa: TRY004
         try:
             images.append(b64decode(text, validate=True))
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise ValueError(f"{where}: expected base64, found {quoted(text[:40])}") from None
     return tuple(images)

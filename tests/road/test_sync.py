@@ -148,8 +148,8 @@ def test_root_changes_nothing_where_the_daemon_is_another_user(store: Store, tmp
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "lock").touch()
     os.chown(tmp_path / "state" / "lock", 12345, 12345)
-    for verb in ("sync", "rollback"):
-        failed = spotter(verb, "-c", str(store.road.config))
+    for verb in (["sync"], ["rollback"], ["forget", "sku-01"], ["overlay", "clear"]):
+        failed = spotter(*verb, "-c", str(store.road.config))
         assert failed.returncode == 1
         assert "expected user 12345 to change" in failed.stderr
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["lock"]
