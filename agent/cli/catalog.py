@@ -45,6 +45,18 @@ def add(verbs: Verbs) -> None:
         "--strict", action="store_true", help="stop at bad rows and images instead of leaving them out"
     )
     build.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
+    build.add_argument(
+        "--engine",
+        choices=("processes", "ray"),
+        default="processes",
+        help="where photos are embedded: on this machine, or on a Ray cluster (default: processes)",
+    )
+    build.add_argument(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="cluster of --engine ray (default: RAY_ADDRESS, or one started on this machine)",
+    )
     add_json(build)
     for add_other in (add_publish, add_serve, add_keys):
         add_other(inner)
@@ -54,13 +66,26 @@ def do_build(args: argparse.Namespace) -> int:
     """Build; every bad row or image is listed on stderr."""
     from agent.adapters.system import SystemClock
     from agent.core.errors import UsageError
+
+    if args.engine == "ray":
+        from agent.publishing.cluster import load_ray
+
+        load_ray()
+    elif args.ray_address:
+        raise UsageError("--ray-address: expected with --engine ray only")
     from agent.publishing.build import BuildSettings, build_catalogue
     from agent.publishing.problems import ProblemsError
 
     try:
-        settings = BuildSettings(crop=args.crop, strict=args.strict, jobs=args.jobs)
+        settings = BuildSettings(
+            crop=args.crop,
+            strict=args.strict,
+            jobs=args.jobs,
+            engine=args.engine,
+            ray_address=args.ray_address,
+        )
     except ValueError as error:
-        raise UsageError(f"--{error}") from None
+        raise UsageError(f"--{str(error).replace('_', '-', 1)}") from None
     try:
         report = build_catalogue(
             args.products,

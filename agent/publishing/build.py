@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.adapters.embedder import EmbedderSettings
+    from agent.publishing.embed import Engine
 
     Progress = Callable[[int, int], None]
 
@@ -42,6 +43,8 @@ class BuildSettings:
     crop: float = setting("share of each side of a picture that is kept around its centre, 0.1 to 1", 1.0)
     strict: bool = setting("stop at bad rows and pictures instead of leaving them out", False)
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
+    engine: Engine = setting("where pictures are embedded: on this machine, or on a Ray cluster", "processes")
+    ray_address: str = setting("cluster of engine ray; empty: RAY_ADDRESS, or one of this machine", "")
 
     def __post_init__(self) -> None:
         check_crop(self.crop)
@@ -71,13 +74,14 @@ def build_catalogue(
     """Build the catalogue of a product folder (see `read_folder`) in the directory `out`.
 
     The same folder, model, settings and library versions give the same bytes and so the same release,
-    whatever the number of processes. `progress(done, total)` is called after every few pictures.
+    whatever the engine (for ray `load_ray` comes before this file is imported) and the number of processes.
+    `progress(done, total)` is called every few pictures.
 
     Raises:
         InputError: nothing to build from, or `out` is something else than a catalogue.
         ProblemsError: strict, and something was left out. Nothing was written.
         ModelError: the model is wrong.
-        DeviceError: the disk failed or is full, an inference failed, or a process died.
+        DeviceError: the disk failed or is full, an inference failed, a process died, or there is no cluster.
     """
     root, out = Path(folder), Path(out)
     eyes = load_embedder(embedder)
@@ -86,11 +90,15 @@ def build_catalogue(
     _stop_if_strict(problems, settings)
     if pictures == 0:
         raise InputError(f"{root}: expected pictures of products, found none{_first_of(problems)}")
-    jobs = sensible_jobs(settings.jobs, pictures)
+    jobs = settings.jobs if settings.engine == "ray" else sensible_jobs(settings.jobs, pictures)
     with catalogue_place(out), closing(ProductWriter(out)) as table:
         builder = IndexBuilder(eyes.dimension)
         bad: dict[int, Problem] = {}
-        chunks = embed_pictures(_listed(root, table, bad), eyes, embedder, settings.crop, jobs=jobs)
+        listed = _listed(root, table, bad)
+        chunks = embed_pictures(
+            listed, eyes, embedder, settings.crop,
+            engine=settings.engine, jobs=jobs, address=settings.ray_address,
+        )  # fmt: skip
         keys = _fill(builder, table, _told(chunks, pictures, progress), bad)
         problems += [bad[key] for key in sorted(bad)]
         _stop_if_strict(problems, settings)

@@ -14,6 +14,7 @@ from agent.adapters.images import THUMBNAIL_PX, decode_image
 from agent.core.errors import ModelError
 from agent.publishing import embed
 from agent.publishing.embed import Embedded, Picture, embed_pictures, sensible_jobs
+from agent.publishing.worker import CHUNKS_AHEAD
 from tests.support.pictures import coded
 from tests.support.tiny_models import write_tiny_model
 from tests.support.tiny_pictures import drawn_picture
@@ -124,7 +125,7 @@ def test_pictures_are_read_only_as_far_ahead_as_the_workers_need(
         chunks = enumerate(embed_pictures(reading(), eyes, settings, 1.0, jobs=2))
         return max(read - number for number, _ in chunks)
 
-    assert most_ahead() == 2 * embed.CHUNKS_AHEAD
+    assert most_ahead() == 2 * CHUNKS_AHEAD
     monkeypatch.setattr(embed, "BYTES_AHEAD", 3 * len(given[0].data))
     assert most_ahead() <= 4
 
