@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from agent.publishing.worker import Answer, Chunk, Submit
 
 Engine = Literal["processes", "ray"]
-"""Where the work is done: on the cores of this machine, or on a Ray cluster."""
 
 CHUNK = 16
 """Pictures handed over at once: some 50 ms of work, against 1 ms of handing over."""
@@ -59,20 +58,32 @@ class Embedded:
     refused: tuple[tuple[Picture, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who embeds: processes of this machine, or the workers of a Ray cluster."""
+
+    engine: Engine = "processes"
+    jobs: int | None = None  # workers; none means one per core
+    address: str = ""  # of the cluster, see `cluster_workers`
+
+    def for_pictures(self, count: int) -> Crew:
+        """The same for so many pictures: where nobody said how many, only processes that pay."""
+        if self.engine != "processes" or self.jobs is not None:
+            return self
+        return replace(self, jobs=max(1, min(_cores(), count // WORTH_A_PROCESS)))
+
+
 def embed_pictures(
     pictures: Iterable[Picture],
     eyes: Embedder,
     settings: EmbedderSettings,
     crop: float,
-    *,
-    engine: Engine = "processes",
-    jobs: int | None = None,
-    address: str = "",
+    crew: Crew,
 ) -> Iterator[Embedded]:
-    """All pictures in chunks, in the order given, by `jobs` workers; none means one per core.
+    """All pictures in chunks, in the order given.
 
     `pictures` is read as far ahead as the workers need it; without any, no worker is started. `settings` are
-    what `eyes` were loaded from. Engine ray needs `load_ray` first; `address` is that of `cluster_workers`.
+    what `eyes` were loaded from. For engine ray `load_ray` comes first.
 
     Raises:
         ModelError: the model's answer is no embedding, or its file is another one by now.
@@ -81,15 +92,8 @@ def embed_pictures(
     chunks = _chunks(pictures)
     first = list(islice(chunks, 1))
     if first:
-        with _workers(eyes, settings, crop, engine, jobs, address) as (submit, ahead):
+        with _workers(eyes, settings, crop, crew) as (submit, ahead):
             yield from _in_order(submit, chain(first, chunks), ahead)
-
-
-def sensible_jobs(wanted: int | None, pictures: int) -> int:
-    """Processes for so many pictures: `wanted`, or one per core where starting them pays."""
-    if wanted is not None:
-        return wanted
-    return max(1, min(_cores(), pictures // WORTH_A_PROCESS))
 
 
 def _cores() -> int:
@@ -97,21 +101,21 @@ def _cores() -> int:
 
 
 def _workers(
-    eyes: Embedder, settings: EmbedderSettings, crop: float, engine: Engine, jobs: int | None, address: str
+    eyes: Embedder, settings: EmbedderSettings, crop: float, crew: Crew
 ) -> AbstractContextManager[tuple[Submit, int]]:
     """Workers, and how many chunks to have under way with them."""
-    if engine == "processes" and jobs == 1:
+    if crew.engine == "processes" and crew.jobs == 1:
         worker = Worker(eyes, crop)
         return nullcontext((lambda chunk: lambda: worker.embed(chunk), 1))
     model, spec = read_model(settings)
     if spec.fingerprint != eyes.fingerprint:
         raise ModelError(f"{settings.file}: expected the model that was opened, found another one by now")
     recipe = Recipe(model, spec, settings, crop, libraries(eyes))
-    if engine == "processes":
-        return process_workers(recipe, jobs or _cores())
+    if crew.engine == "processes":
+        return process_workers(recipe, crew.jobs or _cores())
     from agent.publishing.cluster import cluster_workers
 
-    return cluster_workers(recipe, jobs, address)
+    return cluster_workers(recipe, crew.jobs, crew.address)
 
 
 def _in_order(submit: Submit, chunks: Iterable[tuple[Picture, ...]], ahead: int) -> Iterator[Embedded]:

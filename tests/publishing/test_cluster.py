@@ -79,7 +79,7 @@ def running(environment: dict[str, str]) -> Iterator[str]:
 
 def build(products: Path, model: Path, out: Path, *more: str) -> list[str]:
     command = [sys.executable, "-m", "agent", "catalog", "build", str(products), "--model", str(model)]
-    return [*command, "-o", str(out), "--json", *more]
+    return [*command, "-o", str(out), "--json", "--no-cache", *more]
 
 
 def call(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
