@@ -18,12 +18,14 @@ from agent.cli import (
     evaluate,
     find,
     model,
+    overlay,
     record,
     replay,
     rollback,
     run,
     status,
     sync,
+    teach,
     version,
 )
 from agent.cli.options import complain
@@ -37,7 +39,23 @@ EXIT_USAGE = 2
 EXIT_CONFIG = 78
 EXIT_INTERRUPTED = 130
 
-VERBS = (run, check, find, sync, status, rollback, record, replay, catalog, evaluate, model, bench, version)
+VERBS = (
+    run,
+    check,
+    find,
+    teach,
+    overlay,
+    sync,
+    status,
+    rollback,
+    record,
+    replay,
+    catalog,
+    evaluate,
+    model,
+    bench,
+    version,
+)
 """Each has `add(verbs)`, which describes its arguments and names the function that does it. Everything heavy
 is imported by that function, so that `--help` and `version` answer at once."""
 
