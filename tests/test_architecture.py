@@ -107,7 +107,7 @@ def test_nothing_imports_the_tools_or_the_tests(path: Path) -> None:
 
 
 def test_publishing_uses_only_the_eyes_and_the_catalogue_of_the_adapters() -> None:
-    allowed = {"embedder", "vectors", "products", "images", "catalogue", "durable"}
+    allowed = {"embedder", "vectors", "products", "images", "catalogue", "durable", "thumbnails", "tables"}
     for path in (AGENT / "publishing").rglob("*.py"):
         for name, line in imports(path):
             if name.startswith("agent.adapters."):

@@ -4,6 +4,7 @@ manifest.json             names the two others, see core/manifest.py
 index-<digest>.usearch    vectors of the references
 products-<digest>.db      rows of the products, pictures of the references
 projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
+thumbnails-<digest>.db    where there are any: small pictures of the references
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.durable import open_verified, settle, write_whole
 from agent.adapters.products import ProductTable, open_products
+from agent.adapters.thumbnails import Thumbnails, open_thumbnails
 from agent.adapters.vectors import VectorIndex, open_index
 from agent.core.errors import CatalogueError, DeviceError
 from agent.core.manifest import (
@@ -51,7 +53,12 @@ class Catalogue:
     """One release, immutable: another release is another object. Any thread may ask."""
 
     def __init__(
-        self, manifest: Manifest, index: VectorIndex, table: ProductTable, projection: Projection | None
+        self,
+        manifest: Manifest,
+        index: VectorIndex,
+        table: ProductTable,
+        projection: Projection | None,
+        thumbnails: Thumbnails | None,
     ) -> None:
         """Use `open_catalogue`."""
         self.manifest = manifest
@@ -59,6 +66,7 @@ class Catalogue:
         self._index = index
         self._table = table
         self._projection = projection
+        self._thumbnails = thumbnails
 
     @property
     def calibration(self) -> Calibration:
@@ -112,9 +120,19 @@ class Catalogue:
         """
         return self._table.reference(key)
 
+    def thumbnail(self, key: int) -> bytes | None:
+        """The small picture of a reference, a JPEG; None where this catalogue has none.
+
+        Raises:
+            CatalogueError: the file cannot be read.
+        """
+        return self._thumbnails.of(key) if self._thumbnails else None
+
     def close(self) -> None:
-        """Give the products table back; the index goes with the object."""
+        """Give the tables back; the index goes with the object."""
         self._table.close()
+        if self._thumbnails:
+            self._thumbnails.close()
 
     def _wider(self, vector: NDArray[np.float32], limit: int) -> tuple[Candidate, ...]:
         keys, similarities, counts = self._index.search(vector, NEIGHBOURS_WIDE)
@@ -144,7 +162,19 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
         products=manifest.products,
         references=manifest.references,
     )
-    return Catalogue(manifest, index, table, projection)
+    try:
+        thumbnails = _open_thumbnails(folder, manifest)
+    except BaseException:
+        table.close()
+        raise
+    return Catalogue(manifest, index, table, projection, thumbnails)
+
+
+def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:
+    entry = manifest.thumbnails
+    if entry is None:
+        return None
+    return open_thumbnails(folder / entry.path, entry, references=manifest.references)
 
 
 def write_projection(folder: Path, projection: Projection) -> FileEntry:

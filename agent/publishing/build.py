@@ -11,6 +11,7 @@ import numpy as np
 
 from agent.adapters.catalogue import write_manifest
 from agent.adapters.embedder import load_embedder
+from agent.adapters.images import LIMITS, read_bytes
 from agent.adapters.products import ProductWriter
 from agent.adapters.vectors import IndexBuilder
 from agent.core.errors import InputError
@@ -88,8 +89,10 @@ def build_catalogue(
     jobs = sensible_jobs(settings.jobs, pictures)
     with catalogue_place(out), closing(ProductWriter(out)) as table:
         builder = IndexBuilder(eyes.dimension)
-        chunks = embed_pictures(root, _listed(root, table), eyes, embedder, settings.crop, jobs)
-        keys = _fill(builder, table, _told(chunks, pictures, progress), problems)
+        bad: dict[int, Problem] = {}
+        chunks = embed_pictures(_listed(root, table, bad), eyes, embedder, settings.crop, jobs=jobs)
+        keys = _fill(builder, table, _told(chunks, pictures, progress), bad)
+        problems += [bad[key] for key in sorted(bad)]
         _stop_if_strict(problems, settings)
         if len(builder) == 0:
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
@@ -108,12 +111,18 @@ def build_catalogue(
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems))
 
 
-def _listed(root: Path, table: ProductWriter) -> Iterator[Picture]:
-    """The folder once more, now into the table; its problems are known already."""
-    for item in read_folder(root, lambda _problem: None):
+def _listed(root: Path, table: ProductWriter, bad: dict[int, Problem]) -> Iterator[Picture]:
+    """The folder once more, now into the table, and every picture that can be read."""
+    for item in read_folder(root, lambda _problem: None):  # its problems are known already
         table.add(item.product)
         for view, path in enumerate(item.images):
-            yield Picture(key_of(item.product.no, view), path)
+            key = key_of(item.product.no, view)
+            try:
+                data = read_bytes(root / path, LIMITS.max_bytes)
+            except InputError as error:
+                bad[key] = Problem(path, str(error).removeprefix(f"{root / path}: "))
+            else:
+                yield Picture(key, path, data)
 
 
 def _told(chunks: Iterable[Embedded], total: int, progress: Progress | None) -> Iterator[Embedded]:
@@ -126,7 +135,7 @@ def _told(chunks: Iterable[Embedded], total: int, progress: Progress | None) -> 
 
 
 def _fill(
-    builder: IndexBuilder, table: ProductWriter, chunks: Iterable[Embedded], problems: list[Problem]
+    builder: IndexBuilder, table: ProductWriter, chunks: Iterable[Embedded], bad: dict[int, Problem]
 ) -> NDArray[np.uint64]:
     """Put all references into index and table; their keys, `(R,)`."""
     parts = [np.empty(0, np.uint64)]
@@ -135,7 +144,7 @@ def _fill(
         builder.add(keys, chunk.vectors)
         for picture in chunk.pictures:
             table.add_reference(picture.key, picture.path)
-        problems.extend(Problem(picture.path, reason) for picture, reason in chunk.refused)
+        bad.update((picture.key, Problem(picture.path, reason)) for picture, reason in chunk.refused)
         parts.append(keys)
     return np.concatenate(parts)
 

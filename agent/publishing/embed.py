@@ -1,39 +1,41 @@
-"""Pictures in, embeddings out, on all cores: in the order given, the same bits on any number of cores."""
+"""Pictures in, embeddings out, on all cores: in the order given, the same bits wherever the work is done."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from agent.adapters.embedder import load_embedder
-from agent.adapters.images import read_image
-from agent.core.errors import DeviceError, InputError
-from agent.core.regions import kept_centre, propose
+from agent.adapters.embedder import read_model
+from agent.core.errors import ModelError
+from agent.publishing.processes import process_workers
+from agent.publishing.worker import Recipe, Worker, libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from concurrent.futures import Future
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from agent.adapters.embedder import Embedder, EmbedderSettings
+    from agent.publishing.worker import Answer, Chunk, Submit
+
+Engine = Literal["processes"]
+"""Where the work is done: on the cores of this machine."""
 
 CHUNK = 16
-"""Pictures handed over at once: some 50 ms of work, against 1 ms of handing over. The same for any number of
-processes, because the index is filled chunk by chunk."""
+"""Pictures handed over at once: some 50 ms of work, against 1 ms of handing over."""
+
+CHUNK_BYTES = 4_000_000
+"""A chunk of photos straight from phones ends earlier: one of 4 MB is 100 ms of work by itself."""
 
 CHUNKS_AHEAD = 4
-"""Chunks waiting per process, so that none runs dry and a million paths are not queued at once."""
+"""Chunks waiting per worker, so that none runs dry and a million pictures are not read at once."""
+
+BYTES_AHEAD = 256_000_000
+"""… and of pictures in all of them. One picture has at most 64 MB; 16 workers with 4 MB each stay busy."""
 
 WORTH_A_PROCESS = 64
 """Pictures per process below which starting one (0.5 s) takes longer than it saves."""
@@ -45,6 +47,7 @@ class Picture:
 
     key: int  # see core/matching.py
     path: str  # within the product folder
+    data: bytes  # of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,77 +56,29 @@ class Embedded:
 
     pictures: tuple[Picture, ...]
     vectors: NDArray[np.float32]  # (len(pictures), D) unit rows
+    thumbnails: tuple[bytes, ...]  # of the same pictures: JPEG
     refused: tuple[tuple[Picture, str], ...]
 
 
-class Worker:
-    """Embeds chunks, one at a time, with eyes of its own."""
-
-    def __init__(self, root: Path, eyes: Embedder, crop: float) -> None:
-        """`crop` is the share of each side of a picture that is kept around its centre, [0.1, 1]."""
-        self._root = root
-        self._eyes = eyes
-        self._where = kept_centre(crop)
-
-    def embed(self, pictures: tuple[Picture, ...]) -> Embedded:
-        """A picture that cannot be read or seen is refused, the others go on.
-
-        Raises:
-            ModelError: the model's answer is no embedding.
-            DeviceError: the inference failed.
-        """
-        kept, rows, refused = [], [], []
-        for picture in pictures:
-            try:
-                row = self._rows(self._root / picture.path)
-            except InputError as error:
-                reason = str(error).removeprefix(f"{self._root / picture.path}: ")
-                refused.append((picture, reason))
-            else:
-                kept.append(picture)
-                rows.append(row)
-        vectors = np.concatenate([np.empty((0, self._eyes.dimension), np.float32), *rows])
-        return Embedded(tuple(kept), vectors, tuple(refused))
-
-    def _rows(self, path: Path) -> NDArray[np.float32]:
-        image = read_image(path)
-        try:
-            rows = self._eyes.embed(image, propose(self._where, image.shape[1], image.shape[0]))
-        except ValueError as error:
-            raise InputError(str(error)) from None
-        if not rows.any():
-            raise InputError("the model sees nothing in this picture: its embedding is all zeros")
-        return rows
-
-
 def embed_pictures(
-    root: Path,
     pictures: Iterable[Picture],
     eyes: Embedder,
     settings: EmbedderSettings,
     crop: float,
+    *,
+    engine: Engine = "processes",
     jobs: int,
 ) -> Iterator[Embedded]:
-    """All pictures in chunks, in the order given. With one job in this process, with `eyes`.
+    """All pictures in chunks, in the order given, by `jobs` workers; one of this machine is this process.
 
-    `settings` are what `eyes` were loaded from: each of several processes loads its own.
+    `pictures` is read as far ahead as the workers need it. `settings` are what `eyes` were loaded from.
 
     Raises:
-        ModelError: the model's answer is no embedding.
+        ModelError: the model's answer is no embedding, or its file is another one by now.
         DeviceError: the inference failed, or a process died.
     """
-    chunks = _chunks(pictures)
-    if jobs <= 1:
-        yield from map(Worker(root, eyes, crop).embed, chunks)
-        return
-    # spawn: a fork of a process that holds an interpreter's and OpenCV's threads would hang.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (root, settings, crop))
-    try:
-        yield from _in_order(pool, chunks, jobs * CHUNKS_AHEAD)
-    except BrokenProcessPool:
-        raise DeviceError("a process that embeds pictures was ended from outside: out of memory?") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _workers(eyes, settings, crop, engine, jobs) as (submit, ahead):
+        yield from _in_order(submit, _chunks(pictures), ahead)
 
 
 def sensible_jobs(wanted: int | None, pictures: int) -> int:
@@ -133,34 +88,60 @@ def sensible_jobs(wanted: int | None, pictures: int) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), pictures // WORTH_A_PROCESS))
 
 
-def _in_order(
-    pool: ProcessPoolExecutor, chunks: Iterator[tuple[Picture, ...]], ahead: int
-) -> Iterator[Embedded]:
-    waiting: deque[Future[Embedded]] = deque(pool.submit(_embed, chunk) for chunk in islice(chunks, ahead))
-    while waiting:
-        yield waiting.popleft().result()
-        waiting.extend(pool.submit(_embed, chunk) for chunk in islice(chunks, 1))
+@contextmanager
+def _workers(
+    eyes: Embedder, settings: EmbedderSettings, crop: float, engine: Engine, jobs: int
+) -> Iterator[tuple[Submit, int]]:
+    """Workers, and how many chunks to have under way with them."""
+    if engine == "processes" and jobs == 1:
+        worker = Worker(eyes, crop)
+        yield lambda chunk: lambda: worker.embed(chunk), 1
+        return
+    model, spec = read_model(settings)
+    if spec.fingerprint != eyes.fingerprint:
+        raise ModelError(f"{settings.file}: expected the model that was opened, found another one by now")
+    recipe = Recipe(model, spec, settings, crop, libraries(eyes))
+    with process_workers(recipe, jobs) as submit:
+        yield submit, jobs * CHUNKS_AHEAD
+
+
+def _in_order(submit: Submit, chunks: Iterator[tuple[Picture, ...]], ahead: int) -> Iterator[Embedded]:
+    waiting: deque[tuple[tuple[Picture, ...], Callable[[], Answer]]] = deque()
+    held_bytes = 0
+    for pictures in chunks:
+        waiting.append((pictures, submit(_data(pictures))))
+        held_bytes += _size(pictures)
+        while len(waiting) >= ahead or held_bytes >= BYTES_AHEAD:
+            first, answer = waiting.popleft()
+            yield _embedded(first, answer())
+            held_bytes -= _size(first)
+    for pictures, answer in waiting:
+        yield _embedded(pictures, answer())
+
+
+def _embedded(pictures: tuple[Picture, ...], answer: Answer) -> Embedded:
+    return Embedded(
+        tuple(pictures[position] for position in answer.kept),
+        answer.vectors,
+        answer.thumbnails,
+        tuple((pictures[position], reason) for position, reason in answer.refused),
+    )
 
 
 def _chunks(pictures: Iterable[Picture]) -> Iterator[tuple[Picture, ...]]:
-    source = iter(pictures)
-    while chunk := tuple(islice(source, CHUNK)):
-        yield chunk
+    chunk: list[Picture] = []
+    for picture in pictures:
+        chunk.append(picture)
+        if len(chunk) == CHUNK or _size(chunk) >= CHUNK_BYTES:
+            yield tuple(chunk)
+            chunk = []
+    if chunk:
+        yield tuple(chunk)
 
 
-_ORDERS: list[tuple[Path, EmbedderSettings, float]] = []
-_WORKERS: list[Worker] = []
-"""Within a process of the pool: what its worker is to be made of, and the worker once it was needed."""
+def _data(pictures: tuple[Picture, ...]) -> Chunk:
+    return tuple(picture.data for picture in pictures)
 
 
-def _start(root: Path, settings: EmbedderSettings, crop: float) -> None:
-    """First thing in a process. The model is loaded with the first chunk, where an error has a way home."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered once, by the process that asked
-    _ORDERS.append((root, settings, crop))
-
-
-def _embed(pictures: tuple[Picture, ...]) -> Embedded:
-    if not _WORKERS:
-        root, settings, crop = _ORDERS[0]
-        _WORKERS.append(Worker(root, load_embedder(settings), crop))
-    return _WORKERS[0].embed(pictures)
+def _size(pictures: Iterable[Picture]) -> int:
+    return sum(len(picture.data) for picture in pictures)

@@ -20,6 +20,7 @@ from agent.adapters.catalogue import (
     write_projection,
 )
 from agent.adapters.products import ProductWriter
+from agent.adapters.thumbnails import ThumbnailWriter
 from agent.adapters.vectors import IndexBuilder
 from agent.core.errors import CatalogueError
 from agent.core.evidence import Calibration
@@ -94,6 +95,24 @@ def projected(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(folder: Path) -> Iterator[Catalogue]:
     with closing(open_catalogue(folder, FINGERPRINT, DIMENSION)) as catalogue:
         yield catalogue
+
+
+def test_thumbnails_are_given_where_there_are_any(good: Path, tmp_path: Path) -> None:
+    with opened(good) as catalogue:
+        assert catalogue.thumbnail(key_of(1, 0)) is None
+    folder = Path(shutil.copytree(good, tmp_path / "catalogue"))
+    writer = ThumbnailWriter(folder)
+    for product in range(1, 6):
+        for view in range(VIEWS):
+            writer.put(key_of(product, view), b"jpeg %d %d" % (product, view))
+    manifest = replace(read_manifest(folder), thumbnails=writer.save())
+    write_manifest(folder, manifest)
+    with opened(folder) as catalogue:
+        assert catalogue.thumbnail(key_of(4, 2)) == b"jpeg 4 2"
+        assert catalogue.thumbnail(key_of(6, 0)) is None
+    (folder / manifest.thumbnails.path).write_bytes(b"x")
+    with pytest.raises(CatalogueError, match="damaged"):
+        open_catalogue(folder, FINGERPRINT, DIMENSION)
 
 
 @pytest.mark.parametrize("kind", ["good", "projected"])

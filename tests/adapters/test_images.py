@@ -17,11 +17,13 @@ import pytest
 
 from agent.adapters.image_header import read_header
 from agent.adapters.images import (
+    THUMBNAIL_PX,
     ImageLimits,
     decode_image,
     encode_jpeg,
     encode_png,
     read_image,
+    thumbnail,
 )
 from agent.core.errors import InputError
 from tests.support.pictures import coded, jpeg_with_exif, png_chunk, png_header, scene
@@ -272,10 +274,32 @@ def test_what_is_encoded_comes_back() -> None:
     "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
 )
 def test_encodes_only_frames(image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        thumbnail(image)
     with pytest.raises(ValueError, match=r"image: expected \(H, W, 3\) uint8, found"):
         encode_png(image)
     with pytest.raises(ValueError, match="quality: expected 1 to 100, found 0"):
         encode_jpeg(scene(1), 0)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (348, 348, (96, 96)),
+        (4000, 3000, (96, 72)),
+        (100, 1000, (10, 96)),
+        (40, 30, (40, 30)),
+        (1, 1, (1, 1)),
+        (1, 30_000, (1, 96)),
+    ],
+)
+def test_a_thumbnail_keeps_the_shape_and_is_never_enlarged(
+    height: int, width: int, expected: tuple[int, int]
+) -> None:
+    image = decode_image(thumbnail(np.full((height, width, 3), 90, np.uint8)), "thumbnail")
+    assert image.shape == (*expected, 3)
+    assert abs(int(image.mean()) - 90) <= 1
+    assert max(image.shape) <= THUMBNAIL_PX
 
 
 def test_the_header_is_read_without_the_picture() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -61,6 +62,88 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     assert hashlib.sha256((tmp_path / first.path).read_bytes()).hexdigest() == first.sha256
     assert write(tmp_path) == first
     assert [path.name for path in tmp_path.iterdir()] == [first.path]
+
+
+def updated(folder: Path, entry: FileEntry, change: Callable[[ProductWriter], None]) -> FileEntry:
+    writer = ProductWriter(folder, (folder / entry.path, entry))
+    change(writer)
+    return writer.save()
+
+
+def test_a_table_that_nothing_changed_in_stays_what_it_was(tmp_path: Path) -> None:
+    entry = write(tmp_path)
+
+    def the_same(writer: ProductWriter) -> None:
+        assert (writer.products, writer.highest) == (3, 7)
+        assert list(writer.numbers()) == [1, 2, 7]
+        assert [writer.number_of(product.sku) for product in PRODUCTS] == [1, 2, 7]
+        assert writer.number_of("nothing") is None
+        assert writer.references_of(1) == dict(REFERENCES[:2])
+        for product in PRODUCTS:
+            writer.put(product)
+
+    assert updated(tmp_path, entry, the_same) == entry
+
+
+def test_rows_are_changed_added_and_taken_out(tmp_path: Path) -> None:
+    def change(writer: ProductWriter) -> None:
+        writer.put(Product(1, "milk-1l", name="Milk, 1 litre"))
+        writer.put(Product(8, "new"))
+        writer.remove(7)
+        writer.remove_reference(key_of(7, 0))
+        writer.rename_reference(key_of(1, 1), "images/milk-1l/c.jpg")
+        writer.add_reference(key_of(8, 0), "images/new/a.jpg")
+
+    first = write(tmp_path)
+    entry = updated(tmp_path, first, change)
+    assert updated(tmp_path, first, change) == entry
+    with closing(opened(tmp_path, entry)) as table:
+        assert table.product(1) == Product(1, "milk-1l", name="Milk, 1 litre")
+        assert table.product(8).sku == "new"
+        assert table.by_sku("7") is None
+        assert table.reference(key_of(1, 1)) == "images/milk-1l/c.jpg"
+        with pytest.raises(CatalogueError):
+            table.reference(key_of(7, 0))
+
+
+def test_the_highest_number_is_remembered_when_its_product_is_gone(tmp_path: Path) -> None:
+    entry = updated(tmp_path, write(tmp_path), lambda writer: writer.remove(7))
+    with closing(ProductWriter(tmp_path, (tmp_path / entry.path, entry))) as writer:
+        assert (writer.products, writer.highest) == (2, 7)
+    with closing(ProductWriter(tmp_path)) as writer:
+        assert writer.highest == 0
+
+
+def test_what_is_removed_is_gone_from_the_bytes_and_the_file_does_not_keep_empty_pages(
+    tmp_path: Path,
+) -> None:
+    writer = ProductWriter(tmp_path)
+    for no in range(1, 2001):
+        writer.add(Product(no, f"sku-{no}", description=f"remarkable-{no} " * 20))
+    entry = writer.save()
+
+    def without(numbers: range) -> Callable[[ProductWriter], None]:
+        def change(writer: ProductWriter) -> None:
+            for no in numbers:
+                writer.remove(no)
+
+        return change
+
+    few = updated(tmp_path, entry, without(range(1, 101)))
+    assert few.size == entry.size  # the same places, so that a patch is small
+    assert b"remarkable-50 " not in (tmp_path / few.path).read_bytes()
+    many = updated(tmp_path, few, without(range(101, 1501)))
+    assert many.size < entry.size * 0.3
+    with closing(opened(tmp_path, many, products=500, references=0)) as table:
+        assert table.product(1501).sku == "sku-1501"
+
+
+def test_a_damaged_table_is_not_changed(tmp_path: Path) -> None:
+    entry = write(tmp_path)
+    path = tmp_path / entry.path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(CatalogueError, match="damaged"):
+        ProductWriter(tmp_path, (path, entry))
 
 
 def test_many_threads_may_ask_one_table(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agent.adapters.vectors import EXACT_LIMIT, IndexBuilder, VectorIndex, open_index
+from agent.adapters.vectors import EXACT_LIMIT, IndexBuilder, VectorIndex, codes_of, open_index, reopen_index
 from agent.core.errors import CatalogueError
 from agent.core.manifest import FileEntry
 
@@ -157,6 +157,101 @@ def test_the_builder_refuses_what_would_leave_half_a_batch(keys: list[int], reas
     with pytest.raises(ValueError, match=reason):
         builder.add(np.array(keys, np.uint64), unit_rows(2, 1)[: 3 - len(keys)])
     assert len(builder) == 0
+
+
+def some(*keys: int) -> NDArray[np.uint64]:
+    return np.array(keys, np.uint64)
+
+
+def test_a_key_is_added_once_and_removed_only_where_it_is() -> None:
+    builder = IndexBuilder(DIMENSION)
+    builder.add(some(3, 5), unit_rows(2, 1))
+    with pytest.raises(ValueError, match=r"expected new ones, found \[5\]"):
+        builder.add(some(4, 5), unit_rows(2, 2))
+    with pytest.raises(ValueError, match=r"expected held ones, found \[4\]"):
+        builder.remove(some(3, 4))
+    assert builder.keys().tolist() == [3, 5]
+    builder.remove(some(3))
+    builder.add(some(1, 3), unit_rows(2, 3))
+    assert builder.keys().tolist() == [1, 3, 5]
+    assert (
+        builder.codes(some(1, 3, 5)) == codes_of(np.concatenate([unit_rows(2, 3), unit_rows(2, 1)[1:]]))
+    ).all()
+
+
+def changed(folder: Path, entry: FileEntry, count: int, removed: int, added: int) -> tuple[FileEntry, int]:
+    """The index without its first keys and with new ones behind its last."""
+    builder = reopen_index(folder / entry.path, entry, dimension=DIMENSION, count=count)
+    builder.remove(np.arange(1, removed + 1, dtype=np.uint64))
+    builder.add(np.arange(count + 1, count + added + 1, dtype=np.uint64), unit_rows(added, 7))
+    return builder.save(folder), len(builder)
+
+
+@pytest.mark.parametrize("count", [300, EXACT_LIMIT + 1500])
+@pytest.mark.parametrize(("removed_share", "added"), [(0.02, 20), (0.9, 5), (0.0, 30)])
+def test_a_changed_index_never_answers_with_what_was_removed(
+    tmp_path: Path, count: int, removed_share: float, added: int
+) -> None:
+    vectors = unit_rows(count, 1)
+    removed = int(count * removed_share)
+    entry, left = changed(tmp_path, write(tmp_path, vectors), count, removed, added)
+    assert left == count - removed + added
+    assert changed(tmp_path, write(tmp_path, vectors), count, removed, added)[0] == entry
+    index = opened(tmp_path, entry, left)
+    assert len(index) == left
+    for queries in (vectors[:1], vectors[: max(2, removed)]):
+        keys, similarities, counts = index.search(queries, 32)
+        assert (counts == 32).all()
+        assert keys.min() > removed
+        assert keys.max() <= count + added
+        assert (np.diff(similarities, axis=1) <= 0).all()
+    own, similarities, _ = index.search(unit_rows(added, 7), 1)
+    assert (own[:, 0] > count).mean() >= 0.95
+    for rows in (1, 2):  # more than there are: none twice, none of the removed, the rest is padded
+        keys, _, counts = index.search(vectors[:rows], left + 9)
+        assert (counts <= left).all()
+        assert (counts >= left * 0.99).all()
+        for row, found in zip(keys, counts.tolist(), strict=True):
+            assert len(set(row[:found].tolist())) == found
+            assert row[:found].min() > removed
+            assert (row[found:] == 0).all()
+
+
+def test_an_index_of_one_left_finds_it(tmp_path: Path) -> None:
+    vectors = unit_rows(300, 1)
+    entry, left = changed(tmp_path, write(tmp_path, vectors), 300, 299, 0)
+    keys, similarities, counts = opened(tmp_path, entry, left).search(vectors[:2], 5)
+    assert counts.tolist() == [1, 1]
+    assert keys.tolist() == [[300, 0, 0, 0, 0]] * 2
+    assert (similarities[:, 1:] == -1).all()
+
+
+def test_empty_places_are_counted_and_taken_first(tmp_path: Path) -> None:
+    entry = write(tmp_path, unit_rows(400, 1))
+    smaller, left = changed(tmp_path, entry, 400, 100, 40)
+    assert left == 340
+    again = reopen_index(tmp_path / smaller.path, smaller, dimension=DIMENSION, count=340)
+    assert again.empty_share == pytest.approx(60 / 400)
+    assert smaller.size == pytest.approx(entry.size, rel=0.02)
+    with pytest.raises(CatalogueError, match="count_present: expected 400, found 340"):
+        reopen_index(tmp_path / smaller.path, smaller, dimension=DIMENSION, count=400)
+
+
+def test_an_index_that_is_reopened_and_not_changed_stays_the_file_it_was(tmp_path: Path) -> None:
+    entry = write(tmp_path, unit_rows(50, 1))
+    builder = reopen_index(tmp_path / entry.path, entry, dimension=DIMENSION, count=50)
+    builder.remove(some())
+    builder.add(some(), unit_rows(0, 1))
+    assert builder.save(tmp_path) == entry
+    assert [path.name for path in tmp_path.iterdir()] == [entry.path]
+
+
+def test_recall_is_whole_where_all_are_compared_and_high_where_the_graph_is_searched() -> None:
+    small, large = IndexBuilder(DIMENSION), IndexBuilder(DIMENSION)
+    small.add(np.arange(1, 101, dtype=np.uint64), unit_rows(100, 1))
+    large.add(np.arange(1, EXACT_LIMIT + 1002, dtype=np.uint64), unit_rows(EXACT_LIMIT + 1001, 1))
+    assert small.recall(50, 10) == 1
+    assert 0.97 <= large.recall(200, 10) <= 1
 
 
 def test_a_mapped_index_outlives_its_name_and_its_replacement(tmp_path: Path) -> None:

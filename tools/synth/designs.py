@@ -65,9 +65,14 @@ class Motif(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """One product. `aspect` is width by height; `tall` its height as a fraction of the tallest product."""
+    """One product. `aspect` is width by height; `tall` its height as a fraction of the tallest product.
+
+    `index` is the number of the product. `line` decides what is neither word nor colour: lettering, folds,
+    which side shows. Products of one line are alike but for the fields in which they differ, see flavours.py.
+    """
 
     index: int
+    line: int
     kind: Kind
     brand: str
     title: str
@@ -115,7 +120,7 @@ _GOODS: dict[Kind, tuple[tuple[str, Motif], ...]] = {
         ("Mustard", Motif.GRAIN), ("Olives", Motif.BEANS), ("Salsa", Motif.BOWL),
     ),
 }  # fmt: skip
-_VARIANTS = ("Classic", "Mild", "Organic", "Extra", "Family", "Light", "Original", "Fresh", "Spicy", "Gold")
+VARIANTS = ("Classic", "Mild", "Organic", "Extra", "Family", "Light", "Original", "Fresh", "Spicy", "Gold")
 _SIZES: dict[Kind, tuple[str, ...]] = {
     Kind.BOX: ("250 g", "375 g", "500 g"),
     Kind.CAN: ("330 ml", "400 g", "425 ml"),
@@ -150,10 +155,11 @@ def design(index: int, seed: int = 0) -> Design:
     base, accent, paper, ink = _palette(index * GOLDEN + seed * 0.37, rng)
     return Design(
         index=index,
+        line=index,
         kind=kind,
         brand=_pick(rng, _HEADS) + _pick(rng, _TAILS),
         title=title,
-        variant=_pick(rng, _VARIANTS),
+        variant=_pick(rng, VARIANTS),
         size=_pick(rng, _SIZES[kind]),
         base=base,
         accent=accent,

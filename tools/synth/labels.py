@@ -22,7 +22,7 @@ SUPERSAMPLE = 2
 
 def draw_label(design: Design, width: int, height: int) -> Picture:
     """The face of a product as `(height, width, 3)` uint8 BGR."""
-    rng = np.random.default_rng([design.index, 7])
+    rng = np.random.default_rng([design.line, 7])
     face = d.canvas(width * SUPERSAMPLE, height * SUPERSAMPLE, design.base)
     under_title = _LAYOUTS[design.layout](face, design)
     _MOTIFS[design.motif](face, design, rng)
@@ -239,7 +239,7 @@ def _brand(face: Picture, design: Design) -> None:
         d.polygon(face, ((0.08, 0.05), (0.92, 0.05), (0.92, 0.2), (0.5, 0.29), (0.08, 0.2)), design.paper)
         d.polygon(face, ((0.1, 0.06), (0.9, 0.06), (0.9, 0.193), (0.5, 0.277), (0.1, 0.193)), fill)
     on = design.base if design.mark is Mark.PLAIN else fill
-    font = d.FONTS[design.index % len(d.FONTS)]
+    font = d.FONTS[design.line % len(d.FONTS)]
     d.text(
         face,
         design.brand,
@@ -254,7 +254,7 @@ def _words(face: Picture, design: Design, under: Color) -> None:
     """Title, variant, size and two lines of small print, in the bottom quarter."""
     ink = d.readable(under, (250, 250, 250), design.ink)
     d.text(face, design.title, (0.1, 0.735, 0.9, 0.83), ink, bold=1.3)
-    d.text(face, design.variant, (0.2, 0.845, 0.8, 0.9), ink, font=cv2.FONT_HERSHEY_SIMPLEX)
+    d.text(face, design.variant, (0.14, 0.838, 0.86, 0.91), ink, font=cv2.FONT_HERSHEY_SIMPLEX)
     d.text(face, design.size, (0.66, 0.915, 0.92, 0.955), ink)
     for line in range(2):
         d.rectangle(

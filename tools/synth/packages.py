@@ -33,7 +33,7 @@ def draw_package(design: Design, height: int = 512) -> Sprite:
 def _box(design: Design, width: int, height: int) -> Sprite:
     """A folding box, turned a little: front, one side and the top."""
     side, top = round(width * 0.09), round(height * 0.03)
-    left = design.index % 4 < 2
+    left = design.line % 4 < 2
     front = draw_label(design, width - side, height - top)
     front = d.lit(front, _ramp(width - side, 1.05, 0.93))
     flank = d.lit(d.canvas(side, height - top, design.base), np.full(1, 0.62, np.float32))
@@ -74,7 +74,7 @@ def _carton(design: Design, width: int, height: int) -> Sprite:
         picture, (round(width * 0.06), 0), (round(width * 0.94), fin), d.mix(design.base, (0, 0, 0), 0.15), -1
     )
     cv2.rectangle(mask, (round(width * 0.06), 0), (round(width * 0.94), fin), 255, -1)
-    if design.index % 4 != 3:
+    if design.line % 4 != 3:
         center, radius = (width // 2, round(gable * 0.62)), round(width * 0.13)
         cv2.circle(picture, center, radius, d.mix(design.accent, (0, 0, 0), 0.3), -1, cv2.LINE_AA)
         cv2.circle(picture, center, round(radius * 0.85), design.accent, -1, cv2.LINE_AA)
@@ -123,7 +123,7 @@ _JAR = (
 
 def _bottle(design: Design, width: int, height: int) -> Sprite:
     """A bottle: cap, shoulders, tinted body and a label round its lower part."""
-    tint = d.mix(d.mix(design.base, color(design.index * 0.31, 0.4, 0.9), 0.25), (255, 255, 255), 0.2)
+    tint = d.mix(d.mix(design.base, color(design.line * 0.31, 0.4, 0.9), 0.25), (255, 255, 255), 0.2)
     picture = d.canvas(width, height, tint)
     top, bottom = round(height * 0.40), round(height * 0.94)
     label = draw_label(design, round(width * 1.25), bottom - top)
@@ -150,7 +150,7 @@ def _jar(design: Design, width: int, height: int) -> Sprite:
 
 def _bag(design: Design, width: int, height: int) -> Sprite:
     """A foil bag: pillow shape, crimped seals and soft folds."""
-    rng = np.random.default_rng([design.index, 11])
+    rng = np.random.default_rng([design.line, 11])
     picture = draw_label(design, width, height)
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     u, v = xs / width * 2 - 1, ys / height * 2 - 1

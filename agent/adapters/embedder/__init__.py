@@ -1,7 +1,7 @@
 """The eyes: regions of a picture in, unit embeddings out, by a TFLite model that fits its spec."""
 
 from agent.adapters.embedder.draft import draft_spec
-from agent.adapters.embedder.eyes import Embedder, load_embedder
+from agent.adapters.embedder.eyes import Embedder, load_embedder, read_model
 from agent.adapters.embedder.settings import DelegateSettings, EmbedderSettings
 
-__all__ = ["DelegateSettings", "Embedder", "EmbedderSettings", "draft_spec", "load_embedder"]
+__all__ = ["DelegateSettings", "Embedder", "EmbedderSettings", "draft_spec", "load_embedder", "read_model"]

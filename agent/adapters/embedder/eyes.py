@@ -121,6 +121,15 @@ def load_embedder(settings: EmbedderSettings) -> Embedder:
         ModelError: one line with the file, what was expected and what was found.
         ConfigError: no TFLite library is installed; says how to install one.
     """
+    return Embedder(*read_model(settings), settings)
+
+
+def read_model(settings: EmbedderSettings) -> tuple[bytes, ModelSpec]:
+    """The verified bytes of the model that the settings name, and what is said of it.
+
+    Raises:
+        ModelError: one line with the file, what was expected and what was found.
+    """
     path = Path(settings.file)
     beside = path.with_suffix(".json")
     spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
@@ -132,7 +141,7 @@ def load_embedder(settings: EmbedderSettings) -> Embedder:
         raise ModelError(
             f"{path}: expected the sha256 {spec.sha256} of its spec, found {digest} in {len(data)} bytes"
         )
-    return Embedder(data, spec, settings)
+    return data, spec
 
 
 def _read(path: Path, limit: int, what: str) -> bytes:

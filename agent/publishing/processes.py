@@ -1,0 +1,55 @@
+"""Workers on the cores of this machine: one process each."""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from agent.core.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.publishing.worker import Answer, Chunk, Recipe, Submit, Worker
+
+
+@contextmanager
+def process_workers(recipe: Recipe, jobs: int) -> Iterator[Submit]:
+    """`jobs` processes, until the block is left.
+
+    Raises:
+        DeviceError: a process died, be it while a chunk is handed over or while its answer is waited for.
+    """
+    # spawn: a fork of a process that holds an interpreter's and OpenCV's threads would hang.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (recipe,))
+
+    def submit(chunk: Chunk) -> Callable[[], Answer]:
+        return pool.submit(_embed, chunk).result
+
+    try:
+        yield submit
+    except BrokenProcessPool:
+        raise DeviceError("a process that embeds pictures was ended from outside: out of memory?") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_RECIPES: list[Recipe] = []
+_WORKERS: list[Worker] = []
+"""Within a process of the pool: what its worker is to be made of, and the worker once it was needed."""
+
+
+def _start(recipe: Recipe) -> None:
+    """First thing in a process. The model is opened with the first chunk, where an error has a way home."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered once, by the process that asked
+    _RECIPES.append(recipe)
+
+
+def _embed(chunk: Chunk) -> Answer:
+    if not _WORKERS:
+        _WORKERS.append(_RECIPES[0].make())
+    return _WORKERS[0].embed(chunk)

@@ -1,0 +1,31 @@
+"""The measurements that people run do run, and print one JSON object."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.road import ROOT
+from tests.support.tiny_models import write_tiny_model
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.bench", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_without_a_name_it_lists_what_there_is() -> None:
+    done = bench()
+    assert done.returncode == 2
+    assert "startup      How long a device takes" in done.stderr
+
+
+def test_startup(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path)
+    done = bench("startup", "--model", str(model), "--references", "50", "--starts", "1")
+    figures = json.loads(done.stdout)
+    assert figures["ready_s"]["median"] <= figures["first_recognition_s"]["median"]
+    assert {"imports_ms", "model_ms", "catalogue_ms", "sync_ms"} <= figures["parts"].keys()
