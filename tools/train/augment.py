@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-AREA = (0.25, 1.0)
-"""Share of the picture that is kept. The smallest makes one apple of a box of apples."""
-
 ASPECT = 1.33
 """Longest side by shortest of the part that is kept: regions are stretched onto the square input."""
 
@@ -31,14 +28,17 @@ class Camera:
         rng = np.random.default_rng([seed, 71])
         self._noise = rng.normal(0, 1, (_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
 
-    def take(self, picture: Pixels, side: int, rng: np.random.Generator, *, studio: bool) -> Pixels:
+    def take(
+        self, picture: Pixels, side: int, rng: np.random.Generator, *, least: float = 0.25, studio: bool = False
+    ) -> Pixels:
         """`(H, W, 3)` → `(side, side, 3)`, both uint8 BGR.
 
-        A studio picture is seen more whole than a photo, and half the time on a ground that is not white.
+        `least` is the share of the picture that is kept at least: the smallest makes one apple of a box of
+        apples. A studio picture is seen half the time on a ground that is not white.
         """
         if studio and rng.random() < 0.5:
             picture = grounded(picture, rng)
-        seen = cut(picture, side, rng, least=0.5 if studio else AREA[0])
+        seen = cut(picture, side, rng, least)
         seen = lit(seen, rng)
         seen = blurred(seen, rng)
         if rng.random() < 0.3:
@@ -56,10 +56,10 @@ class Camera:
         return np.asarray(cv2.scaleAdd(field, sigma, picture.astype(np.float32)).clip(0, 255), np.uint8)
 
 
-def cut(picture: Pixels, side: int, rng: np.random.Generator, *, least: float = AREA[0]) -> Pixels:
+def cut(picture: Pixels, side: int, rng: np.random.Generator, least: float) -> Pixels:
     """A random part, turned and seen from an angle, as a square; half of them mirrored."""
     height, width = picture.shape[:2]
-    share, aspect = rng.uniform(least, AREA[1]), np.exp(rng.uniform(-1, 1) * np.log(ASPECT))
+    share, aspect = rng.uniform(least, 1.0), np.exp(rng.uniform(-1, 1) * np.log(ASPECT))
     across = min(1.08, np.sqrt(share * aspect)) * width  # beyond 1: imprecise boxes take in what is around
     down = min(1.08, np.sqrt(share / aspect)) * height
     x, y = rng.uniform(0, 1) * (width - across), rng.uniform(0, 1) * (height - down)

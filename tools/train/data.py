@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from tools.synth.training import TRAINING_SEED, TrainingPictures
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
+
+DRAWN_PX = 192
+SCENES = 8
+STUDIO_VIEWS = 3
+"""Pictures of each drawn product; each looks different again whenever it is shown."""
 
 KEPT_PX = 288
 """Longest side in memory: a quarter of the area of it is still 144 px wide."""
@@ -28,7 +35,8 @@ class Group:
 
     name: str
     share: float
-    studio: bool
+    least: float  # share of a picture that is shown at least
+    studio: bool = False
     pictures: list[Pixels] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # of the class of each, unique over all groups
 
@@ -43,7 +51,7 @@ class Group:
 
 def grocery(data: Path, without: frozenset[str], held: bool = False) -> tuple[Group, Group]:
     """Photos and studio pictures of Grocery Store; `held`: the last fifth of each product's photos is left out."""
-    photos, studio = Group("photos", 0.62, studio=False), Group("studio", 0.12, studio=True)
+    photos, studio = Group("photos", 0.62, 0.25), Group("studio", 0.12, 0.5, studio=True)
     classes = grocery_classes(data)
     by_name = defaultdict(list)
     for path, name in grocery_list(data, "train"):
@@ -89,7 +97,7 @@ def grocery_list(data: Path, part: str) -> list[tuple[Path, str]]:
 
 def clothing(data: Path) -> Group:
     """Garments; those labelled "Not sure", "Other" and "Skip" say nothing."""
-    group = Group("clothing", 0.06, studio=False)
+    group = Group("clothing", 0.06, 0.25)
     with (data / "clothing" / "images.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             path = data / "clothing" / "images" / f"{row['image']}.jpg"
@@ -100,27 +108,26 @@ def clothing(data: Path) -> Group:
 
 def trashnet(data: Path) -> Group:
     """Packaging on a plain board; the folder is the class."""
-    group = Group("trashnet", 0.04, studio=False)
+    group = Group("trashnet", 0.04, 0.25)
     for path in sorted((data / "trashnet").glob("*/*.jpg")):
         group.add(read(path), f"trashnet/{path.parent.name}")
     return group
 
 
 def drawn(products: int, seed: int) -> tuple[Group, Group]:
-    """Drawn shelf photos and studio views of shops that no demo and no test opens: seeds from 1,000."""
-    from tools.synth.designs import design
-    from tools.synth.photos import shelf_photo
-    from tools.synth.views import studio_view
+    """Drawn products on shelves and in hands, and their studio views: four of each line are flavours.
 
-    shelf, studio = Group("drawn shelf", 0.10, studio=False), Group("drawn studio", 0.06, studio=True)
-    for number in range(products):
-        shop, index = 1000 + seed + number // 60, number % 60
-        name = f"drawn/{shop}/{index}"
-        for view in range(2):
-            studio.add(studio_view(design(index, shop), view), name)
-        for photo in range(4):
-            shelf.add(shelf_photo(index, photo, shop), name)
-    return shelf, studio
+    Their shops have seeds from 1,000 on, which no demo and no test opens.
+    """
+    pictures = TrainingPictures(products, DRAWN_PX, TRAINING_SEED + seed)
+    scenes, studio = Group("drawn scenes", 0.10, 0.7), Group("drawn studio", 0.06, 0.6, studio=True)
+    for product in range(products):
+        name = f"drawn/{product}"
+        for number in range(SCENES):
+            scenes.add(pictures.scene(product, number), name)
+        for number in range(STUDIO_VIEWS):
+            studio.add(pictures.studio(product, number), name)
+    return scenes, studio
 
 
 def read(path: Path) -> Pixels:
@@ -148,8 +155,8 @@ class Sampler:
         self._shares = shares / shares.sum()
         self._seed = seed
 
-    def batch(self, step: int, size: int) -> tuple[list[tuple[Pixels, bool]], NDArray[np.int64], np.random.Generator]:
-        """`size` pictures, each with whether it is a studio picture; their class numbers; the step's chance."""
+    def batch(self, step: int, size: int) -> tuple[list[tuple[Pixels, Group]], NDArray[np.int64], np.random.Generator]:
+        """`size` pictures, each with its group; their class numbers; the step's chance."""
         rng = np.random.default_rng([self._seed, step, 73])
         pictures, labels = [], []
         # Exactly its share of the batch and the chance of one more, in place of a lottery for each picture.
@@ -157,7 +164,7 @@ class Sampler:
         for place in edges.clip(0, len(self.groups) - 1):
             group = self.groups[place]
             chosen = int(rng.choice(len(group.pictures), p=self._chances[place]))
-            pictures.append((group.pictures[chosen], group.studio))
+            pictures.append((group.pictures[chosen], group))
             labels.append(self._labels[place][chosen])
         return pictures, np.array(labels), rng
 

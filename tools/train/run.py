@@ -76,7 +76,7 @@ def batches(sampler: Sampler, schedule: Schedule, first: int, stop: threading.Ev
         for step in range(first, schedule.steps):
             chosen, labels, rng = sampler.batch(step, schedule.batch)
             side = schedule.side(step)
-            seen = [camera.take(picture, side, rng, studio=studio) for picture, studio in chosen]
+            seen = [camera.take(picture, side, rng, least=group.least, studio=group.studio) for picture, group in chosen]
             item = (step, tensor_of(seen), torch.from_numpy(labels))
             while not stop.is_set():
                 try:
