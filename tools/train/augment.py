@@ -1,4 +1,4 @@
-"""What a camera may do to a picture of a product, at random: cut, turned, near, far, blurred, dark, covered."""
+"""What a camera may do to a picture of a product: cut, turned, near, far, blurred, dark, covered."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ _NOISE_SIDE = 512
 
 
 class Camera:
-    """Draws augmented pictures. It owns a field of noise: drawing one for each picture would double the cost."""
+    """Takes pictures. It owns a field of noise: drawing one for each picture would double the cost."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng([seed, 71])
         self._noise = rng.normal(0, 1, (_NOISE_SIDE, _NOISE_SIDE, 3)).astype(np.float32)
 
     def take(
-        self, picture: Pixels, side: int, rng: np.random.Generator, *, least: float = 0.25, studio: bool = False
+        self,
+        picture: Pixels,
+        side: int,
+        rng: np.random.Generator,
+        *,
+        least: float = 0.25,
+        studio: bool = False,
     ) -> Pixels:
         """`(H, W, 3)` → `(side, side, 3)`, both uint8 BGR.
 
@@ -46,7 +52,7 @@ class Camera:
         if rng.random() < 0.2:
             quality = int(rng.integers(20, 80))
             _, coded = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            seen = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+            seen = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
         return covered(seen, rng) if rng.random() < 0.25 else seen
 
     def _noisy(self, picture: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
@@ -75,7 +81,8 @@ def cut(picture: Pixels, side: int, rng: np.random.Generator, least: float) -> P
         target = target[[1, 0, 3, 2]]
     shrink = min(across, down) / side
     if shrink > 1.5:  # linear interpolation would skip pixels
-        picture = cv2.resize(picture, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+        scale, how = 1 / shrink, cv2.INTER_AREA
+        picture = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), np.uint8)
         corners /= shrink
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
     return np.asarray(
@@ -111,7 +118,9 @@ def blurred(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """Out of focus, moved, or far away and enlarged; more than half stay sharp."""
     side, choice = picture.shape[0], rng.random()
     if choice < 0.12:
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 2.0) * side / 160)), np.uint8)
+        return np.asarray(
+            cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 2.0) * side / 160)), np.uint8
+        )
     if choice < 0.20:
         length = int(rng.integers(3, max(4, side // 16)))
         kernel = np.zeros((length, length), np.float32)
@@ -134,7 +143,10 @@ def covered(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """A part hidden behind something of one colour: a hand, a price label, another product's edge."""
     side = picture.shape[0]
     across, down = (int(side * rng.uniform(0.15, 0.45)) for _ in range(2))
-    x, y = int(rng.integers(-across // 2, side - across // 2)), int(rng.integers(-down // 2, side - down // 2))
+    x, y = (
+        int(rng.integers(-across // 2, side - across // 2)),
+        int(rng.integers(-down // 2, side - down // 2)),
+    )
     out = picture.copy()
     out[max(0, y) : y + down, max(0, x) : x + across] = rng.integers(0, 256, 3)
     return out

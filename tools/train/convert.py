@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import flatbuffers
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
 SIGNATURE = "embed"
 
+LEAST = 1e-4
+"""Largest weight of a channel that does nothing, as some of the public MobileNetV1 are."""
+
 
 class _Graph:
-    """A graph under construction: operators in a chain, each with the output of the one before as its input."""
+    """Operators in a chain, each with the output of the one before as its input."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.buffers = [schema.BufferT()]
@@ -36,7 +40,12 @@ class _Graph:
         self.last = self._tensor("picture", shape)
 
     def add(
-        self, kind: int, shape: tuple[int, ...], options: Any, options_type: int, *constants: NDArray[np.float32]
+        self,
+        kind: int,
+        shape: tuple[int, ...],
+        options: Any,
+        options_type: int,
+        *constants: NDArray[np.float32],
     ) -> None:
         """One operator whose output has `shape`."""
         if kind not in self.codes:
@@ -105,18 +114,15 @@ def float_model(network: Network, side: int, description: str) -> bytes:
     )
     operators, options = schema.BuiltinOperator, schema.BuiltinOptions
     graph.add(operators.AVERAGE_POOL_2D, (1, 1, 1, channels), pool, options.Pool2DOptions)
-    head = [value.detach().cpu().float().numpy() for value in (network.head.weight, network.head.bias)]
+    head = [value.detach().float().numpy() for value in (network.head.weight, network.head.bias)]
     dense = schema.FullyConnectedOptionsT()
-    graph.add(
-        operators.FULLY_CONNECTED, (1, network.dimension), dense, options.FullyConnectedOptions, *head
-    )
+    graph.add(operators.FULLY_CONNECTED, (1, network.dimension), dense, options.FullyConnectedOptions, *head)
     return graph.file(description)
 
 
 def _add_step(graph: _Graph, step: Step, shape: tuple[int, ...]) -> None:
-    weights, bias = (
-        value.detach().cpu().float().contiguous().numpy() for value in step.convolution.parameters()
-    )
+    weights, bias = (value.detach().float().contiguous().numpy() for value in step.convolution.parameters())
+    weights = _living(weights)
     same = {
         "padding": schema.Padding.SAME,
         "strideW": step.stride,
@@ -129,25 +135,33 @@ def _add_step(graph: _Graph, step: Step, shape: tuple[int, ...]) -> None:
     if step.convolution.groups > 1:
         depthwise = schema.DepthwiseConv2DOptionsT(depthMultiplier=1, **same)
         order = weights.transpose(1, 2, 3, 0)
-        graph.add(
-            operators.DEPTHWISE_CONV_2D, shape, depthwise, options.DepthwiseConv2DOptions, order, bias
-        )
+        graph.add(operators.DEPTHWISE_CONV_2D, shape, depthwise, options.DepthwiseConv2DOptions, order, bias)
     else:
         plain = schema.Conv2DOptionsT(**same)
         graph.add(operators.CONV_2D, shape, plain, options.Conv2DOptions, weights.transpose(0, 2, 3, 1), bias)
 
 
-def quantised(model: bytes, pictures: Iterable[NDArray[np.float32]], work: Path) -> bytes:
-    """The int8 model of a float one: int8 input, weights per channel, int8 output.
+def _living(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`(O, …)` with no channel smaller than `LEAST`: one of zeros alone has no scale to be quantised with."""
+    dead = np.abs(weights).reshape(len(weights), -1).max(axis=1) < LEAST
+    weights = weights.copy()
+    weights.reshape(len(weights), -1)[dead, 0] = LEAST
+    return weights
 
-    `pictures` are inputs `(1, side, side, 3)` as the camera shows them: they set the range of each activation.
+
+def quantised(model: bytes, pictures: Iterable[NDArray[np.float32]], work: Path) -> bytes:
+    """The int8 model of a float one: int8 input and output, weights per channel.
+
+    `pictures` are inputs `(1, side, side, 3)` that show the range of each activation.
     `work` is a directory for the file that passes between the two libraries.
     """
     from ai_edge_quantizer import quantizer, recipe
 
     source = work / "float.tflite"
     source.write_bytes(model)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints a report
+    quiet = io.StringIO()  # it prints progress and a report
+    with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that keeping all tensors takes memory
         maker = quantizer.Quantizer(str(source), recipe.static_wi8_ai8())
         ranges = maker.calibrate({SIGNATURE: [{"picture": picture} for picture in pictures]}, num_threads=1)
         result = maker.quantize(ranges)

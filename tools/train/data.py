@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ KEPT_PX = 288
 """Longest side in memory: a quarter of the area of it is still 144 px wide."""
 
 
+UNSEEN = 20
+"""Products left out of the run that measures what was never trained on."""
+
+
 @dataclass(slots=True)
 class Group:
     """Pictures that a batch takes together, `share` of it."""
@@ -49,27 +54,33 @@ class Group:
         self.names.append(name)
 
 
-def grocery(data: Path, without: frozenset[str], held: bool = False) -> tuple[Group, Group]:
-    """Photos and studio pictures of Grocery Store; `held`: the last fifth of each product's photos is left out."""
+def data_folder() -> Path:
+    """Where the real photographs are: `SPOTTER_DATA`, or beside the repository."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(os.environ.get("SPOTTER_DATA", beside))
+
+
+def unseen_products(names: Iterable[str]) -> frozenset[str]:
+    """The `UNSEEN` of these products, the same in every run: drawn from the names in order by seed 4."""
+    ordered = sorted(set(names))
+    return frozenset(
+        ordered[place] for place in np.random.default_rng(4).choice(len(ordered), UNSEEN, replace=False)
+    )
+
+
+def grocery(data: Path, without: frozenset[str]) -> tuple[Group, Group]:
+    """Photos and studio pictures of Grocery Store, `without` some products."""
     photos, studio = Group("photos", 0.62, 0.25), Group("studio", 0.12, 0.5, studio=True)
-    classes = grocery_classes(data)
-    by_name = defaultdict(list)
+    listed: dict[str, list[Path]] = defaultdict(list)
     for path, name in grocery_list(data, "train"):
-        by_name[name].append(path)
-    for name, paths in by_name.items():
-        if name in without:
-            continue
-        for path in paths[: len(paths) - held_out(len(paths))] if held else paths:
+        listed[name].append(path)
+    for name, paths in listed.items():
+        for path in paths if name not in without else ():
             photos.add(read(path), f"grocery/{name}")
-    for name, iconic in classes.items():
+    for name, iconic in grocery_classes(data).items():
         if name not in without:
             studio.add(read(iconic), f"grocery/{name}")
     return photos, studio
-
-
-def held_out(count: int) -> int:
-    """How many of a product's photos, the last ones, are kept for choosing settings."""
-    return max(1, count // 5)
 
 
 def grocery_classes(data: Path) -> dict[str, Path]:
@@ -155,7 +166,9 @@ class Sampler:
         self._shares = shares / shares.sum()
         self._seed = seed
 
-    def batch(self, step: int, size: int) -> tuple[list[tuple[Pixels, Group]], NDArray[np.int64], np.random.Generator]:
+    def batch(
+        self, step: int, size: int
+    ) -> tuple[list[tuple[Pixels, Group]], NDArray[np.int64], np.random.Generator]:
         """`size` pictures, each with its group; their class numbers; the step's chance."""
         rng = np.random.default_rng([self._seed, step, 73])
         pictures, labels = [], []

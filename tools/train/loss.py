@@ -21,8 +21,9 @@ class MarginLoss(nn.Module):
         super().__init__()
         self.centres = nn.Parameter(torch.randn(classes, dimension) * dimension**-0.5)
 
-    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """`(N, D)` of any length and `(N,)` class numbers → the mean loss."""
+    def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`(N, D)` of any length and `(N,)` class numbers → the mean loss, and the share that is right."""
         cosine = functional.normalize(embeddings.float()) @ functional.normalize(self.centres).T
         margin = functional.one_hot(labels, len(self.centres)) * MARGIN
-        return functional.cross_entropy(SCALE * (cosine - margin), labels)
+        right = (cosine.detach().argmax(dim=1) == labels).float().mean()
+        return functional.cross_entropy(SCALE * (cosine - margin), labels), right

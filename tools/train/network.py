@@ -7,7 +7,7 @@ which is what the device runs, and training works without it (see models/base.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -67,6 +67,8 @@ class Network(nn.Module):
         self.head = nn.Linear(channels, dimension)
         nn.init.orthogonal_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        for step in steps:  # for a run from nothing: the usual start of PyTorch fades in a network so deep
+            nn.init.kaiming_normal_(step.convolution.weight, nonlinearity="relu")
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         """`(N, 3, H, W)` RGB in -1..1, H and W multiples of 32 → `(N, dimension)`."""
@@ -80,14 +82,16 @@ class Network(nn.Module):
             ValueError: they are of another network or width.
         """
         if len(layers) != len(self.steps):
-            raise ValueError(f"starting weights: expected {len(self.steps)} convolutions, found {len(layers)}")
+            raise ValueError(
+                f"starting weights: expected {len(self.steps)} convolutions, found {len(layers)}"
+            )
         for number, (step, layer) in enumerate(zip(self.steps, layers, strict=True)):
             order = (3, 0, 1, 2) if layer.depthwise else (0, 3, 1, 2)
             weights = torch.from_numpy(np.ascontiguousarray(layer.weights.transpose(order)))
             target = step.convolution
             if target.weight.shape != weights.shape:
                 raise ValueError(
-                    f"starting weights: convolution {number}: expected {tuple(target.weight.shape)}, "
+                    f"start: convolution {number}: expected {tuple(target.weight.shape)}, "
                     f"found {tuple(weights.shape)}"
                 )
             with torch.no_grad():
@@ -96,7 +100,7 @@ class Network(nn.Module):
 
 
 def read_layers(path: Path) -> list[Layer]:
-    """The convolutions of a quantised MobileNetV1, dequantised; a classifier after the pooling is left out."""
+    """The convolutions of a quantised MobileNetV1, dequantised; a classifier is left out."""
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     graph = model.subgraphs[0]
     layers = []
@@ -112,7 +116,7 @@ def read_layers(path: Path) -> list[Layer]:
     return layers
 
 
-_TYPES = {
+_TYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.UINT8: np.dtype("u1"),
     schema.TensorType.INT8: np.dtype("i1"),
     schema.TensorType.INT32: np.dtype("<i4"),
@@ -124,7 +128,7 @@ def _real(model: schema.ModelT, tensor: schema.TensorT) -> NDArray[np.float32]:
     raw = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
     stored = np.frombuffer(raw, _TYPES[tensor.type]).reshape(tensor.shape)
     if tensor.type == schema.TensorType.FLOAT32:
-        return stored.astype(np.float32)
+        return np.asarray(stored, np.float32)
     scale, zero = np.asarray(tensor.quantization.scale), np.asarray(tensor.quantization.zeroPoint)
     if len(scale) > 1:  # one for each slice along an axis
         along = [1] * stored.ndim
