@@ -4,6 +4,7 @@
     data       the pictures, in memory, and which of them a batch shows
     augment    what a camera does to a picture, at random
     start      the public weights: a local file, or fetched and verified
+    layers     the convolutions of a .tflite as real numbers
     network    MobileNetV1 with an embedding head, in PyTorch
     loss       additive-margin cosine
     run        the training itself: checkpoints, resume, progress

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import AgentError
 from tools.train.data import clothing, data_folder, drawn, grocery, grocery_classes, trashnet, unseen_products
-from tools.train.recipes import RECIPES, SMOKE
+from tools.train.recipes import RECIPES, SMALL, SMOKE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tools.train.data import Group
-    from tools.train.network import Layer, Network
+    from tools.train.layers import Layer
+    from tools.train.network import Network
     from tools.train.recipes import Recipe
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -103,8 +104,8 @@ def _smoke(args: argparse.Namespace) -> int:
         before = trial(ship(network, recipe, groups, work))
         after = trial(ship(_trained(network, recipe, groups, work, args), recipe, groups, work))
     _say(
-        f"smoke: right among {PRODUCTS} drawn products never trained on: {100 * before:.1f} % before training, "
-        f"{100 * after:.1f} % after"
+        f"smoke: right among {PRODUCTS} drawn products never trained on: "
+        f"{100 * before:.1f} % before training, {100 * after:.1f} % after"
     )
     return 0 if after > before else 1
 
@@ -113,16 +114,17 @@ def _started(recipe: Recipe, work: Path, args: argparse.Namespace) -> tuple[Netw
     """The network as training begins, and the public layers in it."""
     import torch
 
-    from tools.train.network import Network, read_layers
+    from tools.train.layers import read_layers
+    from tools.train.network import Network
     from tools.train.start import starting_file
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.schedule.seed)
     network = Network(recipe.width, recipe.dimension)
-    layers: list[Layer] = []
-    if recipe.start is not None:
-        layers = read_layers(starting_file(recipe.start, args.data / "models", work))
-        network.start_from(layers)
+    shipped = MODELS / f"{SMALL.name}.tflite"
+    source = starting_file(recipe.start, args.data / "models", work) if recipe.start else shipped
+    layers = read_layers(source)
+    network.start_from(layers)
     return network, layers
 
 

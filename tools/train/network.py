@@ -6,31 +6,18 @@ which is what the device runs, and training works without it (see models/base.md
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from ai_edge_litert import schema_py_generated as schema
 from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
+    from tools.train.layers import Layer
 
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 """Depthwise-separable blocks of MobileNetV1 1.0: channels and stride."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One convolution as its file holds it, in real numbers."""
-
-    weights: NDArray[np.float32]  # (O, kh, kw, I), or (1, kh, kw, C) where depthwise
-    bias: NDArray[np.float32]  # (O,)
-    depthwise: bool
 
 
 class Step(nn.Module):
@@ -67,8 +54,6 @@ class Network(nn.Module):
         self.head = nn.Linear(channels, dimension)
         nn.init.orthogonal_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        for step in steps:  # for a run from nothing: the usual start of PyTorch fades in a network so deep
-            nn.init.kaiming_normal_(step.convolution.weight, nonlinearity="relu")
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         """`(N, 3, H, W)` RGB in -1..1, H and W multiples of 32 → `(N, dimension)`."""
@@ -97,42 +82,3 @@ class Network(nn.Module):
             with torch.no_grad():
                 target.weight.copy_(weights)
                 target.bias.copy_(torch.from_numpy(layer.bias))
-
-
-def read_layers(path: Path) -> list[Layer]:
-    """The convolutions of a quantised MobileNetV1, dequantised; a classifier is left out."""
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    graph = model.subgraphs[0]
-    layers = []
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-        if kind == schema.BuiltinOperator.AVERAGE_POOL_2D:
-            break
-        if kind not in {schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D}:
-            continue
-        weights, bias = (_real(model, graph.tensors[index]) for index in operator.inputs[1:3])
-        layers.append(Layer(weights, bias, kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D))
-    return layers
-
-
-_TYPES: dict[int, np.dtype[Any]] = {
-    schema.TensorType.UINT8: np.dtype("u1"),
-    schema.TensorType.INT8: np.dtype("i1"),
-    schema.TensorType.INT32: np.dtype("<i4"),
-    schema.TensorType.FLOAT32: np.dtype("<f4"),
-}
-
-
-def _real(model: schema.ModelT, tensor: schema.TensorT) -> NDArray[np.float32]:
-    raw = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
-    stored = np.frombuffer(raw, _TYPES[tensor.type]).reshape(tensor.shape)
-    if tensor.type == schema.TensorType.FLOAT32:
-        return np.asarray(stored, np.float32)
-    scale, zero = np.asarray(tensor.quantization.scale), np.asarray(tensor.quantization.zeroPoint)
-    if len(scale) > 1:  # one for each slice along an axis
-        along = [1] * stored.ndim
-        along[tensor.quantization.quantizedDimension] = -1
-        scale, zero = scale.reshape(along), zero.reshape(along)
-    real: NDArray[np.float32] = ((stored.astype(np.float64) - zero) * scale).astype(np.float32)
-    return real

@@ -2,7 +2,7 @@
 
     python -m tools.train.protocol                   every model of models/ and of the public ones
     python -m tools.train.protocol --json MODEL…     those models, as JSON
-    python -m tools.train.protocol --unseen MODEL    P4 for a model that was trained without `UNSEEN`
+    python -m tools.train.protocol --unseen MODEL    P4 too, for a model trained without twenty products
 
     P1  gallery: all training photos; nearest neighbour, and the nearest mean of a product (prototype)
     P2  gallery: one studio picture for each product
@@ -17,11 +17,13 @@ projection that `catalog build` fits on the gallery, left out where its own tria
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +33,7 @@ from agent.core.errors import AgentError
 from agent.core.regions import kept_centre, propose
 from agent.core.scoring import auroc, false_accepts, wilson
 from agent.publishing.projection import fit_projection
-from tools.train.data import data_folder, grocery_classes, grocery_list, read, unseen_products
+from tools.train.data import UNSEEN, data_folder, grocery_classes, grocery_list, read, unseen_products
 from tools.train.surgery import without_classifier
 
 if TYPE_CHECKING:
@@ -194,9 +196,9 @@ def opened(model: Path, folder: Path) -> Embedder:
     return load_embedder(EmbedderSettings(file=str(model)))
 
 
-def invoke_ms(eyes: dict[str, Embedder], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+def invoke_ms(eyes: dict[Path, Embedder], rounds: int, clock: Callable[[], float]) -> dict[Path, float]:
     """Milliseconds of one inference of each, the median; in turns, so that all are disturbed alike."""
-    taken: dict[str, list[float]] = {name: [] for name in eyes}
+    taken: dict[Path, list[float]] = {name: [] for name in eyes}
     for _ in range(rounds):
         for name, each in eyes.items():
             each.invoke_once()  # brings its weights back into the cache
@@ -209,61 +211,81 @@ def invoke_ms(eyes: dict[str, Embedder], rounds: int, clock: Callable[[], float]
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """The results as text, one line for each model."""
-    head = f"{'':54} {'P1 nn':>6} {'proto':>6} {'+proj':>6} {'proto':>6} {'P2':>6} {'P3 nn':>6} {'proto':>6} "
-    lines = [head + f"{'+proj':>6} {'proto':>6} {'auroc':>6} {'fa95':>6} {'ms':>6} {'MB':>6}"]
+    name_width = max(map(len, results), default=0)
+    lines = [" ".join([" " * name_width, *(f"{word:>6}" for word in _COLUMNS)])]
     for name, figures in results.items():
-        open_figures = figures.get("P5", {})
         cells = [
             *figures["P1"].values(),
             figures["P2"]["nearest"],
             *figures["P3"].values(),
-            *(open_figures.get(key, "") for key in ("auroc", "false accepts")),
+            *(figures.get("P5", {}).get(key, "") for key in ("auroc", "false accepts")),
             *(figures.get(key, "") for key in ("invoke_ms", "size_mb")),
         ]
-        lines.append(f"{name:54} " + " ".join(f"{cell:>6}" for cell in cells))
+        lines.append(" ".join([f"{name:{name_width}}", *(f"{cell:>6}" for cell in cells)]))
     return "\n".join(lines)
+
+
+_FOUR = ("proto", "nn+pr", "pr+pr")
+_COLUMNS = ("P1 nn", *_FOUR, "P2 nn", "P3 nn", *_FOUR, "auroc", "fa95", "ms", "MB")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a model or the pictures cannot be read."""
-    from time import process_time
-
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.train.protocol",
-        description="What embedders tell apart on Grocery Store: ours and the public ones.",
-        epilog="example: python -m tools.train.protocol models/base.tflite models/small.tflite --json",
-    )
-    parser.add_argument(
-        "models", nargs="*", type=Path, metavar="MODEL", help="default: ours and the public ones"
-    )
-    parser.add_argument("--data", type=Path, metavar="DIR", default=data_folder(), help="the pictures")
-    parser.add_argument("--unseen", action="store_true", help="P4: among the products left out of training")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    args = parser.parse_args(argv)
+    args = _arguments(argv)
     models = args.models or [
         *sorted(MODELS.glob("*.tflite")),
         *(args.data / "models" / name for name in PUBLIC),
     ]
     try:
         with tempfile.TemporaryDirectory(prefix="spotter-protocol-") as folder:
-            eyes = {str(model): opened(model, Path(folder)) for model in models}
-            results = {}
-            for name, each in eyes.items():
-                found = seen(each, args.data)
-                results[Path(name).name] = (
-                    among(found, unseen_products(found.studio.names)) if args.unseen else measured(found)
-                )
-            times = invoke_ms(eyes, 20, process_time)
-            for name, milliseconds in times.items():
-                results[Path(name).name] |= {
-                    "invoke_ms": milliseconds,
-                    "size_mb": round(Path(name).stat().st_size / 1e6, 2),
-                }
+            results = _results(models, args.unseen, args.data, Path(folder))
     except (AgentError, OSError) as error:
         print(f"protocol: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(results) if args.json else table(results))
+    if args.json:
+        print(json.dumps(results, indent=1))
+        return 0
+    print("all products:", table(results["models"]), sep="\n")
+    if results["P4"]:
+        print(f"\n{UNSEEN} products; {args.unseen.name} never saw them:", table(results["P4"]), sep="\n")
     return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.train.protocol",
+        description="What embedders tell apart on Grocery Store: ours and the public ones.",
+        epilog="columns: nn nearest neighbour, proto nearest prototype, +pr projected as a release does it; "
+        "open set: auroc, and fa95, the percentage of unknowns accepted where 95 of the known are. "
+        "example: python -m tools.train.protocol models/base.tflite models/small.tflite --json",
+    )
+    parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="default: ours and the public")
+    parser.add_argument("--data", type=Path, metavar="DIR", default=data_folder(), help="the pictures")
+    parser.add_argument(
+        "--unseen", type=Path, metavar="MODEL", help="P4 too, with what `tools.train base --unseen` made"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    return parser.parse_args(argv)
+
+
+def _results(models: Sequence[Path], unseen: Path | None, data: Path, folder: Path) -> dict[str, Any]:
+    """`{"models": {name: figures}, "P4": {name: figures}, …}`."""
+    eyes = {model: opened(model, folder) for model in models}
+    times = invoke_ms(eyes, 20, process_time)
+    products = unseen_products(grocery_classes(data))
+    all_products, few_products = {}, {}
+    for model, each in eyes.items():
+        found = seen(each, data)
+        all_products[model.name] = measured(found) | {
+            "invoke_ms": times[model],
+            "size_mb": round(model.stat().st_size / 1e6, 2),
+            "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
+        }
+        if unseen is not None and model.parent != MODELS:  # ours were trained on them
+            few_products[model.name] = among(found, products)
+    if unseen is not None:
+        few_products = {unseen.name: among(seen(opened(unseen, folder), data), products)} | few_products
+    return {"crop": CROP, "left out": sorted(products), "models": all_products, "P4": few_products}
 
 
 if __name__ == "__main__":

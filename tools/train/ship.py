@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tools.train.data import Group
-    from tools.train.network import Layer, Network
+    from tools.train.layers import Layer
+    from tools.train.network import Network
     from tools.train.recipes import Recipe
 
 CALIBRATION = 240
@@ -57,7 +58,7 @@ def ship(network: Network, recipe: Recipe, groups: Sequence[Group], folder: Path
         dimension=recipe.dimension,
         provenance=ATTRIBUTION.format(width=recipe.width)
         if recipe.start
-        else "trained by tools/train of Spotter from random weights, on drawn products",
+        else "a smoke run of tools/train of Spotter, on drawn products alone",
         licence="Apache-2.0",
     )
     path.with_suffix(".json").write_text(json.dumps(spec.document(), indent=2) + "\n")

@@ -8,7 +8,6 @@ import numpy as np
 
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.core.regions import kept_centre, propose
-from tools.synth.flavours import LINE
 from tools.synth.training import TrainingPictures
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PRODUCTS = 40
-"""Products of the trial, none a flavour of another: what minutes teach is not enough for those."""
+"""Products of the trial: ten lines of four flavours."""
 
 REFERENCES, QUERIES = 3, 3
 
@@ -28,10 +27,10 @@ SHOP = 7
 def trial(model: Path) -> float:
     """The share of camera pictures whose nearest reference is of their product."""
     eyes = load_embedder(EmbedderSettings(file=str(model)))
-    pictures = TrainingPictures(PRODUCTS * LINE, size=160, seed=SHOP)
+    pictures = TrainingPictures(PRODUCTS, size=160, seed=SHOP)
 
     def embedded(numbers: range) -> NDArray[np.float32]:
-        taken = [pictures.scene(product * LINE, number) for product in range(PRODUCTS) for number in numbers]
+        taken = [pictures.scene(product, number) for product in range(PRODUCTS) for number in numbers]
         where = propose(kept_centre(1.0), 160, 160)
         return np.concatenate([eyes.embed(picture, where) for picture in taken])
 
