@@ -103,15 +103,18 @@ def lit(picture: Pixels, rng: np.random.Generator) -> Pixels:
         grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         colour = float(rng.uniform(0.6, 1.35))
         picture = np.asarray(cv2.addWeighted(picture, colour, grey, 1 - colour, 0), np.uint8)
-    if rng.random() < 0.08:
-        side = picture.shape[0]
-        spot = np.zeros((side // 4, side // 4), np.float32)
-        centre = (int(rng.integers(side // 4)), int(rng.integers(side // 4)))
-        axes = (int(rng.integers(2, side // 12)), int(rng.integers(2, side // 12)))
-        cv2.ellipse(spot, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(120, 255)), -1)
-        spot = cv2.resize(cv2.GaussianBlur(spot, (0, 0), 2), (side, side))
-        picture = np.asarray((picture + spot[..., None]).clip(0, 255), np.uint8)
-    return picture
+    return glaring(picture, rng) if rng.random() < 0.08 else picture
+
+
+def glaring(picture: Pixels, rng: np.random.Generator) -> Pixels:
+    """A soft bright spot, as lamps make on foil and glass."""
+    side = picture.shape[0]
+    spot = np.zeros((side // 4, side // 4), np.float32)
+    centre = (int(rng.integers(side // 4)), int(rng.integers(side // 4)))
+    axes = (int(rng.integers(2, side // 12)), int(rng.integers(2, side // 12)))
+    cv2.ellipse(spot, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(120, 255)), -1)
+    spot = np.asarray(cv2.resize(cv2.GaussianBlur(spot, (0, 0), 2), (side, side)), np.float32)
+    return np.asarray((picture + spot[..., None]).clip(0, 255), np.uint8)
 
 
 def blurred(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -122,14 +125,7 @@ def blurred(picture: Pixels, rng: np.random.Generator) -> Pixels:
             cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 2.0) * side / 160)), np.uint8
         )
     if choice < 0.20:
-        length = int(rng.integers(3, max(4, side // 16)))
-        kernel = np.zeros((length, length), np.float32)
-        angle = rng.uniform(0, np.pi)
-        reach = np.array((np.cos(angle), np.sin(angle))) * length / 2
-        middle = np.array((length - 1, length - 1)) / 2
-        ends = [tuple(int(v) for v in np.rint(middle + sign * reach)) for sign in (-1, 1)]
-        cv2.line(kernel, ends[0], ends[1], 1.0)
-        return np.asarray(cv2.filter2D(picture, -1, kernel / max(kernel.sum(), 1)), np.uint8)
+        return moved(picture, rng)
     if choice < 0.38:
         far = int(rng.integers(*FAR_PX))
         if far < side:
@@ -137,6 +133,18 @@ def blurred(picture: Pixels, rng: np.random.Generator) -> Pixels:
             how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
             return np.asarray(cv2.resize(small, (side, side), interpolation=how), np.uint8)
     return picture
+
+
+def moved(picture: Pixels, rng: np.random.Generator) -> Pixels:
+    """Blurred along a line: camera or product moved while the shutter was open."""
+    length = int(rng.integers(3, max(4, picture.shape[0] // 16)))
+    kernel = np.zeros((length, length), np.float32)
+    angle = rng.uniform(0, np.pi)
+    reach = np.array((np.cos(angle), np.sin(angle))) * length / 2
+    middle = np.array((length - 1, length - 1)) / 2
+    ends = [tuple(int(place) for place in np.rint(middle + sign * reach)) for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return np.asarray(cv2.filter2D(picture, -1, kernel / max(kernel.sum(), 1)), np.uint8)
 
 
 def covered(picture: Pixels, rng: np.random.Generator) -> Pixels:
