@@ -13,12 +13,13 @@ from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec rea
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
+from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
 from agent.core.settings import setting
+from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
-from agent.core.wire import check_camera, check_prefix, check_topic_part
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml
@@ -81,6 +82,7 @@ class Settings:
     sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
     outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
+    commands: CommandSettings = setting("what others may tell this device", CommandSettings())
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
     tracking: TrackingSettings = setting("when two sightings are the same thing", TrackingSettings())

@@ -2,54 +2,43 @@
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ publish (one)      main: signals, stalls
                        sync (one) ──another catalogue──▶ recognise
+                       learn (one): commands from publish, and what a release makes of what was learned
 """
 
 from __future__ import annotations
 
 import logging
-import platform
 import signal
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import __version__
 from agent.adapters.broker import Broker
 from agent.adapters.camera import open_camera
-from agent.adapters.embedder import load_embedder
-from agent.adapters.library import Library
 from agent.apps.watch import Watch
 from agent.bookkeeping import Bookkeeper
 from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
+from agent.commanding import Commander
 from agent.config import LIVE_KEYS, changed_keys, load_config
 from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.wire import Wire
+from agent.health import Health
+from agent.holding import Holding
 from agent.metrics import Metrics
-from agent.parts import (
-    index_status,
-    lock_state,
-    make_pipeline,
-    make_sync,
-    open_generation,
-    open_memory,
-    open_outbox,
-)
+from agent.parts import lock_state, make_pipeline, open_outbox, open_sight
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
-from agent.updating import Updater
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
-    from agent.core.syncing import Generation
-    from agent.core.types import Frame, Message
+    from agent.core.incoming import Incoming
+    from agent.core.types import Frame
 
 log = logging.getLogger(__name__)
 
@@ -91,15 +80,20 @@ class Daemon:
         self._mailbox: Latest[Frame | Lost] = Latest(follow)
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
-        self._eyes = load_embedder(self._settings.model)
-        self._catalogue = open_memory(self._settings, self._eyes)
+        sight = open_sight(self._settings)
         self._state_lock = lock_state(self._settings)
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
-        broker = Broker(self._settings.mqtt, self._wire.root, self._wire.availability("offline"), clock)
-        self._publisher = Publisher(self._outbox, broker, self._wire, clock)
+        broker = Broker(
+            self._settings.mqtt,
+            self._wire.root,
+            self._wire.availability("offline"),
+            clock,
+            topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
+        )
+        self._publisher = Publisher(self._outbox, broker, self._wire, clock, heed=self._heed)
         self._recogniser = Recogniser(
-            pipeline=make_pipeline(self._settings, self._eyes, self._catalogue),
+            pipeline=make_pipeline(self._settings, sight.eyes, sight.memory),
             cameras=[camera.id for camera in self._settings.cameras],
             app=Watch(),
             mailbox=self._mailbox,
@@ -112,24 +106,43 @@ class Daemon:
             metrics=self.metrics,
         )
         self._books = Bookkeeper(self._outbox, self._mailbox, self._recogniser, self.metrics, clock)
-        self._updater = self._make_updater()
+        self._health = Health(self._wire, self._publisher.set_state, clock)
+        self._holding = Holding(
+            settings=self._settings,
+            sight=sight,
+            recogniser=self._recogniser,
+            wire=self._wire,
+            tell=self._publisher.set_state,
+            health=self._health,
+            clock=clock,
+        )
+        self._updater = self._holding.updater()
+        self._commander = Commander(
+            school=self._holding,
+            resync=self._updater.ask if self._updater else None,
+            allow=self._settings.commands.allow,
+            wire=self._wire,
+            answer=self._publisher.answer,
+            clock=clock,
+            metrics=self.metrics,
+        )
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._clock.stop())
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
-        self._eyes.invoke_once()
-        self._publisher.set_state(self._info())
-        self._say_index(None)
+        self._holding.say_info()
+        self._holding.say_index(None)
         self._start("publish", self._publish)
         self._start("recognise", partial(self._recogniser.run, self._idle_s()))
+        self._start("learn", self._commander.run)
         if self._updater is not None:
             self._start("sync", self._updater.run)
         for camera in self._settings.cameras:
             self._start_camera(camera)
-        self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._catalogue.release}")
-        log.info("ready: %d cameras, catalogue %s", len(self._captures), self._catalogue.release)
+        self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._holding.release}")
+        log.info("ready: %d cameras, catalogue %s", len(self._captures), self._holding.release)
         while not self._clock.wait(TICK_S):
             if self._reload.is_set():
                 self._reload.clear()
@@ -139,6 +152,7 @@ class Daemon:
             if self._outbox.dirty:
                 with suppress(DeviceError):  # the publish thread meets it too, and says so
                     self._outbox.sync()
+            self._holding.tend()
             self._books.tick(self._captures)
         self._stop()
 
@@ -150,7 +164,7 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self._mailbox.close()
-        for name in ("sync", "capture", "recognise", "publish"):
+        for name in ("sync", "learn", "capture", "recognise", "publish"):
             self._publisher.wake()
             end = self._clock.monotonic() + JOIN_S
             for thread in self._threads:
@@ -213,51 +227,12 @@ class Daemon:
         self._captures[camera.id] = capture
         self._start(f"capture {camera.id}", capture.run)
 
+    def _heed(self, incoming: Incoming) -> None:
+        self._commander.take(incoming)
+
     def _say_camera(self, camera: str, state: str, reason: str) -> None:
         log.info("camera %s is %s%s", camera, state, f": {reason}" if reason else "")
         self._publisher.set_state(self._wire.camera_status(camera, state, reason, self._clock.utc()))
-
-    def _make_updater(self) -> Updater | None:
-        settings = self._settings
-        if settings.sync is None:
-            return None
-        return Updater(
-            sync=make_sync(settings, self._eyes, self._clock),
-            shelf=Library(Path(settings.state_dir)),
-            use=self._use,
-            say=self._say_index,
-            clock=self._clock,
-            interval_s=settings.sync.interval_s,
-            in_use=self._catalogue.release,
-        )
-
-    def _use(self, generation: Generation) -> None:
-        """Recognise with it. The old catalogue goes when the last frame has let it go."""
-        self._catalogue = open_generation(self._settings, self._eyes, generation)
-        self._recogniser.adopt(self._catalogue)
-        self._publisher.set_state(self._info())
-
-    def _say_index(self, next_s: float | None) -> None:
-        """Tell the broker how the catalogue and syncing stand. `next_s`: seconds until the next round."""
-        utc = self._clock.utc()
-        next_utc = None if next_s is None else utc + next_s
-        status = replace(index_status(self._settings, next_utc), release=self._catalogue.release)
-        self._publisher.set_state(self._wire.index(status, utc))
-        causes = {"sync": status.error} if status.error else {}
-        self._publisher.set_state(self._wire.health("degraded" if causes else "ok", causes, utc))
-
-    def _info(self) -> Message:
-        return self._wire.info(
-            utc=self._clock.utc(),
-            versions={
-                "spotter": __version__,
-                "python": platform.python_version(),
-                "runtime": self._eyes.runtime,
-            },
-            model=f"{self._eyes.spec.name} {self._eyes.fingerprint[:12]}",
-            release=self._catalogue.release,
-            capabilities=["recognition"],
-        )
 
     def _read_config_again(self) -> None:
         """Take over what can change while running; an invalid file leaves everything as it is."""
@@ -281,7 +256,7 @@ class Daemon:
                 self._captures.pop(name).stop()
                 self._publisher.forget_state(self._wire.camera_status_topic(name))
         self._settings = new
-        self._recogniser.replace(make_pipeline(new, self._eyes, self._catalogue), list(new_cameras))
+        self._recogniser.replace(self._holding.pipeline(new), list(new_cameras))
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -12,28 +14,39 @@ from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
+from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.adapters.system import Lock
 from agent.config import Settings, load_config
-from agent.core.errors import CatalogueError, ConfigError, DeviceError
-from agent.core.evidence import DEFAULT_CALIBRATION
+from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError
+from agent.core.learned import NOTHING_LEARNED, counted
 from agent.core.wire import IndexStatus
+from agent.learning import Teacher
+from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import CameraPlan, Pipeline
 from agent.sync import Sync, Taker
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
     from agent.core.clock import Clock
-    from agent.core.evidence import Calibration
+    from agent.core.learned import Counts
     from agent.core.syncing import Generation
-    from agent.core.types import Candidate, Product
+    from agent.memory import Base
     from agent.pipeline import Memory
 
 log = logging.getLogger(__name__)
+
+OVERLAY_FOLDER = "overlay"
+"""Within the state directory: what this device learned itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Eyes, and what their embeddings are compared with: they belong together, and change together."""
+
+    eyes: Embedder
+    memory: DeviceMemory
 
 
 def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
@@ -74,25 +87,64 @@ def open_current(settings: Settings, eyes: Embedder) -> Catalogue:
     raise CatalogueError(f"{settings.state_dir}: expected a release, found none yet: run `spotter sync`")
 
 
-def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Catalogue:
+def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Sight:
     """One that is on the disk. Raises CatalogueError when it cannot be used."""
     folder = Library(Path(settings.state_dir)).folder(generation)
-    return open_catalogue(folder, eyes.fingerprint, eyes.dimension)
+    return Sight(eyes, with_learned(settings, eyes, open_catalogue(folder, eyes.fingerprint, eyes.dimension)))
 
 
-def open_memory(settings: Settings, eyes: Embedder) -> Memory:
-    """The same for the daemon: where there is sync it begins without a catalogue, which will come.
+def open_sight(settings: Settings) -> Sight:
+    """What the daemon begins with: where there is sync, without a catalogue perhaps, which will come.
+
+    The model has run once, so that the first frame waits for nothing.
 
     Raises:
-        CatalogueError: there is nothing that can be used, and no sync to get it.
+        ConfigError: the model is wrong, or there is no catalogue that can be used, and no sync to get it.
+        DeviceError: the inference failed.
     """
+    eyes = load_embedder(settings.model)
+    eyes.invoke_once()
     try:
-        return open_current(settings, eyes)
+        base: Base = open_current(settings, eyes)
     except CatalogueError as error:
         if settings.sync is None:
             raise
-        log.warning("everything is unknown until a release is synced: %s", error)
-        return Nothing()
+        log.warning("everything but what was learned is unknown until a release is synced: %s", error)
+        base = Nothing()
+    return Sight(eyes, with_learned(settings, eyes, base))
+
+
+def with_learned(settings: Settings, eyes: Embedder, base: Base, *, begin: bool = True) -> DeviceMemory:
+    """A release with what this device learned beside it; the release alone where that cannot be opened.
+
+    Where nothing was learned yet a file for it is made; without `begin` not.
+    """
+    if not begin and not (Path(settings.state_dir) / OVERLAY_FOLDER).exists():
+        return DeviceMemory(base, None, eyes.dimension, eyes.fingerprint)
+    try:
+        overlay = open_overlay(settings)
+    except AgentError as error:
+        log.error("recognising without what was learned: %s", error)
+        return DeviceMemory(base, None, eyes.dimension, eyes.fingerprint, str(error))
+    aside = overlay.moved_aside
+    notice = f"what was learned was damaged and is lost: it was moved to {aside}" if aside else ""
+    return DeviceMemory(base, overlay, eyes.dimension, eyes.fingerprint, notice)
+
+
+def open_overlay(settings: Settings) -> Overlay:
+    """What this device learned itself, on its disk. Raises DeviceError, and ConfigError for a newer one."""
+    return Overlay(Path(settings.state_dir) / OVERLAY_FOLDER)
+
+
+def open_teacher(settings: Settings, clock: Clock) -> Teacher:
+    """Who teaches this device, for a verb.
+
+    Raises:
+        ConfigError: the model or the catalogue is wrong, or a newer Spotter wrote what was learned.
+        DeviceError: the disk cannot be used, or the inference failed.
+    """
+    sight = open_sight(settings)
+    return Teacher(open_overlay(settings), sight.eyes, sight.memory, clock)
 
 
 def _folders(settings: Settings) -> list[Path]:
@@ -103,29 +155,6 @@ def _folders(settings: Settings) -> list[Path]:
         generations = (library.current(), library.previous())
         folders = [library.folder(generation) for generation in generations if generation]
     return folders + ([Path(settings.catalogue.path)] if settings.catalogue else [])
-
-
-class Nothing:
-    """A catalogue without products: everything is unknown."""
-
-    release = ""
-
-    @property
-    def calibration(self) -> Calibration:
-        """Never asked for a probability."""
-        return DEFAULT_CALIBRATION
-
-    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
-        """Per row nothing."""
-        return [()] * len(embeddings)
-
-    def product(self, no: int) -> Product:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"product {no}: expected a catalogue, found none yet")
-
-    def reference(self, key: int) -> str:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"reference {key}: expected a catalogue, found none yet")
 
 
 def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
@@ -151,8 +180,13 @@ def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
     return Sync(IndexServer(settings.sync, state / "tuf", clock), Library(state), taker, trial, clock)
 
 
-def index_status(settings: Settings, next_poll_utc: float | None = None) -> IndexStatus:
-    """What the disk says of the catalogue in use, and of syncing. Nothing is verified."""
+def index_status(
+    settings: Settings, next_poll_utc: float | None = None, learned: Counts | None = None
+) -> IndexStatus:
+    """What the disk says of the catalogue in use, of syncing and, where it is not given, of what was learned.
+
+    Nothing of the catalogue is verified.
+    """
     library = Library(Path(settings.state_dir))
     generation = library.current() if settings.sync else None
     folder = next(iter(_folders(settings)), None)
@@ -172,15 +206,27 @@ def index_status(settings: Settings, next_poll_utc: float | None = None) -> Inde
         last_sync_utc=notes.last_sync_utc,
         last_sync_bytes=notes.last_bytes,
         next_poll_utc=next_poll_utc,
+        learned=learned or _counts_on_disk(settings, manifest.release if manifest else ""),
         note=notes.note,
         error=error or (notes.error if settings.sync else ""),
     )
 
 
-def make_pipeline(settings: Settings, eyes: Embedder, catalogue: Memory) -> Pipeline:
+def _counts_on_disk(settings: Settings, release: str) -> Counts:
+    if not (Path(settings.state_dir) / OVERLAY_FOLDER).exists():
+        return NOTHING_LEARNED
+    try:
+        with closing(open_overlay(settings)) as overlay:
+            return counted(overlay.learned(), release)
+    except AgentError as error:
+        log.error("what was learned: %s", error)
+        return NOTHING_LEARNED
+
+
+def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:
     """The pipeline of a configuration."""
     plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
-    return Pipeline(eyes, catalogue, plans, settings.decision, settings.tracking)
+    return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
 
 
 def lock_state(settings: Settings) -> Lock:
@@ -214,7 +260,11 @@ def check_state(settings: Settings) -> None:
     try:
         where = next(path for path in (folder, *folder.parents) if path.exists())
         TemporaryFile(dir=where).close()  # has no name: not even a kill leaves it behind
-        for file in (*folder.glob("outbox.db*"), *folder.glob("lock")):
+        for file in (
+            *folder.glob("outbox.db*"),
+            *folder.glob(f"{OVERLAY_FOLDER}/overlay.db*"),
+            *folder.glob("lock"),
+        ):
             where = file
             file.open("r+b").close()
     except OSError as error:

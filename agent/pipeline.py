@@ -3,7 +3,8 @@
 A region whose pixels did not change keeps its last answer, so that cost follows change; that answer counts
 again with every frame, because it is what the camera still shows. It is kept only after as many real looks as
 an answer needs, so that no thing is named from one picture counted twice. The catalogue may be
-replaced between two frames by one assignment; it is read once per step.
+replaced between two frames by one assignment; it is read once per step. What was learned or forgotten beside
+it changes its version: then everything is looked at again, and a track goes on with new looks.
 """
 
 from __future__ import annotations
@@ -48,11 +49,15 @@ class Memory(Protocol):
         """Which catalogue this is."""
 
     @property
+    def version(self) -> int:
+        """Another number after answers may have changed. Asked once per frame."""
+
+    @property
     def calibration(self) -> Calibration:
         """The curve fitted on this catalogue."""
 
-    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
-        """Per row the nearest products, best first."""
+    def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
+        """Per row the nearest products, best first, at most `limit` of them."""
 
     def product(self, no: int) -> Product:
         """The row of a product."""
@@ -99,6 +104,7 @@ class _View:
     regions: tuple[Region, ...] = ()
     seen: dict[str, _Seen] = field(default_factory=dict)
     memory: Memory | None = None
+    version: int = 0  # of the memory
     weighed: dict[str, tuple[tuple[Candidate, ...], ...]] = field(default_factory=dict)  # track → its looks
 
 
@@ -132,6 +138,7 @@ class Pipeline:
         """
         view, memory = self._views[frame.camera], self.catalogue
         gone = self._start_over(view, memory, frame)
+        self._renew(view, memory)
         if (frame.width, frame.height) != view.size:
             try:
                 view.regions = propose(view.plan.regions, frame.width, frame.height)
@@ -158,6 +165,14 @@ class Pipeline:
         gone = self.close(frame.camera, frame.at, frame.utc) if view.memory else ()
         view.memory = memory
         return gone
+
+    def _renew(self, view: _View, memory: Memory) -> None:
+        """Something was learned or forgotten: answers of before count no longer, what is followed goes on."""
+        version = memory.version
+        if version != view.version:
+            view.version = version
+            view.seen.clear()
+            view.tracker.renew()
 
     def _look(self, view: _View, memory: Memory, frame: Frame) -> list[Detection]:
         changes = view.plan.changes

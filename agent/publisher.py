@@ -12,12 +12,14 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections import deque
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
 from agent.core.delivery import Down, Lanes, Outcome, Status, Up
 from agent.core.errors import DeviceError
+from agent.core.incoming import Deaf, Incoming
 from agent.core.types import Delivery, Message
 
 if TYPE_CHECKING:
@@ -40,8 +42,12 @@ _TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
 """What is no fault: the broker has the message, or will take it when somebody listens."""
 
 
+_ANSWERS: Final = 64
+"""Answers that wait in memory while there is no connection. Who asked repeats a question that got none."""
+
+
 class Publisher:
-    """Owns the order of what is sent. `set_state`, `forget_state`, `wake` and `status` are thread-safe."""
+    """Owns the order of what is sent. All but `step` and `close` may be called by any thread."""
 
     def __init__(
         self,
@@ -50,7 +56,10 @@ class Publisher:
         wire: Wire,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
+        heed: Callable[[Incoming], None] = lambda _incoming: None,
     ) -> None:
+        """`heed(incoming)` is told what others send us; it must not wait."""
+        self._heed = heed
         self._outbox = outbox
         self._broker = broker
         self._wire = wire
@@ -60,7 +69,8 @@ class Publisher:
         self._lock = threading.Lock()  # the next two, which other threads touch
         self._states: dict[str, Message] = {}
         self._untold: dict[str, None] = {}  # topics of states this connection was not told, oldest first
-        self._telling: dict[int, Message] = {}  # states under way, by token
+        self._answers: deque[Message] = deque(maxlen=_ANSWERS)  # append and popleft are atomic
+        self._telling: dict[int, Message] = {}  # states and answers under way, by token
         self._token = 0
         self._limit = 0
         self._born = False
@@ -81,6 +91,11 @@ class Publisher:
     def forget_state(self, topic: str) -> None:
         """Take back what was set: the broker retains it no longer."""
         self.set_state(Message(topic, b"", "", 0.0, retain=True, delivery=Delivery.STATE))
+
+    def answer(self, message: Message) -> None:
+        """Send it once, soon: it is kept in memory alone."""
+        self._answers.append(message)
+        self._broker.wake()
 
     def wake(self) -> None:
         """Something was put into the outbox."""
@@ -158,14 +173,19 @@ class Publisher:
                     break
                 del self._untold[topic]
                 message = self._states[topic]
-            self._token -= 1
-            self._telling[self._token] = message
-            self._broker.publish(self._token, message)  # when lost, a new connection tells all states
+            self._tell(message)  # when it is lost, a new connection tells all states
+        while self._answers and self._limit > self._lanes.flying + len(self._telling):
+            self._tell(self._answers.popleft())
         if self._untold or self._telling:
             return  # a fact is never heard before the state that it belongs to
         for topic, after, count in self._lanes.offers(self._outbox.topics(), now):
             if not self._send_facts(topic, after, count):
                 return
+
+    def _tell(self, message: Message) -> None:
+        self._token -= 1
+        self._telling[self._token] = message
+        self._broker.publish(self._token, message)
 
     def _send_facts(self, topic: str, after: int, count: int) -> bool:
         """Up to `count` facts of one topic. False: nothing more can be sent now."""
@@ -198,6 +218,10 @@ class Publisher:
             self._telling.clear()
             self._lanes.down(self._clock.monotonic())
             self._complain(signal.reason)
+        elif isinstance(signal, Incoming):
+            self._heed(signal)
+        elif isinstance(signal, Deaf):
+            self._complain(signal.reason)
         elif signal.token == _BIRTH:
             self._take_birth(signal)
         elif signal.token < 0:
@@ -219,8 +243,8 @@ class Publisher:
 
     def _take_state(self, ack: Ack) -> None:
         message = self._telling.pop(ack.token, None)
-        if message is None:
-            return
+        if message is None or message.delivery is Delivery.FACT:
+            return  # an answer goes to a topic that somebody else chose: whether it is let in is theirs
         self._note(message.topic, ack)
         with self._lock:
             if not message.payload and self._states.get(message.topic) is message:
@@ -251,7 +275,7 @@ class Publisher:
             self._done = []
 
     def _unfinished(self) -> bool:
-        if self._untold or self._telling or self._lanes.flying:
+        if self._untold or self._answers or self._telling or self._lanes.flying:
             return True
         now = self._clock.monotonic()
         return next(self._lanes.offers(self._outbox.topics(), now), None) is not None
@@ -259,10 +283,7 @@ class Publisher:
     def _say_offline(self, deadline: float) -> None:
         if not self._born:
             return
-        self._token -= 1
-        message = self._wire.availability("offline")
-        self._telling[self._token] = message
-        self._broker.publish(self._token, message)
+        self._tell(self._wire.availability("offline"))
         while self._token in self._telling and self._clock.monotonic() < deadline:
             for signal in self._broker.service(max(0.0, deadline - self._clock.monotonic())):
                 self._take_in(signal)

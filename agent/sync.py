@@ -10,11 +10,12 @@ Whatever happens before `activate`, the generation in use stays as it is.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from agent.core.errors import AgentError, CatalogueError, SyncError, VerifyError
+from agent.core.errors import AgentError, CatalogueError, DeviceError, SyncError, VerifyError
 from agent.core.release import admitted, parse_release, plan, refuse, target_of
 from agent.core.syncing import Generation
 
@@ -175,7 +176,8 @@ class Sync:
                 outcome = self._round(insist)
             except AgentError as error:
                 cost = self._server.traffic_bytes - began
-                self._library.remember(self._library.notes().failed(str(error), cost))
+                with suppress(DeviceError):  # a disk that is full: what stopped the round is what is said
+                    self._library.remember(self._library.notes().failed(str(error), cost))
                 raise
             finally:
                 self._server.close()
@@ -216,6 +218,7 @@ class Sync:
         except VerifyError as error:
             raise _UselessError(str(error)) from None
         if current and current.sha256 == signed.sha256 and self._library.whole(current, release.blobs):
+            self._library.forget_others(())  # of a round that was stopped when it was as good as done
             return Outcome(Result.UNCHANGED, warning=signed.note)
         if release.number <= notes.rolled_back.get(taker.channel, 0):
             why = f"release {release.number} was rolled back here: waiting for a newer one"
@@ -244,6 +247,8 @@ class Sync:
         except VerifyError as error:
             final = isinstance(error, _UselessError)
             library.remember(library.notes().refusing(key, str(error), final=final))
+            if final:
+                library.forget_others(())
             raise
         name = library.name_for(release.number, signed.sha256)
         generation = Generation(name, release.channel, release.number, release.release, signed.sha256)

@@ -45,7 +45,7 @@ class Updater:
         sync: Sync,
         shelf: Shelf,
         use: Callable[[Generation], None],
-        say: Callable[[float], None],
+        say: Callable[[float, str], None],
         clock: Clock,
         interval_s: float,
         in_use: str,
@@ -53,8 +53,9 @@ class Updater:
     ) -> None:
         """`use(generation)` opens it and recognises with it from then on; CatalogueError when it cannot.
 
-        `say(seconds)` tells how syncing stands, and that the next round is so far away. `in_use` is the
-        release that is recognised with at the start.
+        `say(seconds, trouble)` tells how syncing stands: the next round is so far away, and what is wrong,
+        which the disk need not know when it is the disk. `in_use` is the release that is recognised with at
+        the start.
         """
         self._sync = sync
         self._shelf = shelf
@@ -68,6 +69,7 @@ class Updater:
         self._asked = False
         self._failures = 0
         self._complaint = ""
+        self._unusable = ""  # why what is current is not what is in use
 
     def ask(self) -> None:
         """Have the next round at once."""
@@ -77,30 +79,34 @@ class Updater:
         """Until the process stops."""
         wait_s = self._jitter() * min(_FIRST_S, self._interval_s)
         due = self._clock.monotonic() + wait_s
-        self._say(wait_s)
+        self._say(wait_s, "")
         while not self._clock.wait(min(LOOK_S, max(0.0, due - self._clock.monotonic()))):
-            self._follow()
+            news = self._follow()
             if self._asked or self._clock.monotonic() >= due:
-                wait_s = self._round()
-                due = self._clock.monotonic() + wait_s
+                due = self._round() + self._clock.monotonic()
                 self._follow()
-                self._say(wait_s)
+                news = True
+            if news:
+                self._say(max(0.0, due - self._clock.monotonic()), self._unusable or self._complaint)
 
-    def _follow(self) -> None:
-        """Use what is current."""
+    def _follow(self) -> bool:
+        """Use what is current; whether that is another generation than it was."""
         current = self._shelf.current()
         if current is None or current == self._tried:
-            return
+            return False
         self._tried = current
+        self._unusable = ""
         if current.release == self._in_use:
-            return
+            return True
         try:
             self._use(current)
         except CatalogueError as error:
-            log.error("release %d cannot be used, the one in use stays: %s", current.number, error)
-            return
+            self._unusable = f"release {current.number} cannot be used, the one in use stays: {error}"
+            log.error("%s", self._unusable)
+            return True
         self._in_use = current.release
         log.info("recognising with release %d: %s", current.number, current.release)
+        return True
 
     def _round(self) -> float:
         """One round; seconds until the next."""

@@ -15,6 +15,7 @@ FLOORS = {
     "core": 0,
     "channel": 1,
     "metrics": 1,
+    "health": 1,
     "bookkeeping": 3,
     "yamlfile": 1,
     "settings_fill": 2,
@@ -26,13 +27,18 @@ FLOORS = {
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
     "updating": 4,  # drives sync
+    "memory": 4,  # puts a catalogue and what was learned together
+    "learning": 4,  # teaches: pictures through the eyes to the disk
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
+    "exporting": 4,
     "parts": 5,
-    "daemon": 6,
+    "commanding": 5,  # drives the teacher
+    "holding": 6,
+    "daemon": 7,
     "benching": 6,
-    "cli": 7,
-    "__main__": 8,
+    "cli": 8,
+    "__main__": 9,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""
@@ -40,7 +46,7 @@ FLOORS = {
 CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
-    "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
+    "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
 }  # fmt: skip
 CLOCKS = {
     "time",

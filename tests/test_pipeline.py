@@ -7,14 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.adapters.overlay import Overlay
 from agent.core.changes import ChangeSettings
 from agent.core.errors import InputError
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings, SlotSettings
 from agent.core.tracking import TrackingSettings
 from agent.core.types import Frame, Phase, Recognition, Verdict
+from agent.learning import Picture, Teacher
+from agent.memory import DeviceMemory
 from agent.parts import load_eyes_from
 from agent.pipeline import CameraPlan, Pipeline
+from tests.support.clock import ManualClock
+from tests.support.pictures import coded
 from tests.support.road import Road, picture
 
 SIZE = 96
@@ -151,3 +156,63 @@ def test_a_picture_of_another_size_is_looked_at_anew(road: Road) -> None:
     assert told(road_.step(frame(0, picture(3, 80, 96)))) == [("new", "whole", "sku-03")]
     road_.step(frame(1, picture(3, 80, 160)))
     assert road_.tally.embedded == 2
+
+
+class Teaching:
+    """The road's catalogue with an overlay beside it, which a test changes between two frames."""
+
+    def __init__(self, road: Road, folder: Path, looks: int = 2) -> None:
+        eyes, base = load_eyes_from(str(road.model), str(road.catalogue))
+        memory = DeviceMemory(base, Overlay(folder), eyes.dimension, eyes.fingerprint)
+        self.teacher = Teacher(Overlay(folder), eyes, memory, ManualClock())
+        plan = CameraPlan(SLOTS, ChangeSettings(refresh_s=30.0))
+        self.pipeline = Pipeline(
+            eyes, memory, {"cam": plan}, DecisionSettings(looks=looks, window=4), TrackingSettings()
+        )
+
+    def enrol(self, sku: str, *products: int) -> None:
+        pictures = [Picture(f"{product}", coded(picture(product, 1), ".png")) for product in products]
+        self.teacher.enrol(sku, pictures, {"name": sku})
+
+
+def test_a_product_that_is_taught_is_named_on_the_track_that_shows_it(road: Road, tmp_path: Path) -> None:
+    teaching = Teaching(road, tmp_path)
+    step = teaching.pipeline.step
+    image = shelf(3, 70)
+    before = [r for n in range(4) for r in step(frame(n, image))]
+    assert [(r.track.region.name, r.verdict) for r in before] == [
+        ("left", Verdict.KNOWN), ("right", Verdict.UNKNOWN),
+    ]  # fmt: skip
+    teaching.enrol("new", 70)
+    assert step(frame(4, image)) == (), "one new look is not enough"
+    after = [r for n in range(5, 8) for r in step(frame(n, image))]
+    assert told(tuple(after)) == [("update", "right", "new")], "the pixels never changed"
+    assert after[0].track.id == before[1].track.id
+
+
+def test_a_product_that_is_forgotten_is_named_no_longer(road: Road, tmp_path: Path) -> None:
+    teaching = Teaching(road, tmp_path)
+    step = teaching.pipeline.step
+    teaching.enrol("new", 70)
+    image = shelf(3, 70)
+    before = [r for n in range(8) for r in step(frame(n, image))]
+    assert told(tuple(before)) == [("new", "left", "sku-03"), ("new", "right", "new")]
+    teaching.teacher.forget("new")
+    teaching.teacher.forget("sku-03")
+    after = [r for n in range(8, 12) for r in step(frame(n, image))]
+    assert [(r.phase, r.verdict) for r in after] == [(Phase.UPDATE, Verdict.UNKNOWN)] * 2
+    assert {option.sku for r in after for option in r.options}.isdisjoint({"new", "sku-03"})
+
+
+def test_a_track_that_ends_before_it_was_looked_at_again_ends_as_what_it_was(
+    road: Road, tmp_path: Path
+) -> None:
+    teaching = Teaching(road, tmp_path)
+    teaching.enrol("new", 70)
+    for number in range(3):
+        teaching.pipeline.step(frame(number, shelf(3, 70)))
+    teaching.teacher.forget("new")
+    assert told(teaching.pipeline.close("cam", 9.0, 9.0)) == [
+        ("end", "left", "sku-03"),
+        ("end", "right", "new"),
+    ]

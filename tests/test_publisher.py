@@ -19,6 +19,7 @@ from agent.adapters.broker import Broker, BrokerSettings
 from agent.adapters.outbox import Outbox
 from agent.adapters.system import SystemClock
 from agent.core.errors import DeviceError
+from agent.core.incoming import Incoming
 from agent.core.payload import encode
 from agent.core.types import Message
 from agent.core.wire import Wire
@@ -376,3 +377,50 @@ def test_a_disk_that_refuses_at_the_end_does_not_leave_us_online(tmp_path: Path)
         ear.wait_count(2)
         assert [heard.payload for heard in ear.heard] == [b"online", b"offline"]
         sender.outbox.close()
+
+
+def answer(topic: str, number: int = 0) -> Message:
+    return Message(topic, encode({"n": number}), "", UTC, correlation=b"c")
+
+
+def test_an_answer_is_sent_once_also_when_there_was_no_connection_and_is_not_in_the_outbox(
+    tmp_path: Path,
+) -> None:
+    with Mosquitto(tmp_path) as m, Subscriber(m.port, "back/#") as ear, sender(tmp_path, m.url) as s:
+        for number in range(100):  # before there is a connection: the latest are kept
+            s.publisher.answer(answer("back/1", number))
+        s.until_online()
+        s.until(lambda: len(ear.heard) >= 64)
+        assert [h.content["n"] for h in ear.heard] == [*range(36, 100)]
+        assert {h.correlation for h in ear.heard} == {b"c"}
+        s.publisher.answer(answer("back/nobody"))
+        s.publisher.step(0.1)
+        assert s.outbox.depth()[0] == 0
+
+
+def test_an_answer_that_the_broker_refuses_is_no_fault_of_the_device(tmp_path: Path) -> None:
+    (tmp_path / "acl").write_text("topic readwrite spotter/#\n")
+    with Mosquitto(tmp_path, general=[f"acl_file {tmp_path}/acl"]) as m, sender(tmp_path, m.url) as s:
+        s.until_online()
+        s.publisher.answer(answer("forbidden/1"))
+        for _ in range(5):  # some versions of mosquitto hang up after they refused
+            s.publisher.step(0.05)
+        s.until_online()
+        assert s.publisher.status.error == ""
+
+
+def test_what_others_send_is_handed_on(tmp_path: Path) -> None:
+    heeded: list[Incoming] = []
+    topic = WIRE.command_topic("resync")
+    with Mosquitto(tmp_path) as m, Subscriber(m.port, "none") as other:
+        outbox = Outbox(tmp_path / "outbox.db")
+        network = Broker(
+            BrokerSettings(url=m.url), WIRE.root, WIRE.availability("offline"), SystemClock(), topics=[topic]
+        )
+        publisher = Publisher(outbox, network, WIRE, SystemClock(), heed=heeded.append)
+        wait_until(lambda: publisher.step(0.05) or f"{topic} (QoS 1)" in m.log())
+        other.send(topic, b'{"id": "1"}')
+        wait_until(lambda: publisher.step(0.05) or heeded)
+        assert (heeded[0].topic, heeded[0].payload) == (topic, b'{"id": "1"}')
+        publisher.close(1.0)
+        outbox.close()

@@ -8,72 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+import zstandard
 
-from agent.adapters.catalogue import open_catalogue
-from agent.adapters.library import Library
-from agent.adapters.server import IndexServer, SyncSettings
-from agent.adapters.system import SystemClock
 from agent.core.errors import ConfigError, DeviceError, SyncError, TransferError, VerifyError
-from agent.core.release import Blob, dump_release
-from agent.sync import Outcome, Result, Sync, Taker
+from agent.core.patching import LENGTH_BYTES
+from agent.core.release import Blob, Patch, dump_release
+from agent.sync import Outcome, Result
 from tests.support import static_host as does
-from tests.support.head_office import DIMENSION, FINGERPRINT, HeadOffice, draw_catalogue
+from tests.support.certificates import make_certificates, serving_tls
+from tests.support.device import Device
+from tests.support.head_office import FINGERPRINT, HeadOffice, draw_catalogue, sha256
 from tests.support.static_host import StaticHost
-
-
-class MovedClock(SystemClock):
-    """Real time plus what the test says; pauses between tries are short."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ahead_s = 0.0
-
-    def utc(self) -> float:
-        return super().utc() + self.ahead_s
-
-    def set(self, year: int) -> None:
-        self.ahead_s = datetime(year, 1, 1, tzinfo=UTC).timestamp() - super().utc()
-
-    def wait(self, seconds: float) -> bool:
-        return super().wait(min(seconds, 0.01))
-
-
-class Device:
-    """What a device has: a state directory, a clock, and a sync that a restart makes anew."""
-
-    def __init__(self, state: Path, host: StaticHost, root: Path) -> None:
-        self.state, self.host, self.root = state, host, root
-        self.clock = MovedClock()
-        self.library = Library(state)
-        self.channel, self.fingerprint, self.device = "default", FINGERPRINT, "test/dev-1"
-        self.restart()
-
-    def restart(self, **more: Any) -> None:
-        quick = {"timeout_s": 0.5, "stall_s": 0.5}
-        settings = SyncSettings(url=self.host.url, root=str(self.root), channel=self.channel, **quick, **more)
-        server = IndexServer(settings, self.state / "tuf", self.clock)
-        taker = Taker(device=self.device, channel=self.channel, fingerprint=self.fingerprint)
-        self.sync = Sync(server, self.library, taker, self.trial, self.clock)
-
-    def trial(self, folder: Path) -> str:
-        catalogue = open_catalogue(folder, self.fingerprint, DIMENSION)
-        catalogue.close()
-        return catalogue.release
-
-    def round(self, *, insist: bool = False) -> Outcome:
-        return self.sync.round(insist=insist)
-
-    @property
-    def number(self) -> int:
-        """Of the generation in use, which is opened to see that it is whole; 0 for none."""
-        current = self.library.current()
-        if current is None:
-            return 0
-        assert self.trial(self.library.folder(current)) == current.release
-        return current.number
 
 
 class World:
@@ -201,6 +148,22 @@ def test_a_patch_that_makes_something_else_is_not_used(world: World) -> None:
     blobs = tuple(replace(blob, patches=patches[blob.name.split("-")[0]]) for blob in right.blobs)
     world.office.put(dump_release(replace(right, blobs=blobs)))
     assert world.device.round().result == Result.TAKEN
+    assert world.device.number == 2
+
+
+def test_over_tls_with_an_authority_of_ones_own(world: World) -> None:
+    certificates = make_certificates(world.folder)
+    with StaticHost(world.host.folder, tls=serving_tls(certificates)) as host:
+        world.device.host = host
+        world.device.restart(ca=str(certificates / "ca.pem"))
+        world.hold()
+        world.office.publish(world.b, 2, patches_from=world.a)
+        assert world.device.round().result == Result.TAKEN
+        assert world.device.round().result == Result.UNCHANGED
+        world.office.publish(world.c, 3)
+        world.device.restart(ca=str(certificates / "other.pem"))
+        with pytest.raises(TransferError, match="certificate not trusted"):
+            world.device.round()
     assert world.device.number == 2
 
 
@@ -441,29 +404,112 @@ HOSTILE |= {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+def bomb(content: bytes, *, says_its_size: bool) -> Bend:
+    """A signed patch that becomes a hundred megabytes; the whole file is not to be had."""
+
+    def bend(world: World) -> None:
+        frame = zstandard.ZstdCompressor(write_content_size=says_its_size).compress(content)
+        data = len(frame).to_bytes(LENGTH_BYTES, "big") + frame
+        (world.host.folder / "blobs" / sha256(data)).write_bytes(data)
+        release = world.office.release(world.b, 2)
+        blobs = []
+        for blob in release.blobs:
+            old = next(path for path in world.a.iterdir() if path.name[:5] == blob.name[:5])
+            patch = Patch(sha256(old.read_bytes()), sha256(data), len(data))
+            blobs.append(replace(blob, patches=(patch,) if patch.size < blob.size else ()))
+            (world.host.folder / "blobs" / blob.sha256).unlink()
+        assert any(blob.patches for blob in blobs)
+        world.office.put(dump_release(replace(release, blobs=tuple(blobs))))
+
+    return bend
+
+
+for says_its_size in (True, False):
+    what = "says its size" if says_its_size else "does not say its size"
+    HOSTILE[f"a patch that becomes a hundred megabytes and {what}"] = (
+        bomb(bytes(100_000_000), says_its_size=says_its_size), TransferError, "found 404",
+    )  # fmt: skip
+
+PROMISES_MORE = does.promise(5)
+SERVERS: dict[str, does.Behaviour] = {
+    "a server that says nothing": does.hang,
+    "a server that drips": does.drip,
+    "a server that drips its head": does.drip_the_head,
+    "a server that breaks off": does.break_off(10),
+    "a server that leads elsewhere": does.redirect_to("http://127.0.0.2:1/x"),
+    "a server that leads nowhere": does.redirect_to("?again"),
+    "a server that promises more": PROMISES_MORE,
+    "a server that promises less": does.promise(-5),
+    "a server that sends without end": does.without_end,
+    "a server that answers 206": does.wrong_range,
+    "a server that answers 500": does.status(500),
+    "a server that shows a page": does.as_html,
+    "a server that compresses": does.zipped,
+    "a server that is none": does.garbage,
+    "a server that sends other bytes": does.wrong_bytes,
+}
+PLACES = ("metadata/timestamp", "metadata/2.snapshot", "metadata/2.targets", "targets/", "blobs/")
+
+
+def served(behaviour: does.Behaviour, place: str) -> Bend:
+    def bend(world: World) -> None:
+        before = {path for path in world.host.folder.rglob("*") if path.is_file()}
+        world.office.publish(world.b, 2)
+        paths = {path for path in world.host.folder.rglob("*") if path.is_file()} - before
+        paths.add(world.host.folder / "metadata" / "timestamp.json")
+        names = [str(path.relative_to(world.host.folder)) for path in sorted(paths)]
+        world.host.always[next(name for name in names if name.startswith(place))] = behaviour
+
+    return bend
+
+
+HOSTILE |= {
+    f"{server}, for {place}": (served(behaviour, place), SyncError, ": ")
+    for server, behaviour in SERVERS.items()
+    for place in PLACES
+    # What is signed is whole whatever length was promised.
+    if behaviour is not PROMISES_MORE or place == "blobs/"
+}
+
+
+CASES = [
+    pytest.param(name, marks=pytest.mark.slow) if name.startswith("a server") else name for name in HOSTILE
+]
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_hostile(name: str, world: World) -> None:
-    """Refused in one clear line; what was in use still is, whole, also after a restart; no trace is left."""
+    """Refused in one clear line; what was in use still is, to the byte, also after a restart; nothing piles up."""
     bend, error, says = HOSTILE[name]
     world.hold()
     bend(world)
-    held = world.device.library.current()
-    for _ in range(2):
+    held, files, files_now = world.device.library.current(), held_files(world), []
+    for _ in range(3):
         with pytest.raises(error) as raised:
             world.device.round(insist=True)
         assert says in str(raised.value)
         assert "\n" not in str(raised.value)
+        assert len(str(raised.value)) < 1000
         assert world.device.library.notes().error == str(raised.value)
         assert world.device.library.current() == held
         assert world.device.number
+        files_now.append(sum(1 for _ in world.device.state.rglob("*")))
     world.device.restart()
     with pytest.raises(error):
         world.device.round(insist=True)
+    assert held_files(world) == files
+    assert files_now == sorted(files_now, reverse=True)
     outside = {path.name for path in world.folder.iterdir()}
     assert outside <= {"www", "state", "other", "old", "root.json"}
     assert {path.name for path in world.device.state.iterdir()} <= {
         "generations", "current", "sync.json", "incoming", "sync.lock", "tuf",
     }  # fmt: skip
+
+
+def held_files(world: World) -> dict[str, str]:
+    """Name → digest of all that is held: no hostile release changes a byte of it."""
+    folder = world.device.state / "generations"
+    return {str(path): sha256(path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_after_a_hostile_release_the_next_good_one_is_taken(world: World) -> None:
@@ -735,6 +781,16 @@ def test_leftovers_of_another_release_are_removed(world: World) -> None:
         world.device.round()
     names = {path.name.removesuffix(".part") for path in (world.device.state / "incoming").iterdir()}
     assert names <= {blob.sha256 for blob in world.office.release(world.b, 2).blobs}
+
+
+def test_leftovers_of_the_release_in_use_are_removed(world: World) -> None:
+    """A round may be stopped between its last two steps: the release is in use, the blobs lie there still."""
+    world.hold()
+    blob = world.folder / "state" / "incoming" / ("ab" * 32)
+    blob.write_bytes(b"a patch")
+    world.device.restart()
+    assert world.device.round().result == Result.UNCHANGED
+    assert not blob.exists()
 
 
 def test_nobody_answers(world: World) -> None:

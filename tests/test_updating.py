@@ -28,7 +28,7 @@ class Scene:
     rounds: list[tuple[float, bool]] = field(default_factory=list)
     shown: Generation | None = None
     used: list[int] = field(default_factory=list)
-    said: list[float] = field(default_factory=list)
+    said: list[tuple[float, str]] = field(default_factory=list)
     broken: bool = False
     at_round: Callable[[int], None] = lambda _number: None
     stop_after: int = 5
@@ -59,7 +59,7 @@ class Scene:
             self,
             self,
             self.use,
-            self.said.append,
+            lambda seconds, trouble: self.said.append((seconds, trouble)),
             self.clock,
             300.0,
             in_use,
@@ -89,7 +89,8 @@ def test_what_is_refused_is_not_asked_for_sooner() -> None:
 
 def test_after_every_round_it_is_said_when_the_next_one_comes() -> None:
     scene = Scene(ends=[DeviceError("full")], stop_after=2).run()
-    assert scene.said == pytest.approx([15, 22.5, 300], abs=1)
+    assert [seconds for seconds, _ in scene.said] == pytest.approx([15, 22.5, 300], abs=1)
+    assert [trouble for _, trouble in scene.said] == ["", "full", ""]
 
 
 def test_what_became_current_is_used_once() -> None:
@@ -108,6 +109,7 @@ def test_what_another_process_changed_is_followed_without_a_round() -> None:
     scene = Scene(shown=generation(7), stop_after=1)
     assert scene.run().used == [7]
     assert len(scene.rounds) == 1
+    assert [seconds for seconds, _ in scene.said] == pytest.approx([15, 14, 300], abs=1), "and said at once"
 
 
 def test_a_generation_that_cannot_be_used_is_tried_once_and_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -117,6 +119,7 @@ def test_a_generation_that_cannot_be_used_is_tried_once_and_said(caplog: pytest.
     assert [record.getMessage() for record in caplog.records] == [
         "release 7 cannot be used, the one in use stays: damaged"
     ]
+    assert [trouble for _, trouble in scene.said[1:]] == [caplog.messages[0]] * 6
 
 
 def test_the_same_complaint_is_made_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -24,7 +24,7 @@ from agent.core.manifest import (
     parse_manifest,
     refuse_other_model,
 )
-from agent.core.matching import group
+from agent.core.matching import nearest_products
 from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
 
 if TYPE_CHECKING:
@@ -35,22 +35,15 @@ if TYPE_CHECKING:
 
     from agent.core.evidence import Calibration
     from agent.core.manifest import FileEntry
+    from agent.core.matching import Found
     from agent.core.projection import Projection
     from agent.core.types import Candidate, Product
-
-NEIGHBOURS = 32
-"""References looked at per query, at least: products have a handful to some dozens of pictures."""
-
-NEIGHBOURS_PER_PRODUCT = 4
-"""… and for each product asked for: the near ones are seldom seen in fewer pictures."""
-
-NEIGHBOURS_WIDE = 512
-"""References looked at when the first are all of one product: the margin is evidence, and a rival that was
-not looked at would make it as large as the similarity itself."""
 
 
 class Catalogue:
     """One release, immutable: another release is another object. Any thread may ask."""
+
+    version = 0  # its answers never change
 
     def __init__(
         self,
@@ -68,10 +61,19 @@ class Catalogue:
         self._projection = projection
         self._thumbnails = thumbnails
 
+    def __len__(self) -> int:
+        """References."""
+        return len(self._index)
+
     @property
     def calibration(self) -> Calibration:
         """How similarity and margin become a probability; fitted on this catalogue when it was built."""
         return self.manifest.calibration
+
+    @property
+    def crop(self) -> float:
+        """Share of each side of a reference picture that was kept around its centre."""
+        return self.manifest.crop
 
     def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embeddings of the model, `(N, D)` float32 unit rows → vectors of this catalogue, `(N, d)`.
@@ -89,16 +91,11 @@ class Catalogue:
         Raises:
             ValueError: the embeddings are not finite `(N, D)` float32.
         """
-        looked_at = max(NEIGHBOURS, NEIGHBOURS_PER_PRODUCT * limit)
-        vectors = self.project(embeddings)
-        keys, similarities, counts = self._index.search(vectors, looked_at)
-        looks = []
-        for row, count in enumerate(counts.tolist()):
-            look = group(keys[row, :count], similarities[row, :count], limit)
-            if len(look) < min(2, limit) and looked_at < len(self._index):
-                look = self._wider(vectors[row : row + 1], limit)
-            looks.append(look)
-        return looks
+        return nearest_products(self.project(embeddings), self.search, len(self), limit)
+
+    def search(self, rows: NDArray[np.float32], k: int) -> Found:
+        """The `k` nearest references of each of `rows`, which `project` made; see `VectorIndex.search`."""
+        return self._index.search(rows, k)
 
     def product(self, no: int) -> Product:
         """The row of a product.
@@ -133,10 +130,6 @@ class Catalogue:
         self._table.close()
         if self._thumbnails:
             self._thumbnails.close()
-
-    def _wider(self, vector: NDArray[np.float32], limit: int) -> tuple[Candidate, ...]:
-        keys, similarities, counts = self._index.search(vector, NEIGHBOURS_WIDE)
-        return group(keys[0, : counts[0]], similarities[0, : counts[0]], limit)
 
 
 def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:

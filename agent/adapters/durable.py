@@ -93,7 +93,28 @@ def replace(temporary: Path, final: Path) -> None:
         OSError: the disk failed.
     """
     temporary.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _flush_folder(final.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are missing; it survives a power cut.
+
+    Raises:
+        DeviceError: the disk failed or is full, or something else is there.
+    """
+    try:
+        if folder.is_dir():
+            return
+        if not folder.parent.is_dir():
+            make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush_folder(folder.parent)
+    except OSError as error:
+        raise DeviceError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

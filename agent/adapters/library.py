@@ -49,6 +49,7 @@ class Library:
         self._state = state
         self._generations = state / "generations"
         self._incoming = state / "incoming"
+        self._complaint = ""
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -252,7 +253,10 @@ class Library:
         except FileNotFoundError:
             return None, None
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            log.error("%s: not used: %s", self._state / "current", error)
+            # It is read once a second: the first time an error, then quietly until it is another.
+            level = logging.DEBUG if str(error) == self._complaint else logging.ERROR
+            self._complaint = str(error)
+            log.log(level, "%s: not used: %s", self._state / "current", error)
             return None, None
 
     def _tidy(self) -> None:

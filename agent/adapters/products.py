@@ -6,6 +6,8 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from agent.adapters.tables import TableWriter, open_table
 from agent.core.errors import CatalogueError, quoted
 from agent.core.matching import VIEW_BITS
@@ -14,6 +16,8 @@ from agent.core.types import Product
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from agent.adapters.tables import Previous, Table
     from agent.core.manifest import FileEntry
@@ -141,6 +145,11 @@ class ProductWriter:
     def numbers(self) -> Iterator[int]:
         """The numbers of all products, ascending."""
         return (no for (no,) in self._file.rows("SELECT no FROM products ORDER BY no"))
+
+    def keys(self) -> NDArray[np.uint64]:
+        """The keys of all references, `(R,)` ascending."""
+        rows = self._file.rows("SELECT key FROM refs ORDER BY key")
+        return np.fromiter((key for (key,) in rows), np.uint64)
 
     def references_of(self, product: int) -> dict[int, str]:
         """Key → picture of the references of a product, ascending."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cli.catalog_prune import add_prune
 from agent.cli.catalog_publish import add_keys, add_publish, add_serve
 from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json
 
@@ -32,7 +35,13 @@ def add(verbs: Verbs) -> None:
         metavar="PRODUCTS",
         help="folder with products.csv and images/<sku>/, or one folder per product",
     )
-    build.add_argument("-o", "--out", required=True, metavar="DIR", help="catalogue directory to write")
+    build.add_argument(
+        "-o",
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="catalogue directory to write; one that is there is updated",
+    )
     add_model(build, required=True)
     build.add_argument(
         "--crop",
@@ -45,8 +54,20 @@ def add(verbs: Verbs) -> None:
         "--strict", action="store_true", help="stop at bad rows and images instead of leaving them out"
     )
     build.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
+    build.add_argument(
+        "--rebuild", action="store_true", help="write everything anew: devices fetch all of the next release"
+    )
+    build.add_argument(
+        "--no-thumbnails", action="store_true", help="leave the small pictures of the references out"
+    )
+    build.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="where embeddings are kept between builds (default: spotter in $XDG_CACHE_HOME or ~/.cache)",
+    )
+    build.add_argument("--no-cache", action="store_true", help="embed every picture")
     add_json(build)
-    for add_other in (add_publish, add_serve, add_keys):
+    for add_other in (add_publish, add_prune, add_serve, add_keys):
         add_other(inner)
 
 
@@ -58,7 +79,13 @@ def do_build(args: argparse.Namespace) -> int:
     from agent.publishing.problems import ProblemsError
 
     try:
-        settings = BuildSettings(crop=args.crop, strict=args.strict, jobs=args.jobs)
+        settings = BuildSettings(
+            crop=args.crop,
+            strict=args.strict,
+            jobs=args.jobs,
+            rebuild=args.rebuild,
+            thumbnails=not args.no_thumbnails,
+        )
     except ValueError as error:
         raise UsageError(f"--{error}") from None
     try:
@@ -68,12 +95,14 @@ def do_build(args: argparse.Namespace) -> int:
             model_argument(args.model),
             settings,
             created_utc=SystemClock().utc(),
+            cache=None if args.no_cache else args.cache or _cache(),
             progress=Progress("embedding"),
         )
     except ProblemsError as error:
         _list(error.problems)
         raise
     _list(report.problems)
+    changes = report.changes
     left_out = sum(not problem.warning for problem in report.problems)
     summary = {
         "release": report.release,
@@ -81,6 +110,12 @@ def do_build(args: argparse.Namespace) -> int:
         "references": report.references,
         "problems": left_out,
         "warnings": len(report.problems) - left_out,
+        "updated": not changes.why,
+        "rebuilt_because": changes.why,
+        "added": changes.added,
+        "removed": changes.removed,
+        "replaced": changes.replaced,
+        "kept": changes.kept,
     }
     if args.json:
         print_json(summary)
@@ -89,7 +124,19 @@ def do_build(args: argparse.Namespace) -> int:
             f"{args.out}: {report.products} products, {report.references} references, "
             f"release {report.release}, {left_out} left out"
         )
+        print(
+            (f"rebuilt ({changes.why})" if changes.why else "updated")
+            + f": {changes.added} references added, {changes.removed} removed, "
+            f"{changes.replaced} replaced, {changes.kept} kept"
+        )
     return 0
+
+
+def _cache() -> Path:
+    """Where embeddings are kept when nobody says."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    base = Path(home) if Path(home).is_absolute() else Path("~/.cache").expanduser()
+    return base / "spotter"
 
 
 def _list(problems: Sequence[Problem]) -> None:

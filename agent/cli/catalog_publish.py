@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import Progress, add_json, add_verb, print_json
+from agent.cli import catalog_prune
+from agent.cli.options import Progress, add_json, add_verb, print_json, whole
 
 if TYPE_CHECKING:
     from agent.cli.options import Verbs
@@ -43,6 +44,7 @@ def add_publish(inner: Verbs) -> None:
         metavar="PERCENT",
         help="share of the devices that take it; publish again to widen it (default: 100)",
     )
+    catalog_prune.add_keep(parser, required=False)
     add_json(parser)
 
 
@@ -114,6 +116,8 @@ def do_publish(args: argparse.Namespace) -> int:
         now_utc=now_utc,
         rollout_percent=args.rollout,
         passphrase=_passphrases().of("online"),
+        keep=args.keep,
+        grace_s=catalog_prune.grace_s(args),
         progress=Progress("patches"),
     )
     for channel in report.dropped:
@@ -132,6 +136,8 @@ def do_publish(args: argparse.Namespace) -> int:
             f"{release.size:,} bytes, for {release.rollout_percent} % of the devices; "
             f"{report.added_bytes:,} bytes added"
         )
+        if report.pruned:
+            print(f"{args.to}: {catalog_prune.sentence(report.pruned)}")
     return 0
 
 
@@ -212,6 +218,7 @@ def _summary(report: Published) -> dict[str, object]:
             blob.name: [patch.size for patch in blob.patches] for blob in release.blobs if blob.patches
         },
         "publish_again": list(report.dropped),
+        "pruned": catalog_prune.summary(report.pruned) if report.pruned else None,
     }
 
 
@@ -234,14 +241,8 @@ def _channel(text: str) -> str:
 
 
 def _percent(text: str) -> int:
-    return _whole(text, 100)
+    return whole(text, 0, 100)
 
 
 def _port(text: str) -> int:
-    return _whole(text, 65_535)
-
-
-def _whole(text: str, high: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= high):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {high}, found {text!r}")
-    return int(text)
+    return whole(text, 0, 65_535)

@@ -18,9 +18,9 @@ from agent.cli.options import (
 if TYPE_CHECKING:
     import argparse
 
-    from agent.adapters.catalogue import Catalogue
     from agent.cli.options import Verbs
     from agent.core.types import Decision, Region
+    from agent.pipeline import Memory
 
 
 def add(verbs: Verbs) -> None:
@@ -55,22 +55,26 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Look at each photo; one that cannot be read is reported and the rest goes on."""
     from agent.adapters.images import read_image
+    from agent.config import load_config
     from agent.core.errors import InputError, UsageError
     from agent.core.evidence import DecisionSettings, decide
     from agent.core.regions import MIN_CROP, kept_centre, propose
-    from agent.parts import load_eyes, load_eyes_from
+    from agent.parts import load_eyes, load_eyes_from, with_learned
 
     check_argument("-k", args.k, 1, 50)
     if args.crop is not None:
         check_argument("--crop", args.crop, MIN_CROP, 1)
     if args.config:
-        eyes, catalogue = load_eyes(args.config)
+        settings = load_config(args.config)
+        eyes, base = load_eyes(settings)
+        memory: Memory = with_learned(settings, eyes, base, begin=False)
     elif args.model and args.release:
-        eyes, catalogue = load_eyes_from(model_argument(args.model).file, args.release)
+        eyes, base = load_eyes_from(model_argument(args.model).file, args.release)
+        memory = base
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
-    where = kept_centre(catalogue.manifest.crop if args.crop is None else args.crop)
-    settings = DecisionSettings(looks=1)
+    where = kept_centre(base.crop if args.crop is None else args.crop)
+    deciding = DecisionSettings(looks=1)
     failed = 0
     for path in args.images:
         try:
@@ -80,27 +84,27 @@ def do(args: argparse.Namespace) -> int:
             failed += 1
             continue
         regions = propose(where, image.shape[1], image.shape[0])
-        looks = catalogue.nearest(eyes.embed(image, regions), limit=max(args.k, 5))
+        looks = memory.nearest(eyes.embed(image, regions), max(args.k, 5))
         found = [
-            describe(region, decide([look], catalogue.calibration, settings, listed=args.k), catalogue)
+            describe(region, decide([look], memory.calibration, deciding, listed=args.k), memory)
             for region, look in zip(regions, looks, strict=True)
         ]
         _show({"image": path, "regions": found}, as_json=args.json)
     return 1 if failed else 0
 
 
-def describe(region: Region, decision: Decision, catalogue: Catalogue) -> dict[str, Any]:
+def describe(region: Region, decision: Decision, memory: Memory) -> dict[str, Any]:
     """One region's answer as plain data."""
     candidates = []
     for option in decision.options:
-        product = catalogue.product(option.product)
+        product = memory.product(option.product)
         candidates.append(
             {
                 "sku": product.sku,
                 "name": product.name,
                 "similarity": round(option.similarity, 6),
                 "probability": round(option.probability, 6),
-                "reference": catalogue.reference(option.key),
+                "reference": memory.reference(option.key),
                 "place": " ".join(part for part in (product.aisle, product.bay) if part),
             }
         )

@@ -11,7 +11,22 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from agent.cli import bench, catalog, check, find, model, record, replay, rollback, run, status, sync, version
+from agent.cli import (
+    bench,
+    catalog,
+    check,
+    find,
+    model,
+    overlay,
+    record,
+    replay,
+    rollback,
+    run,
+    status,
+    sync,
+    teach,
+    version,
+)
 from agent.cli.options import complain
 from agent.core.errors import AgentError, ConfigError, UsageError
 
@@ -23,7 +38,22 @@ EXIT_USAGE = 2
 EXIT_CONFIG = 78
 EXIT_INTERRUPTED = 130
 
-VERBS = (run, check, find, sync, status, rollback, record, replay, catalog, model, bench, version)
+VERBS = (
+    run,
+    check,
+    find,
+    teach,
+    overlay,
+    sync,
+    status,
+    rollback,
+    record,
+    replay,
+    catalog,
+    model,
+    bench,
+    version,
+)
 """Each has `add(verbs)`, which describes its arguments and names the function that does it. Everything heavy
 is imported by that function, so that `--help` and `version` answer at once."""
 

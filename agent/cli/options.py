@@ -84,6 +84,17 @@ def check_argument(name: str, value: float, low: float, high: float) -> None:
         raise UsageError(str(error)) from None
 
 
+def whole(text: str, low: int, high: int) -> int:
+    """The value of an option that is a whole number from `low` to `high`.
+
+    Raises:
+        ArgumentTypeError: it is something else.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, found {text!r}")
+    return int(text)
+
+
 def complain(sentence: str) -> None:
     """`spotter: …` on stderr, in one line whatever a file's name holds."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)

@@ -27,8 +27,11 @@ class Announcer:
         self._told: dict[str, tuple[Verdict, int | None, int]] = {}
 
     def wants(self, track: Track) -> bool:
-        """Whether a decision on this track could lead to an announcement at all."""
-        return track.ended or track.frames >= self._looks
+        """Whether a decision on this track could lead to an announcement at all.
+
+        Its looks are counted, not its frames: they may have begun anew.
+        """
+        return track.ended or len(track.looks) >= self._looks
 
     def due(self, track: Track, decision: Decision) -> tuple[Announcement, ...]:
         """What is to be told, oldest first; usually nothing. Changes nothing: `tell` does, once it is told.
@@ -41,7 +44,7 @@ class Announcer:
             if track.ended:
                 both = (Announcement(Phase.NEW, 0), Announcement(Phase.END, 1))
                 return both if track.region.name else ()
-            return (Announcement(Phase.NEW, 0),) if track.frames >= self._looks else ()
+            return (Announcement(Phase.NEW, 0),) if len(track.looks) >= self._looks else ()
         if track.ended:
             return (Announcement(Phase.END, told[2] + 1),)
         if (decision.verdict, decision.product) == told[:2]:

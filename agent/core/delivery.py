@@ -20,6 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.clock import Backoff
+from agent.core.incoming import Deaf, Incoming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ class Ack:
     reason: str = ""
 
 
-Signal = Up | Down | Ack
+Signal = Up | Down | Ack | Incoming | Deaf
 
 
 class Store(Protocol):

@@ -44,6 +44,7 @@ class Tracker:
         self._settings = settings
         self._window = window
         self._live: list[Track] = []
+        self._outdated: set[str] = set()  # tracks whose looks are to begin anew
 
     @property
     def live(self) -> tuple[Track, ...]:
@@ -64,7 +65,7 @@ class Tracker:
             seen.append(
                 self._born(frame, detection, number)
                 if known is None
-                else _continued(known, frame, detection, self._window)
+                else self._continued(known, frame, detection)
             )
         updated = {track.id: track for track in seen}
         kept: list[Track] = []
@@ -78,11 +79,31 @@ class Tracker:
         self._live = kept + list(updated.values())
         return (*ended, *seen)
 
+    def renew(self) -> None:
+        """What the looks of running tracks are compared with has changed: with the next look they begin anew.
+
+        A track that ends before it had one ends with what was known of it.
+        """
+        self._outdated = {track.id for track in self._live}
+
     def end(self) -> tuple[Track, ...]:
         """End every track: the scene was cut, or the camera is lost."""
         ended = tuple(replace(track, ended=True) for track in self._live)
         self._live = []
+        self._outdated.clear()
         return ended
+
+    def _continued(self, track: Track, frame: Frame, detection: Detection) -> Track:
+        before = () if track.id in self._outdated else track.looks
+        self._outdated.discard(track.id)
+        return replace(
+            track,
+            region=detection.region,
+            last_at=frame.at,
+            last_utc=frame.utc,
+            frames=track.frames + 1,
+            looks=(*before, detection.candidates)[-self._window :],
+        )
 
     def _born(self, frame: Frame, detection: Detection, number: int) -> Track:
         place = detection.region.name or ",".join(map(str, detection.region.box))
@@ -98,17 +119,6 @@ class Tracker:
             frames=1,
             looks=(detection.candidates,),
         )
-
-
-def _continued(track: Track, frame: Frame, detection: Detection, window: int) -> Track:
-    return replace(
-        track,
-        region=detection.region,
-        last_at=frame.at,
-        last_utc=frame.utc,
-        frames=track.frames + 1,
-        looks=(*track.looks, detection.candidates)[-window:],
-    )
 
 
 def _associate(live: Sequence[Track], detections: Sequence[Detection], least: float) -> dict[int, Track]:

@@ -246,3 +246,4 @@ class Message:
     qos: int = 1
     retain: bool = False
     delivery: Delivery = Delivery.FACT
+    correlation: bytes = b""  # of an answer: what the question came with; MQTT 5 alone carries it

@@ -4,6 +4,8 @@
     {prefix}/{site}/{device}/info                   retained   what runs there
     {prefix}/{site}/{device}/health                 retained   ok, degraded or failed, and why
     {prefix}/{site}/{device}/index                  retained   the catalogue in use, and how syncing stands
+    {prefix}/{site}/{device}/command/{name}         to us      what to do, see core/commands.py
+    {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline or stalled, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
 
@@ -15,15 +17,18 @@ misunderstand raises `SCHEMA`.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from agent.core.learned import NOTHING_LEARNED, Counts
 from agent.core.payload import encode, rfc3339
+from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.types import Delivery, Event, Message, Product, Recognition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from agent.core.incoming import Incoming
 
 SCHEMA: Final = 1
 """Version of all payloads together."""
@@ -32,53 +37,13 @@ Availability = Literal["online", "offline"]
 HEALTHS: Final = ("ok", "degraded", "failed")
 CAMERA_STATES: Final = ("online", "offline", "stalled")
 
-LEVEL_LIMIT: Final = 64
-"""Characters of one topic level: the longest topic stays far below the 65,535 bytes MQTT allows, and a page
-or a log line can show it."""
-
 _DIGITS: Final = 4
 """Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
 component), coarser than the last-bit noise between machines."""
 
-_RESERVED_CAMERAS: Final = frozenset({"command"})
 _DEVICE_KINDS: Final = frozenset({"availability", "info", "health", "index"})
+_OF_COMMANDS: Final = "command"
 _CAMERA_KINDS: Final = {"status": "camera_status", "recognition": "recognition"}
-
-
-def check_topic_part(field: str, value: str) -> None:
-    """Refuse what cannot be one level of a topic.
-
-    Raises:
-        ValueError: empty, too long, or with `+ # /`, a control character or a lone surrogate in it.
-    """
-    bad = any(c in "+#/" or unicodedata.category(c) in {"Cc", "Cs"} for c in value)
-    if not value or len(value) > LEVEL_LIMIT or bad:
-        raise ValueError(
-            f"{field}: expected 1 to {LEVEL_LIMIT} characters without '+', '#', '/' and control characters,"
-            f" found {value[: LEVEL_LIMIT + 1]!r}"
-        )
-
-
-def check_prefix(field: str, value: str) -> None:
-    """Refuse what cannot be the first level of our topics.
-
-    Raises:
-        ValueError: as `check_topic_part`, or with a `$` in front.
-    """
-    check_topic_part(field, value)
-    if value.startswith("$"):  # MQTT 5, 4.7.2: such topics belong to the broker
-        raise ValueError(f"{field}: expected no '$' in front, found {value!r}")
-
-
-def check_camera(field: str, value: str) -> None:
-    """Refuse what cannot be the level of a camera.
-
-    Raises:
-        ValueError: as `check_topic_part`, or a name that is a topic of the device itself.
-    """
-    check_topic_part(field, value)
-    if value in _RESERVED_CAMERAS:
-        raise ValueError(f"{field}: expected another name, found {value!r}, a topic of the device itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +58,9 @@ class IndexStatus:
     references: int = 0
     size_bytes: int = 0  # on disk
     last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
-    last_sync_bytes: int = 0  # sent and received in the last round
+    last_sync_bytes: int = 0  # sent and received in the last round, without TLS
     next_poll_utc: float | None = None  # s, Unix; None without sync
+    learned: Counts = NOTHING_LEARNED  # by the device itself, beside the catalogue
     note: str = ""  # why a release is not taken although nothing is wrong
     error: str = ""  # what is wrong
 
@@ -122,6 +88,8 @@ class Wire:
         if not topic.startswith(self.root + "/"):
             return ""
         levels = topic.removeprefix(self.root + "/").split("/")
+        if levels[0] == _OF_COMMANDS:
+            return "command_result" if len(levels) == 3 and levels[2] == "result" else ""
         if len(levels) == 1:
             return levels[0] if levels[0] in _DEVICE_KINDS else ""
         return _CAMERA_KINDS.get(levels[1], "") if len(levels) == 2 else ""
@@ -178,6 +146,42 @@ class Wire:
         }
         del body["last_sync_utc"], body["next_poll_utc"]
         return self._state("index", self._encoded(body, utc), utc)
+
+    def command_topic(self, name: str) -> str:
+        """Where a command is sent to."""
+        return f"{self.root}/{_OF_COMMANDS}/{name}"
+
+    def command_name(self, topic: str) -> str:
+        """Which command is sent to this topic; empty when it is none."""
+        head = self.command_topic("")
+        return topic.removeprefix(head) if topic.startswith(head) else ""
+
+    def command_result(self, name: str, identity: str, result: Mapping[str, Any], error: str) -> bytes:
+        """What came of a command: its `result`, or why there is none. `identity` is the request's, if known.
+
+        It carries no time: the answer to a repeated request is the same bytes.
+        """
+        body = {
+            "id": identity or None,
+            "command": name,
+            "ok": not error,
+            "error": error,
+            "result": dict(result),
+        }
+        head = {"schema": SCHEMA, "site": self.site, "device": self.device}
+        return encode({**head, **body})
+
+    def answer(self, name: str, payload: bytes, incoming: Incoming, utc: float) -> Message:
+        """A command's result on its way to whoever asked.
+
+        Where they want it, but for topics of this device itself: what is said there is said by the device.
+        """
+        wanted = incoming.answer_to
+        own = wanted == self.root or wanted.startswith(self.root + "/")
+        bad = not wanted or own or wanted.startswith("$") or any(c in wanted for c in "+#\0")
+        topic = f"{self.command_topic(name)}/result" if bad else wanted
+        identity = self._id(topic, payload.decode("utf-8"))
+        return Message(topic, payload, identity, utc, correlation=incoming.correlation)
 
     def camera_status_topic(self, camera: str) -> str:
         """Where a camera's status is retained.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from agent.core.commands import ID_LIMIT, IMAGE_LIMIT
+from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
 from agent.core.wire import CAMERA_STATES, HEALTHS, SCHEMA
 
 _TEXT: Final = {"type": "string"}
@@ -37,7 +39,49 @@ def schemas() -> dict[str, dict[str, Any]]:
         "index": _index(),
         "camera_status": _camera_status(),
         "recognition": _recognition(),
+        "command_result": _command_result(),
     }
+
+
+def request_schemas() -> dict[str, dict[str, Any]]:
+    """Name of a command → JSON Schema of its request; unknown fields are refused."""
+    identity = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT, "description": "chosen by who asks"}
+    image = {"type": "string", "contentEncoding": "base64", "description": "JPEG, PNG, WebP or BMP"}
+    images = {"anyOf": [image, {"type": "array", "items": image, "minItems": 1, "maxItems": IMAGE_LIMIT}]}
+    sku = {"type": "string", "minLength": 1, "maxLength": SKU_LIMIT}
+    texts = {field: {"type": "string", "maxLength": NAME_LIMIT} for field in TEXT_FIELDS}
+    return {
+        "enrol": _request("Add pictures to a product.", {"id": identity, "sku": sku, "image": images}, texts),
+        "forget": _request("Recognise a product no longer.", {"id": identity, "sku": sku}),
+        "resync": _request("Look for a new release now.", {"id": identity}),
+    }
+
+
+def _request(description: str, needed: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": description,
+        **_object(needed | (more or {})),
+        "required": sorted(needed),
+        "additionalProperties": False,
+    }
+
+
+def _command_result() -> dict[str, Any]:
+    schema = _message(
+        "command result",
+        "What came of a command: on the response topic of MQTT 5, else here. Not retained.",
+        {
+            "id": {**_NAME_OR_NULL, "description": "of the request; null where it could not be read"},
+            "command": _NAME,
+            "ok": {"type": "boolean"},
+            "error": {**_TEXT, "description": "why it was not done; empty when it was"},
+            "result": {"type": "object", "description": "depends on the command; empty when it was not done"},
+        },
+    )
+    del schema["properties"]["time"]  # so that a repeated request is answered by the same bytes
+    schema["required"].remove("time")
+    return schema
 
 
 def _message(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -99,8 +143,13 @@ def _index() -> dict[str, Any]:
             "references": _COUNT,
             "size_bytes": {**_COUNT, "description": "on disk"},
             "last_sync": {**time_or_null, "description": "when it was last known to be up to date"},
-            "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round"},
+            "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round, without TLS"},
             "next_poll": {**time_or_null, "description": "null without sync"},
+            "learned": {
+                **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
+                "description": "by the device itself: pictures that count beside the catalogue, their "
+                "products, products that do not count, and what the catalogue has taken in",
+            },
             "note": {**_TEXT, "description": "why a release is not taken although nothing is wrong"},
             "error": {**_TEXT, "description": "empty when nothing is wrong"},
         },

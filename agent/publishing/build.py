@@ -1,36 +1,39 @@
-"""A product folder becomes a catalogue directory: index, products table, calibration, last the manifest."""
+"""A product folder becomes a catalogue directory: index, products table, thumbnails, last the manifest.
+
+Where the directory holds a catalogue of the same making, its files are changed and not written anew, so that
+a release costs its devices what changed.
+"""
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from agent.adapters.catalogue import write_manifest
+from agent.adapters.catalogue import write_manifest, write_projection
 from agent.adapters.embedder import load_embedder
-from agent.adapters.images import LIMITS, read_bytes
-from agent.adapters.products import ProductWriter
-from agent.adapters.vectors import IndexBuilder
+from agent.adapters.thumbnails import ThumbnailWriter
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
-from agent.core.matching import key_of
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
+from agent.publishing.cache import EmbeddingCache
 from agent.publishing.calibrate import calibrate
-from agent.publishing.embed import Embedded, Picture, embed_pictures, sensible_jobs
 from agent.publishing.folder import read_folder
+from agent.publishing.former import open_former
+from agent.publishing.gathering import Gathered, gather
 from agent.publishing.place import catalogue_place
 from agent.publishing.problems import Problem, ProblemsError
+from agent.publishing.references import Changes, assign, renewed_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from agent.adapters.embedder import EmbedderSettings
+    from agent.core.manifest import FileEntry
+    from agent.publishing.former import Former
+    from agent.publishing.references import Assigned
 
     Progress = Callable[[int, int], None]
 
@@ -42,6 +45,8 @@ class BuildSettings:
     crop: float = setting("share of each side of a picture that is kept around its centre, 0.1 to 1", 1.0)
     strict: bool = setting("stop at bad rows and pictures instead of leaving them out", False)
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
+    rebuild: bool = setting("write everything anew instead of changing the catalogue that is there", False)
+    thumbnails: bool = setting("put small pictures of the references into the catalogue", True)
 
     def __post_init__(self) -> None:
         check_crop(self.crop)
@@ -57,6 +62,7 @@ class BuildReport:
     products: int
     references: int
     problems: tuple[Problem, ...]  # warnings among them; in the order of the folder, bad pictures last
+    changes: Changes
 
 
 def build_catalogue(
@@ -66,12 +72,15 @@ def build_catalogue(
     settings: BuildSettings,
     *,
     created_utc: float,
+    cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build the catalogue of a product folder (see `read_folder`) in the directory `out`.
 
-    The same folder, model, settings and library versions give the same bytes and so the same release,
-    whatever the number of processes. `progress(done, total)` is called after every few pictures.
+    A catalogue that is there is updated where it can be, see `publishing/references.py`. The same folder,
+    model, settings, library versions and catalogue before give the same bytes and so the same release,
+    whatever the number of processes, and whatever is found in the folder `cache`. `progress(done, total)` is
+    called after every few pictures.
 
     Raises:
         InputError: nothing to build from, or `out` is something else than a catalogue.
@@ -82,71 +91,102 @@ def build_catalogue(
     root, out = Path(folder), Path(out)
     eyes = load_embedder(embedder)
     problems: list[Problem] = []
-    pictures = sum(len(item.images) for item in read_folder(root, problems.append))
+    total = sum(len(item.images) for item in read_folder(root, problems.append))
     _stop_if_strict(problems, settings)
-    if pictures == 0:
+    if total == 0:
         raise InputError(f"{root}: expected pictures of products, found none{_first_of(problems)}")
-    jobs = sensible_jobs(settings.jobs, pictures)
-    with catalogue_place(out), closing(ProductWriter(out)) as table:
-        builder = IndexBuilder(eyes.dimension)
-        bad: dict[int, Problem] = {}
-        chunks = embed_pictures(_listed(root, table, bad), eyes, embedder, settings.crop, jobs=jobs)
-        keys = _fill(builder, table, _told(chunks, pictures, progress), bad)
-        problems += [bad[key] for key in sorted(bad)]
+    with ExitStack() as held:
+        held.enter_context(catalogue_place(out))
+        model = ModelEntry(eyes.spec.name, eyes.fingerprint, eyes.dimension, eyes.runtime)
+        former = open_former(out, model, settings.crop, rebuild=settings.rebuild)
+        held.enter_context(closing(former.table))
+        gathered = held.enter_context(Gathered(out, eyes.dimension))
+        known = None
+        if cache is not None:
+            known = EmbeddingCache(Path(cache), eyes, settings.crop, now_utc=created_utc)
+        try:
+            refused = gather(
+                root,
+                gathered,
+                former.table,
+                eyes,
+                embedder,
+                crop=settings.crop,
+                jobs=settings.jobs,
+                total=total,
+                cache=known,
+                progress=progress,
+            )
+        finally:
+            if known is not None:
+                known.close()
+                problems += [Problem(str(known.path), sentence, warning=True) for sentence in known.warnings]
+        problems += refused
         _stop_if_strict(problems, settings)
-        if len(builder) == 0:
+        if len(gathered.positions()) == 0:
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
-        manifest = Manifest(
-            created_utc=created_utc,
-            model=ModelEntry(eyes.spec.name, eyes.fingerprint, eyes.dimension, eyes.runtime),
+        manifest, changes = write_catalogue(
+            out,
+            former,
+            gathered,
+            model,
             crop=settings.crop,
-            dimension=eyes.dimension,
-            calibration=calibrate(keys, builder.vectors),
-            products=table.products,
-            references=len(builder),
-            index=builder.save(out),
-            table=table.save(),
+            thumbnails=settings.thumbnails,
+            created_utc=created_utc,
         )
-        write_manifest(out, manifest)
-    return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems))
+    return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
 
 
-def _listed(root: Path, table: ProductWriter, bad: dict[int, Problem]) -> Iterator[Picture]:
-    """The folder once more, now into the table, and every picture that can be read."""
-    for item in read_folder(root, lambda _problem: None):  # its problems are known already
-        table.add(item.product)
-        for view, path in enumerate(item.images):
-            key = key_of(item.product.no, view)
-            try:
-                data = read_bytes(root / path, LIMITS.max_bytes)
-            except InputError as error:
-                bad[key] = Problem(path, str(error).removeprefix(f"{root / path}: "))
-            else:
-                yield Picture(key, path, data)
+def write_catalogue(
+    out: Path,
+    former: Former,
+    gathered: Gathered,
+    model: ModelEntry,
+    *,
+    crop: float,
+    thumbnails: bool,
+    created_utc: float,
+) -> tuple[Manifest, Changes]:
+    """Make what was gathered the catalogue of the directory `out`, which is held for writing.
+
+    Raises:
+        CatalogueError: the thumbnails before are damaged.
+        DeviceError: the disk failed or is full.
+    """
+    assigned = assign(gathered, former.table, former.index)
+    index, projection, changes = renewed_index(gathered, assigned, former)
+    entry = None
+    if changes.why and projection is not None:
+        entry = write_projection(out, projection)
+    elif not changes.why and former.manifest is not None:
+        entry = former.manifest.projection
+    compact = bool(changes.why) and former.manifest is not None
+    manifest = Manifest(
+        created_utc=created_utc,
+        model=model,
+        crop=crop,
+        dimension=index.dimension,
+        calibration=calibrate(assigned.keys, index.vectors),
+        products=former.table.products,
+        references=len(index),
+        index=index.save(out),
+        table=former.table.save(compact=compact),
+        projection=entry,
+        thumbnails=_thumbnails(out, former, gathered, assigned, compact=compact) if thumbnails else None,
+    )
+    write_manifest(out, manifest)
+    return manifest, changes
 
 
-def _told(chunks: Iterable[Embedded], total: int, progress: Progress | None) -> Iterator[Embedded]:
-    done = 0
-    for chunk in chunks:
-        yield chunk
-        done += len(chunk.pictures) + len(chunk.refused)
-        if progress is not None:
-            progress(done, total)
-
-
-def _fill(
-    builder: IndexBuilder, table: ProductWriter, chunks: Iterable[Embedded], bad: dict[int, Problem]
-) -> NDArray[np.uint64]:
-    """Put all references into index and table; their keys, `(R,)`."""
-    parts = [np.empty(0, np.uint64)]
-    for chunk in chunks:
-        keys = np.array([picture.key for picture in chunk.pictures], np.uint64)
-        builder.add(keys, chunk.vectors)
-        for picture in chunk.pictures:
-            table.add_reference(picture.key, picture.path)
-        bad.update((picture.key, Problem(picture.path, reason)) for picture, reason in chunk.refused)
-        parts.append(keys)
-    return np.concatenate(parts)
+def _thumbnails(
+    out: Path, former: Former, gathered: Gathered, assigned: Assigned, *, compact: bool
+) -> FileEntry:
+    with closing(ThumbnailWriter(out, former.thumbnails)) as writer:
+        for key, position in zip(assigned.keys.tolist(), assigned.positions.tolist(), strict=True):
+            writer.put(key, gathered.thumbnail(position))
+        for key in assigned.removed.tolist():
+            writer.remove(key)
+        return writer.save(compact=compact and former.thumbnails is not None)
 
 
 def _stop_if_strict(problems: list[Problem], settings: BuildSettings) -> None:

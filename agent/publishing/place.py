@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _OURS = re.compile(
     r"(index|products|projection|probes|thumbnails|model|spec)-[0-9a-f]{16}\.[a-z]{1,8}"
-    r"|\.(index|products|projection|probes|thumbnails|model|spec|manifest\.json)\.partial"
+    r"|\.(index|products|projection|probes|thumbnails|model|spec|manifest\.json)(\.compact)?\.partial"
 )
 
 

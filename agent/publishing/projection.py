@@ -25,7 +25,11 @@ import numpy as np
 from agent.core.projection import Projection, rounded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 KEPT: Final = 256
 """Directions. An index of 256 numbers takes a quarter of one of 1,024, and is searched in a quarter of the
@@ -63,16 +67,15 @@ class Trial:
         return self.won >= _WORTH * self.lost and gain > _DEVIATIONS * np.sqrt(self.won + self.lost)
 
 
-def fit_projection(
-    products: NDArray[np.uint64], rows: NDArray[np.float32]
-) -> tuple[Projection | None, Trial]:
+def fit_projection(products: NDArray[np.uint64], rows: Rows) -> tuple[Projection | None, Trial]:
     """The projection for a catalogue, None when it would not help, and what the trial found.
 
     `products` `(R,)` is the product of each reference, equal ones side by side and their pictures in the
-    order of their names; `rows` `(R, D)` are their raw embeddings, unit rows.
+    order of their names; `rows(places)` are the raw embeddings `(N, D)` at places among them, unit rows: of a
+    million pictures only a sample need be in memory.
     """
     chosen = _sample(products)
-    products, exact = products[chosen], rows[chosen].astype(np.float64)
+    products, exact = products[chosen], rows(chosen).astype(np.float64)
     trial = _tried(products, exact)
     return (_fitted(products, exact) if trial.helps else None), trial
 

@@ -11,44 +11,40 @@ moment, and whenever the power goes, devices see the release that was there.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
 from agent.adapters import durable
 from agent.adapters.catalogue import open_catalogue, read_manifest
-from agent.core.errors import DeviceError, InputError, VerifyError, quoted
+from agent.core.errors import InputError
 from agent.core.json_fields import check_whole
 from agent.core.manifest import MANIFEST_NAME, FileEntry, dump_manifest
 from agent.core.release import (
-    RELEASE_LIMIT_BYTES,
     Blob,
     Patch,
     Release,
     check_channel,
     dump_release,
-    parse_release,
     target_of,
 )
 from agent.publishing.patches import PATCHED_FROM_BYTES, write_patch
+from agent.publishing.prune import GRACE_S, Pruned, prune_held
+from agent.publishing.releases import current_release, earlier_releases, release_path, repository_place
 from agent.publishing.signing import needs_signing, read_held, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tuf.api.metadata import Signer
 
     from agent.core.manifest import Manifest
     from agent.publishing.keys import KeyRing
-    from agent.publishing.signing import Held
 
     Progress = Callable[[int, int], None]
 
@@ -56,7 +52,6 @@ PATCHED_RELEASES: Final = 5
 """Patches lead from so many releases: a device that was away for longer fetches the whole file once."""
 
 _DIGEST_IN_NAME = re.compile(r"-[0-9a-f]{16}(?=\.)")
-_RELEASE_FILE = re.compile(r"[0-9a-f]{64}\.release\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +63,7 @@ class Published:
     added_bytes: int  # written to blobs/
     dropped: tuple[str, ...]  # channels to publish again: only a revoked key vouched for them
     root_expires_utc: float
+    pruned: Pruned | None = None  # what was removed, when something was to be
 
 
 def publish(
@@ -79,15 +75,18 @@ def publish(
     now_utc: float,
     rollout_percent: int = 100,
     passphrase: bytes | None = None,
+    keep: int | None = None,
+    grace_s: float = GRACE_S,
     progress: Progress | None = None,
 ) -> Published:
     """Make a catalogue directory the release of `channel` in the repository `dest`.
 
-    The same catalogue again is the same release: its number stays, its rollout may change. `progress(done,
-    total)` counts files and patches.
+    The same catalogue again is the same release: its number stays, its rollout may change. With `keep` the
+    repository is pruned afterwards, see `publishing/prune.py`; without it nothing is ever removed.
+    `progress(done, total)` counts files and patches.
 
     Raises:
-        ValueError: the channel or the rollout is not one.
+        ValueError: the channel, the rollout or the number to keep is not one.
         CatalogueError: the catalogue does not open.
         ConfigError: a key cannot be used.
         InputError: `dest` is damaged or signed by other keys, or another publication is writing to it.
@@ -95,21 +94,23 @@ def publish(
     """
     check_channel("channel", channel)
     check_whole("rollout", rollout_percent, 0, 100)
+    if keep is not None:
+        check_whole("keep", keep, 1)
     manifest = read_manifest(catalogue)
     open_catalogue(catalogue, manifest.model.fingerprint, manifest.model.dimension).close()
     files = _files(catalogue, manifest)
-    with _place(dest, channel):
+    with repository_place(dest, channel):
         held = read_held(dest / "metadata", ring)
         signers: list[Signer] = [ring.signer("online", ring.key_of("online"), passphrase)]
         if held.cosigner:
             signers.append(ring.signer("online", held.cosigner, passphrase))
-        current = _current(dest, held, channel)
+        current = current_release(dest, held, channel)
         if current is not None and current.release == manifest.release:
             release = replace(current, rollout_percent=rollout_percent)
             wanted = {blob.sha256 for blob in release.blobs}
             added = sum(_put(dest, source, entry) for source, entry in files if entry.sha256 in wanted)
         else:
-            history = _history(dest, channel)
+            history = earlier_releases(dest, channel)
             added = sum(_put(dest, source, entry) for source, entry in files)
             blobs, patched = _with_patches(dest, [entry for _, entry in files], history, progress)
             added += patched
@@ -128,9 +129,10 @@ def publish(
         if targets != held.targets or needs_signing(held, ring, now_utc):
             sign(dest / "metadata", held, targets, ring, signers, now_utc)
         _write(dest / "targets" / target_of(channel), dump_release(release))
+        pruned = prune_held(dest, targets, keep=keep, now_utc=now_utc, grace_s=grace_s) if keep else None
     new = current is None or current.number < release.number
     dropped = {name.rpartition("/")[0] for name in held.dropped} - {channel}
-    return Published(release, new, added, tuple(sorted(dropped)), ring.root.expires.timestamp())
+    return Published(release, new, added, tuple(sorted(dropped)), ring.root.expires.timestamp(), pruned)
 
 
 def _files(catalogue: Path, manifest: Manifest) -> list[tuple[Path, FileEntry]]:
@@ -140,39 +142,6 @@ def _files(catalogue: Path, manifest: Manifest) -> list[tuple[Path, FileEntry]]:
     data = dump_manifest(manifest)
     entries.append(FileEntry(MANIFEST_NAME, hashlib.sha256(data).hexdigest(), len(data)))
     return [(path.with_name(entry.path), entry) for entry in entries]
-
-
-def _current(dest: Path, held: Held, channel: str) -> Release | None:
-    """The release that is signed for the channel, None for a channel that is new."""
-    target = held.targets.get(target_of(channel))
-    if target is None:
-        return None
-    path = _release_path(dest, channel, target.hashes["sha256"])
-    try:
-        data = path.read_bytes()
-        target.verify_length_and_hashes(data)
-        return parse_release(data, str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (LengthOrHashMismatchError, VerifyError) as error:
-        raise InputError(
-            f"{path}: expected the release that was signed, found {quoted(str(error))}"
-        ) from None
-
-
-def _history(dest: Path, channel: str) -> list[Release]:
-    """Every release that the channel had, newest first; what cannot be read is left out.
-
-    It decides which patches are made, which verify or do not, and which number comes next. So it may hold
-    one that was never signed, because the power went.
-    """
-    found = []
-    for path in (dest / "targets" / channel).glob("*"):
-        if _RELEASE_FILE.fullmatch(path.name):
-            with suppress(OSError, VerifyError):
-                found.append(parse_release(path.read_bytes()[: RELEASE_LIMIT_BYTES + 1], str(path)))
-    found = [release for release in found if release.channel == channel]
-    return sorted(found, key=lambda release: release.number, reverse=True)
 
 
 def _with_patches(
@@ -250,38 +219,10 @@ def _put(dest: Path, source: Path, entry: FileEntry) -> int:
 def _put_release(dest: Path, release: Release) -> TargetFile:
     data = dump_release(release)
     target = TargetFile.from_data(target_of(release.channel), data, ["sha256"])
-    _write(_release_path(dest, release.channel, target.hashes["sha256"]), data)
+    _write(release_path(dest, release.channel, target.hashes["sha256"]), data)
     return target
-
-
-def _release_path(dest: Path, channel: str, sha256: str) -> Path:
-    folder, _, name = target_of(channel).rpartition("/")
-    return dest / "targets" / folder / f"{sha256}.{name}"
 
 
 def _write(path: Path, data: bytes) -> None:
     if not (path.is_file() and path.read_bytes() == data):
         durable.write_whole(path, data)
-
-
-@contextmanager
-def _place(dest: Path, channel: str) -> Iterator[None]:
-    """Hold the repository for writing; leftovers of an interrupted publication are removed.
-
-    The lock goes with its descriptor, even by a kill.
-    """
-    try:
-        for folder in ("blobs", "metadata", f"targets/{channel}"):
-            (dest / folder).mkdir(parents=True, exist_ok=True)
-        held = os.open(dest, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for leftover in (dest / "blobs").glob(".*.partial"):
-                leftover.unlink()
-            yield
-        finally:
-            os.close(held)
-    except BlockingIOError:
-        raise InputError(f"{dest}: another publication is writing to it") from None
-    except OSError as error:
-        raise DeviceError(f"{error.filename or dest}: cannot be published: {error.strerror}") from None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
 import socket
-import subprocess
 import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,9 +14,11 @@ from agent.adapters.broker import Broker, BrokerSettings
 from agent.adapters.system import SystemClock
 from agent.core.delivery import Ack, Down, Outcome, Up
 from agent.core.errors import ConfigError
+from agent.core.incoming import Incoming
 from agent.core.settings import Secret
 from agent.core.types import Message
 from agent.core.wire import Wire
+from tests.support.certificates import make_certificates
 from tests.support.mosquitto import Mosquitto, Subscriber, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -268,23 +268,7 @@ def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`ca.pem`, `server.pem` for 127.0.0.1 and `client.pem` signed by it, `other.pem` that signed nothing."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed (apt-get install openssl)")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    for name in ("ca", "other"):
-        openssl("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}")
-    for name in ("server", "client"):
-        openssl("req", *key[:-2], "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        sign = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-        openssl(*sign, "-days", "2", "-extfile", "ext", "-out", f"{name}.pem")
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -418,3 +402,71 @@ def test_settings_that_cannot_work_are_refused_without_showing_a_password(
 def test_ports_follow_from_the_scheme_and_a_password_is_not_shown() -> None:
     settings = BrokerSettings(url="mqtts://[::1]", username="eve", password=Secret("hunter2"))
     assert "hunter2" not in repr(settings)
+
+
+ASK = "t/command/enrol"
+
+
+@contextmanager
+def listening(url: str, **values: Any) -> Iterator[Broker]:
+    will = Message("t/will", b"offline", "w", 0.0, retain=True)
+    made = Broker(BrokerSettings(url=url, **values), "t-b", will, SystemClock(), lambda: 0.0, topics=[ASK])
+    try:
+        yield made
+    finally:
+        made.close(1.0)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_what_others_send_to_a_topic_of_ours_comes_in(tmp_path: Path, protocol: str) -> None:
+    with (
+        Mosquitto(tmp_path) as m,
+        listening(m.url, protocol=protocol) as b,
+        Subscriber(m.port, "t/#") as other,
+    ):
+        until(b, Up)
+        wait_until(lambda: b.service(0.05) is not None and f"{ASK} (QoS 1)" in m.log())
+        other.send("t/elsewhere", b"not for us")
+        other.send(ASK, b"{}", answer_to="t/answers", correlation=b"\x00\x01")
+        (came,) = until(b, Incoming)
+        assert (came.topic, came.payload, came.retained) == (ASK, b"{}", False)
+        expected = ("t/answers", b"\x00\x01") if protocol == "5" else ("", b"")
+        assert (came.answer_to, came.correlation) == expected
+
+
+def test_an_answer_carries_what_the_question_came_with(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as m, listening(m.url) as b, Subscriber(m.port, "t/#") as other:
+        until(b, Up)
+        assert b.publish(1, Message("t/answers", b"yes", "", 0.0, correlation=b"\x00\xff"))
+        until(b, Ack)
+        (heard,) = other.wait_count(1)
+        assert (heard.payload, heard.correlation) == (b"yes", b"\x00\xff")
+
+
+def test_under_mqtt_5_what_was_retained_does_not_come_again(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as m, Subscriber(m.port, "none") as other:
+        other.send(ASK, b"old", retain=True)
+        with listening(m.url) as b:
+            until(b, Up)
+            wait_until(lambda: b.service(0.05) is not None and f"{ASK} (QoS 1)" in m.log())
+            other.send(ASK, b"new")
+            assert [came.payload for came in until(b, Incoming)] == [b"new"]
+        with listening(m.url, protocol="3.1.1") as b:
+            assert [(came.payload, came.retained) for came in until(b, Incoming)] == [(b"old", True)]
+
+
+def test_nothing_is_subscribed_to_without_a_topic_and_again_after_a_break_with_one(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as m:
+        with broker(m.url) as b:
+            until(b, Up)
+            b.service(0.1)
+            assert "SUBSCRIBE" not in m.log()
+        with listening(m.url) as b, Subscriber(m.port, "none") as other:
+            until(b, Up)
+            m.restart()
+            until(b, Down)
+            until(b, Up)
+            wait_until(lambda: b.service(0.05) is not None and m.log().count(f"{ASK} (QoS 1)") == 2)
+            wait_until(other.is_connected)
+            other.send(ASK, b"after")
+            assert [came.payload for came in until(b, Incoming)] == [b"after"]

@@ -163,6 +163,14 @@ def test_a_pointer_that_leads_elsewhere_is_not_followed(library: Library, name: 
         Generation(name, "default", 5, "r", "s")
 
 
+def test_a_damaged_pointer_is_complained_of_once(
+    library: Library, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "current").write_bytes(b"")
+    assert [library.current() for _ in range(3)] == [None] * 3
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 class StoppedError(BaseException):
     """The power went: nothing after this happens, `finally` included in what does not matter."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from agent.adapters.server.settings import SyncSettings
 from agent.adapters.system import SystemClock
 from agent.core.errors import ConfigError, DeviceError, SyncError, TransferError, VerifyError
 from tests.support import static_host as does
+from tests.support.certificates import make_certificates, serving_tls
 from tests.support.static_host import Behaviour, StaticHost
 
 BLOB = bytes(range(256)) * 1200  # 307,200 bytes: some socket buffers
@@ -281,19 +281,9 @@ def test_login_and_password_are_sent_and_never_shown(host: StaticHost) -> None:
 class TestTls:
     @pytest.fixture
     def secure(self, tmp_path: Path, host: StaticHost) -> Iterator[tuple[StaticHost, Path]]:
-        import ssl
-
-        cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
-             "-keyout", str(key), "-out", str(cert)],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key)
-        with StaticHost(host.folder, tls=context) as secure:
-            yield secure, cert
+        folder = make_certificates(tmp_path)
+        with StaticHost(host.folder, tls=serving_tls(folder)) as secure:
+            yield secure, folder / "ca.pem"
 
     def test_a_certificate_that_is_trusted(self, secure: tuple[StaticHost, Path], tmp_path: Path) -> None:
         server, cert = secure

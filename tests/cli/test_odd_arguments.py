@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.road import Road, spotter
 
+pytestmark = pytest.mark.timeout(240)  # a hundred processes, on whatever machine
+
 HERE = "{tmp}"
 FIND = ["find", "--model", "{model}", "--release", "{catalogue}"]
 BUILD = ["catalog", "build", "{products}", "--model", "{model}", "-o", "{tmp}/out"]
@@ -52,6 +54,22 @@ ODD: dict[str, tuple[int, list[str]]] = {
     "find: a model that is not there": (CONFIG, ["find", "--model", "{tmp}/a.tflite", "--release", "x", "{photo}"]),
     "find: a file for a catalogue": (CONFIG, ["find", "--model", "{model}", "--release", "{photo}", "{photo}"]),
     "find: an empty directory for a catalogue": (CONFIG, ["find", "--model", "{model}", "--release", HERE, "{photo}"]),
+    "enrol: no picture": (USAGE, ["enrol", "x", "-c", "{config}"]),
+    "enrol: a configuration that is not there": (CONFIG, ["enrol", "x", "{photo}", "-c", "{tmp}/none.yaml"]),
+    "enrol: a picture that is not there": (FAILED, ["enrol", "x", "{tmp}/none.jpg", "-c", "{config}"]),
+    "enrol: a directory for a picture": (FAILED, ["enrol", "x", HERE, "-c", "{config}"]),
+    "enrol: an sku that is not UTF-8": (FAILED, ["enrol", "\udcff\n", "{photo}", "-c", "{config}"]),
+    "enrol: an sku without end": (FAILED, ["enrol", "x" * 5000, "{photo}", "-c", "{config}"]),
+    "enrol: a gtin that is none": (FAILED, ["enrol", "x", "{photo}", "--gtin", "12", "-c", "{config}"]),
+    "forget: no sku": (USAGE, ["forget", "-c", "{config}"]),
+    "forget: an sku that nobody knows": (FAILED, ["forget", "x", "-c", "{config}"]),
+    "forget: an sku that is not UTF-8": (FAILED, ["forget", "\udcff", "-c", "{config}"]),
+    "forget: an undo of what is not UTF-8": (FAILED, ["forget", "\udcff", "--undo", "-c", "{config}"]),
+    "overlay: nothing to do": (USAGE, ["overlay"]),
+    "overlay list: a configuration that is not there": (CONFIG, ["overlay", "list", "-c", "{tmp}/none.yaml"]),
+    "overlay export: nowhere to export to": (USAGE, ["overlay", "export", "-c", "{config}"]),
+    "overlay export: a folder of something else": (FAILED, ["overlay", "export", "{products}", "-c", "{config}"]),
+    "overlay export: a file to export to": (FAILED, ["overlay", "export", "{photo}", "-c", "{config}"]),
     "record: nowhere to record to": (USAGE, ["record", "-c", "{config}"]),
     "record: a camera that is none": (USAGE, ["record", "-c", "{config}", "--camera", "x", "{tmp}/out"]),
     "record: no frames": (USAGE, ["record", "-c", "{config}", "--frames", "0", "{tmp}/out"]),
@@ -148,4 +166,17 @@ def test_is_answered_in_one_line(story: str, answers: dict[str, str]) -> None:
 
 def test_no_verb_is_forgotten() -> None:
     verbs = {story.split(":")[0].split()[0] for story in ODD if ":" in story}
-    assert verbs == {"run", "check", "find", "record", "replay", "catalog", "model", "bench", "version"}
+    assert verbs == {
+        "run",
+        "check",
+        "find",
+        "enrol",
+        "forget",
+        "overlay",
+        "record",
+        "replay",
+        "catalog",
+        "model",
+        "bench",
+        "version",
+    }

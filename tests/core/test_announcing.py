@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent.core.announcing import Announcer
 from agent.core.types import Decision, Phase, Region, Track, Verdict
 
 
 def track(frames: int, *, ended: bool = False, name: str = "slot") -> Track:
-    return Track("t", "cam", Region((0, 0, 9, 9), name=name), 0, 0, 1, 1, frames, ((),), ended)
+    return Track("t", "cam", Region((0, 0, 9, 9), name=name), 0, 0, 1, 1, frames, ((),) * frames, ended)
 
 
 def known(product: int) -> Decision:
@@ -47,3 +49,12 @@ def test_a_decision_is_not_asked_for_before_it_could_be_told() -> None:
     assert not a.wants(track(2))
     assert a.wants(track(3))
     assert a.wants(track(1, ended=True))
+
+
+def test_a_track_whose_looks_began_anew_waits_for_as_many_before_it_is_told_again() -> None:
+    a = Announcer(looks=2)
+    told(a, track(2), known(1))
+    renewed = replace(track(3), looks=((),))
+    assert not a.wants(renewed)
+    assert a.wants(replace(renewed, looks=((), ())))
+    assert a.wants(replace(renewed, ended=True))

@@ -115,3 +115,18 @@ def test_things_born_in_one_frame_have_ids_of_their_own() -> None:
 def test_settings_out_of_range_are_refused(field: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(field))):
         TrackingSettings(**field)
+
+
+def test_looks_begin_anew_with_the_next_one_and_the_track_goes_on() -> None:
+    tracker = new()
+    old, fresh = (Candidate(1, 0.9, 1),), (Candidate(2, 0.9, 2),)
+    region = Region((0, 0, 10, 10), name="slot")
+    for at in (0.0, 0.1, 0.2):
+        (before,) = tracker.update(frame(at), [Detection(region, old)])
+    tracker.renew()
+    (after,) = tracker.update(frame(0.3), [Detection(region, fresh)])
+    assert (after.id, after.frames, after.looks) == (before.id, 4, (fresh,))
+    (later,) = tracker.update(frame(0.4), [Detection(region, fresh)])
+    assert later.looks == (fresh, fresh)
+    tracker.renew()
+    assert tracker.end()[0].looks == (fresh, fresh), "it ends with what was known of it"

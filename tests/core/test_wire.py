@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.incoming import Incoming
+from agent.core.learned import Counts
 from agent.core.payload import content, encode, rfc3339
+from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
     Delivery,
     Event,
@@ -24,7 +27,7 @@ from agent.core.types import (
     Track,
     Verdict,
 )
-from agent.core.wire import LEVEL_LIMIT, IndexStatus, Wire, check_topic_part
+from agent.core.wire import IndexStatus, Wire
 from agent.core.wire_schemas import schemas
 
 if TYPE_CHECKING:
@@ -88,12 +91,19 @@ EVERY_MESSAGE: dict[str, Message] = {
             last_sync_utc=UTC - 60,
             last_sync_bytes=312,
             next_poll_utc=UTC + 300,
+            learned=Counts(references=3, products=2, forgotten=1, taken=4),
             note="release 18 is for 10 % of the devices, not this one",
         ),
         UTC,
     ),
     "an index before the first release": WIRE.index(
         IndexStatus(release="", model="", error="nobody answers"), UTC
+    ),
+    "a command that was done": WIRE.answer(
+        "forget", WIRE.command_result("forget", "7", {"sku": "OAT-1"}, ""), Incoming("", b""), UTC
+    ),
+    "a command that could not be read": WIRE.answer(
+        "enrol", WIRE.command_result("enrol", "", {}, "expected JSON"), Incoming("", b""), UTC
     ),
     "camera online": WIRE.camera_status("cam1", "online", "", UTC),
     "camera stalled": WIRE.camera_status("cam1", "stalled", "no picture for 5 s", UTC),

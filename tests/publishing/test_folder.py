@@ -225,3 +225,21 @@ def test_the_error_of_a_strict_build_is_one_line_and_holds_all() -> None:
     error = ProblemsError(problems)
     assert str(error) == "products.csv:2: sku 'x\\ny': bad (and 1 more)"
     assert error.problems == tuple(problems)
+
+
+def test_what_devices_exported_is_read_behind_the_table_of_head_office(tmp_path: Path) -> None:
+    table(tmp_path, "sku,name\noats,Hafer\n", "images/oats/learned-0.jpg", "images/milk/learned-0.jpg")
+    (tmp_path / "products-b.csv").write_text("sku,name\nmilk,Milk\noats,another name\n")
+    (tmp_path / "products-a.csv").write_text("sku,gtin\nmilk,4006381333931\ntea,12\n")
+    (tmp_path / "forgotten-a.csv").write_text("sku,since\noats,2026-01-01T00:00:00.000Z\n")
+    items, problems = read(tmp_path)
+    assert [(item.product.no, item.product.sku, item.product.name) for item in items] == [
+        (1, "oats", "Hafer"), (2, "milk", ""),
+    ]  # fmt: skip
+    assert items[1].product.gtin == "04006381333931"
+    assert problems == [
+        "products-a.csv:3: gtin '12': expected 8, 12, 13 or 14 digits, found '12'",
+        "forgotten-a.csv:2: sku 'oats': a device recognises this product no longer, its people told it so",
+    ]
+    (tmp_path / "products.csv").unlink()
+    assert [item.product.sku for item in read(tmp_path)[0]] == ["milk", "oats"]

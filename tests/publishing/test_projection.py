@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agent.core.projection import Projection
 from agent.publishing.projection import Trial, fit_projection
 
 SIDE = 24
@@ -20,6 +21,10 @@ def drawn(products: int, views: int, disturbed: int, seed: int = 0) -> tuple[np.
     return names, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def fit(names: np.ndarray, rows: np.ndarray) -> tuple[Projection | None, Trial]:
+    return fit_projection(names, rows.__getitem__)
+
+
 def right(names: np.ndarray, rows: np.ndarray, asked: np.ndarray) -> float:
     return float((names[(asked @ rows.T).argmax(axis=1)] == names).mean())
 
@@ -31,7 +36,7 @@ def test_what_disturbs_is_turned_down() -> None:
     moved = asked + fresh.normal(size=asked.shape) * np.where(np.arange(SIDE) < 6, 0.3, 0.01)
     asked = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
 
-    projection, trial = fit_projection(names, rows)
+    projection, trial = fit(names, rows)
 
     assert projection is not None
     assert trial.helps
@@ -41,7 +46,7 @@ def test_what_disturbs_is_turned_down() -> None:
 
 def test_what_does_not_help_is_left_out() -> None:
     names, rows = drawn(40, 6, disturbed=0)
-    projection, trial = fit_projection(names, rows)
+    projection, trial = fit(names, rows)
     assert projection is None
     assert not trial.helps
 
@@ -51,12 +56,12 @@ def test_what_does_not_help_is_left_out() -> None:
     ids=["nothing", "one picture", "one product", "one picture each", "two of two"],
 )  # fmt: skip
 def test_too_little_to_fit_on_gives_none(products: int, views: int) -> None:
-    assert fit_projection(*drawn(products, views, disturbed=6))[0] is None
+    assert fit(*drawn(products, views, disturbed=6))[0] is None
 
 
 def test_the_same_catalogue_gives_the_same_numbers() -> None:
-    first, _ = fit_projection(*drawn(30, 5, disturbed=6))
-    again, _ = fit_projection(*drawn(30, 5, disturbed=6))
+    first, _ = fit(*drawn(30, 5, disturbed=6))
+    again, _ = fit(*drawn(30, 5, disturbed=6))
     assert first is not None
     assert again is not None
     assert first.matrix.tobytes() == again.matrix.tobytes()
@@ -65,7 +70,7 @@ def test_the_same_catalogue_gives_the_same_numbers() -> None:
 def test_a_large_catalogue_is_fitted_on_whole_products_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     names, rows = drawn(200, 6, disturbed=6)
     monkeypatch.setattr("agent.publishing.projection.SAMPLE", 300)
-    projection, trial = fit_projection(names, rows)
+    projection, trial = fit(names, rows)
     assert projection is not None
     assert trial.asked == 300
 

@@ -8,7 +8,6 @@ import http.client
 import os
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from agent.core.errors import ConfigError, DeviceError
 from agent.publishing.serve import Server, make_server
+from tests.support.certificates import make_certificates
 
 BLOB = os.urandom(300_000)
 DIGEST = hashlib.sha256(BLOB).hexdigest()
@@ -234,21 +234,16 @@ def test_a_file_that_becomes_shorter_is_broken_off(server: Server, www: Path) ->
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder / "cert.pem", folder / "key.pem"
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """The authority that signed for the server, the server's certificate and its key."""
+    folder = make_certificates(tmp_path_factory.mktemp("tls"))
+    return folder / "ca.pem", folder / "server.pem", folder / "server.key"
 
 
-def test_over_tls(www: Path, certificate: tuple[Path, Path], lines: list[str]) -> None:
-    cert, key = certificate
+def test_over_tls(www: Path, certificate: tuple[Path, Path, Path], lines: list[str]) -> None:
+    ca, cert, key = certificate
     with serving(make_server(www, "127.0.0.1", 0, cert=cert, key=key, log=lines.append)) as server:
-        context = ssl.create_default_context(cafile=str(cert))
+        context = ssl.create_default_context(cafile=str(ca))
         for _ in range(3):
             connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=context)
             with contextlib.closing(connection):
@@ -267,11 +262,13 @@ def test_over_tls(www: Path, certificate: tuple[Path, Path], lines: list[str]) -
             assert silent.fileno() > 0
 
 
-def test_what_cannot_be_served_is_said(www: Path, tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+def test_what_cannot_be_served_is_said(
+    www: Path, tmp_path: Path, certificate: tuple[Path, Path, Path]
+) -> None:
     with pytest.raises(ConfigError, match="expected a directory made by"):
         make_server(tmp_path / "nowhere", "127.0.0.1", 0)
     with pytest.raises(ConfigError, match="expected a certificate and its key in PEM"):
-        make_server(www, "127.0.0.1", 0, cert=certificate[0], key=www / "empty")
+        make_server(www, "127.0.0.1", 0, cert=certificate[1], key=www / "empty")
     with (
         make_server(www, "127.0.0.1", 0) as server,
         pytest.raises(DeviceError, match="cannot be listened on"),

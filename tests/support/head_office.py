@@ -42,14 +42,20 @@ DIMENSION = 16
 FINGERPRINT = "ab" * 32
 
 
-def draw_catalogue(folder: Path, seed: int = 0, products: int = 8, fingerprint: str = FINGERPRINT) -> Path:
+def draw_catalogue(
+    folder: Path,
+    seed: int = 0,
+    products: int = 8,
+    fingerprint: str = FINGERPRINT,
+    dimension: int = DIMENSION,
+) -> Path:
     """A small real catalogue of random vectors; the same seed gives the same bytes."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
-    builder, table = IndexBuilder(DIMENSION), ProductWriter(folder)
+    builder, table = IndexBuilder(dimension), ProductWriter(folder)
     for product in range(1, products + 1):
-        rows = np.random.default_rng(product).normal(size=(4, DIMENSION)) + 0.01 * rng.normal(
-            size=(4, DIMENSION)
+        rows = np.random.default_rng(product).normal(size=(4, dimension)) + 0.01 * rng.normal(
+            size=(4, dimension)
         )
         keys = [key_of(product, view) for view in range(4)]
         unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
@@ -59,9 +65,9 @@ def draw_catalogue(folder: Path, seed: int = 0, products: int = 8, fingerprint: 
             table.add_reference(key, f"images/sku-{product}/{view}.jpg")
     manifest = Manifest(
         created_utc=5.0,
-        model=ModelEntry("tiny", fingerprint, DIMENSION, "litert"),
+        model=ModelEntry("tiny", fingerprint, dimension, "litert"),
         crop=1.0,
-        dimension=DIMENSION,
+        dimension=dimension,
         calibration=Calibration(-1.0, 2.0, 3.0, "test"),
         products=products,
         references=4 * products,

@@ -168,6 +168,7 @@ class Heard:
     topic: str
     payload: bytes
     retain: bool
+    correlation: bytes = b""
 
     @property
     def content(self) -> Any:
@@ -238,10 +239,31 @@ class Subscriber:
         with self.changed:
             return [h for h in self.heard if h.topic == topic]
 
+    def send(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        answer_to: str = "",
+        correlation: bytes = b"",
+        retain: bool = False,
+    ) -> None:
+        """Publish; at return the broker has it."""
+        properties: Any = Properties(PacketTypes.PUBLISH)
+        if answer_to:
+            properties.ResponseTopic = answer_to
+        if correlation:
+            properties.CorrelationData = correlation
+        self._client.publish(topic, payload, 1, retain, properties).wait_for_publish(self._limit_s)
+
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
+
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
         client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in self._topics])
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         with self.changed:
-            self.heard.append(Heard(message.topic, bytes(message.payload), message.retain))
+            correlation = getattr(message.properties, "CorrelationData", b"")
+            self.heard.append(Heard(message.topic, bytes(message.payload), message.retain, correlation))
             self.changed.notify_all()

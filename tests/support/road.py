@@ -106,11 +106,11 @@ class Road:
 class Daemon:
     """`spotter run` as a process; its stderr goes to a file, which survives kill -9."""
 
-    def __init__(self, config: Path, log: Path) -> None:
+    def __init__(self, config: Path, log: Path, command: list[str] | None = None) -> None:
         self.log = log
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "-c", str(config)],
+                command or [sys.executable, "-m", "agent", "run", "-c", str(config)],
                 cwd=ROOT,
                 stdout=subprocess.DEVNULL,
                 stderr=file,

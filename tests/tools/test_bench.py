@@ -29,3 +29,11 @@ def test_startup(tmp_path: Path) -> None:
     figures = json.loads(done.stdout)
     assert figures["ready_s"]["median"] <= figures["first_recognition_s"]["median"]
     assert {"imports_ms", "model_ms", "catalogue_ms", "sync_ms"} <= figures["parts"].keys()
+
+
+def test_overlay() -> None:
+    done = bench("overlay", "--references", "500", "--dimension", "16", "--learned", "20", "--seconds", "0.1")
+    figures = json.loads(done.stdout)
+    assert figures["added"]["times"] > 0
+    assert figures["forgotten"]["visible_ms"].keys() == {"p50", "p99", "max"}
+    assert figures["search"].keys() >= {"quiet_median_us", "busy_p50_ratio", "busy_p99_ratio"}

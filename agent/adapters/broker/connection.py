@@ -19,13 +19,15 @@ import paho.mqtt.client as mqtt
 from paho.mqtt import MQTTException
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from agent.adapters.broker.settings import explain, packet_size, parse_url, tls_context
+from agent.adapters.broker.incoming import answering, limits, received, refusals, subscribe
+from agent.adapters.broker.reasons import explain, explain_end, explain_refusal, fate
+from agent.adapters.broker.settings import packet_size, parse_url, tls_context
 from agent.core.clock import Backoff
 from agent.core.delivery import Ack, Down, Outcome, Up
 from agent.core.errors import masked_url, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from paho.mqtt.client import DisconnectFlags
     from paho.mqtt.properties import Properties
@@ -46,10 +48,7 @@ failed attempt, or two clients with one identifier would throw each other out ma
 _LOOK_S: Final = 1.0
 """Longest wait without a look at what is due: the keep-alive, and the time an answer may take."""
 
-_NO_MATCHING_SUBSCRIBERS: Final = 0x10
 _UNSUPPORTED_PROTOCOL: Final = 0x84
-_LOGIN_REFUSED: Final = frozenset({0x86, 0x87})  # bad user name or password; not authorized
-_SESSION_TAKEN_OVER: Final = 0x8E
 
 
 class Broker:
@@ -62,8 +61,11 @@ class Broker:
         will: Message,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
+        topics: Sequence[str] = (),
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
+
+        `topics` are subscribed to on every connection. What is sent to them while there is none is not kept.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
@@ -76,6 +78,7 @@ class Broker:
         self._will = will
         self._clock = clock
         self._jitter = jitter
+        self._topics = tuple(topics)
         self._tls = tls_context(settings) if tls else None
         self._v5: bool = settings.protocol == "5"
         self._client: mqtt.Client | None = None
@@ -118,7 +121,8 @@ class Broker:
             return True
         qos = min(message.qos, self._max_qos)
         retain = message.retain and self._may_retain
-        info = client.publish(message.topic, message.payload, qos, retain)
+        properties = answering(message.correlation) if self._v5 and message.correlation else None
+        info = client.publish(message.topic, message.payload, qos, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False
         if qos == 0:
@@ -167,12 +171,11 @@ class Broker:
         client = self._new_client()
         self._client, self._began_at, self._refusal = client, now, ""
         clean: dict[str, Any] = {"clean_start": True} if self._v5 else {}
+        if self._v5 and self._topics:
+            clean["properties"] = limits()
         try:
             client.connect(self._host, self._port, self.settings.keepalive_s, **clean)
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # ssl.SSLError is an OSError
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             self._lost(client, explain(error, self.settings))
 
     def _new_client(self) -> mqtt.Client:
@@ -193,6 +196,8 @@ class Broker:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
         return client
 
     def _wait(self, timeout_s: float) -> None:
@@ -241,45 +246,42 @@ class Broker:
         self._up, self.last_error = True, ""
         self._began_at = self._clock.monotonic()
         self._signals.append(Up(limit))
+        subscribe(client, self._topics, v5=self._v5)
 
     def _explain_refusal(self, code: ReasonCode) -> str:
         if code.value == _UNSUPPORTED_PROTOCOL and self._v5:
             self._v5 = False
             self._attempt = -1  # try that at once
             return "the broker does not speak MQTT 5; trying 3.1.1"
-        if code.value in _LOGIN_REFUSED:
-            return f"the broker refused the login ({code.getName()}): check username and password"
-        return f"the broker refused the connection: {code.getName()}"
+        return explain_refusal(code)
 
     def _on_disconnect(
         self, client: mqtt.Client, _data: Any, flags: DisconnectFlags, code: ReasonCode, _properties: Any
     ) -> None:
-        if self._refusal:
-            reason = self._refusal
-        elif flags.is_disconnect_packet_from_server:
-            reason = f"the broker closed the connection: {code.getName()}"
-            if code.value == _SESSION_TAKEN_OVER:
-                reason += f"; another client uses the identifier {quoted(self._client_id)}"
-        elif self._up:
-            reason = "the connection to the broker was lost"
-        else:
-            hint = "" if self._tls else "; does it want TLS (mqtts)?"
-            reason = f"the broker closed the connection before it answered{hint}"
+        reason = self._refusal or explain_end(
+            code,
+            said=flags.is_disconnect_packet_from_server,
+            up=self._up,
+            tls=self._tls is not None,
+            client_id=self._client_id,
+        )
         self._lost(client, reason)
 
     def _on_publish(
         self, _client: mqtt.Client, _data: Any, mid: int, code: ReasonCode, _properties: Any
     ) -> None:
         token = self._tokens.pop(mid, None)
-        if token is None:
-            return  # QoS 0: acknowledged when it was handed over
-        if code.value == 0:
-            self._signals.append(Ack(token, Outcome.ACCEPTED))
-        elif code.value == _NO_MATCHING_SUBSCRIBERS:
-            keep = self.settings.unheard == "keep"
-            self._signals.append(Ack(token, Outcome.UNHEARD if keep else Outcome.ACCEPTED))
-        else:
-            self._signals.append(Ack(token, Outcome.REFUSED, code.getName()))
+        if token is not None:  # QoS 0 was acknowledged when it was handed over
+            self._signals.append(fate(token, code, keep=self.settings.unheard == "keep"))
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: Any, _mid: int, codes: Sequence[ReasonCode], _properties: Any
+    ) -> None:
+        self._signals += refusals(self._topics, codes)
+
+    def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if client is self._client:
+            self._signals += received(message)
 
     def _lost(self, client: mqtt.Client, reason: str) -> None:
         if client is not self._client:

@@ -1,8 +1,7 @@
-"""How the broker is reached: the settings, what follows from them, and the sentences when it is not."""
+"""How the broker is reached: the settings, and what follows from them."""
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -91,25 +90,9 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext:
     return context
 
 
-def explain(error: Exception, settings: BrokerSettings) -> str:
-    """What went wrong while connecting, in words for the operator."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}; check ca and the host name"
-    if isinstance(error, ssl.SSLError):
-        return f"no TLS connection: {error.reason or error}; is this the TLS port?"
-    if isinstance(error, socket.gaierror):
-        return f"its name is not known ({error.strerror})"
-    if isinstance(error, ConnectionRefusedError):
-        return "nobody listens there (connection refused)"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {settings.connect_timeout_s:g} s"
-    if isinstance(error, ConnectionError) and settings.url.startswith("mqtts"):
-        return "no TLS connection: it hung up; is this the TLS port?"
-    return getattr(error, "strerror", None) or str(error)
-
-
 def packet_size(message: Message) -> int:
-    """Bytes of the PUBLISH packet, MQTT 5 without properties; under 3.1.1 it is one byte less."""
-    rest = 2 + len(message.topic.encode()) + 2 + 1 + len(message.payload)
+    """Bytes of the PUBLISH packet of MQTT 5; under 3.1.1 it is a little less."""
+    properties = 3 + len(message.correlation) if message.correlation else 0
+    rest = 2 + len(message.topic.encode()) + 2 + 1 + properties + len(message.payload)
     length_bytes = 1 + (rest >= 128) + (rest >= 16_384) + (rest >= 2_097_152)
     return 1 + length_bytes + rest

@@ -27,16 +27,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.adapters.outbox.file import (
-    Change,
-    DamagedError,
-    connect,
-    message_of,
-    move_aside,
-    open_file,
-    open_log,
-    translated,
-)
+from agent.adapters.database import DamagedError, move_aside, translated
+from agent.adapters.outbox.file import Change, connect, message_of, open_file, open_log
 from agent.adapters.outbox.settings import OutboxSettings
 from agent.core.delivery import Stored
 

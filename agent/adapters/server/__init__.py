@@ -49,7 +49,11 @@ class IndexServer:
 
     @property
     def traffic_bytes(self) -> int:
-        """Bytes sent and received so far: requests, heads and bodies, as HTTP has them."""
+        """Bytes sent and received so far: requests, heads and bodies, as HTTP has them.
+
+        TLS is not counted: about 4 KB for the handshake of a round, most of it certificates, and some 20
+        bytes for each 16 KB that come.
+        """
         return self._http.pace.sent + self._http.pace.received
 
     def close(self) -> None:

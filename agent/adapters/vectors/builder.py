@@ -58,6 +58,11 @@ class IndexBuilder:
         return len(self._index)
 
     @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return int(self._index.ndim)
+
+    @property
     def empty_share(self) -> float:
         """Share of the places in the file that hold nothing, [0, 1]."""
         return self._empty / max(1, self._empty + len(self))
