@@ -144,8 +144,9 @@ def open_teacher(settings: Settings, clock: Clock) -> Teacher:
 
     Raises:
         ConfigError: the model or the catalogue is wrong, or a newer Spotter wrote what was learned.
-        DeviceError: the disk cannot be used, or the inference failed.
+        DeviceError: the disk cannot be used, it is another user's, or the inference failed.
     """
+    check_user(settings)
     sight = open_sight(settings)
     return Teacher(open_overlay(settings), sight.eyes, sight.memory, clock)
 
@@ -281,6 +282,26 @@ def check_state(settings: Settings) -> None:
             f"state_dir: expected {folder} to be writable for user {os.getuid()}, "
             f"found {where}: {error.strerror}"
         ) from None
+
+
+def check_user(settings: Settings) -> None:
+    """Refuse to change, as root, the state of a daemon that runs as another user.
+
+    What root makes there that user can neither read nor replace: one round of root stopped all later ones.
+
+    Raises:
+        DeviceError: it is another user's.
+    """
+    folder = Path(settings.state_dir)
+    try:
+        owner = (folder / "lock").stat().st_uid  # made by every daemon when it starts
+    except OSError:
+        return  # none has run here, or it will be met and said by what comes next
+    if os.geteuid() == 0 and owner != 0:
+        raise DeviceError(
+            f"state_dir: expected user {owner} to change {folder}, who runs the daemon, found root: "
+            "what root makes there the daemon cannot replace; README.md says how to be that user"
+        )
 
 
 def open_outbox(settings: Settings) -> Outbox:

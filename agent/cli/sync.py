@@ -30,9 +30,10 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.system import SystemClock
     from agent.cli.status import as_json, show
     from agent.config import load_config
-    from agent.parts import index_status, make_sync
+    from agent.parts import check_user, index_status, make_sync
 
     settings = load_config(args.config)
+    check_user(settings)
     outcome = make_sync(settings, SystemClock()).round(insist=True)
     facts = {"result": outcome.result.value} | as_json(index_status(settings))
     if args.json:

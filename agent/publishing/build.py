@@ -20,6 +20,7 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
 from agent.publishing.calibrate import calibrate
+from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
 from agent.publishing.gathering import Gathered, gather
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from agent.adapters.embedder import EmbedderSettings
     from agent.core.manifest import FileEntry
+    from agent.publishing.embed import Engine
     from agent.publishing.former import Former
     from agent.publishing.references import Assigned
 
@@ -46,6 +48,8 @@ class BuildSettings:
     crop: float = setting("share of each side of a picture that is kept around its centre, 0.1 to 1", 1.0)
     strict: bool = setting("stop at bad rows and pictures instead of leaving them out", False)
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
+    engine: Engine = setting("where pictures are embedded: on this machine, or on a Ray cluster", "processes")
+    ray_address: str = setting("cluster of engine ray; empty: RAY_ADDRESS, or one of this machine", "")
     rebuild: bool = setting("write everything anew instead of changing the catalogue that is there", False)
     thumbnails: bool = setting("put small pictures of the references into the catalogue", True)
     with_model: bool = setting("put the model into the catalogue, for devices that hold another one", False)
@@ -81,14 +85,15 @@ def build_catalogue(
 
     A catalogue that is there is updated where it can be, see `publishing/references.py`. The same folder,
     model, settings, library versions and catalogue before give the same bytes and so the same release,
-    whatever the number of processes, and whatever is found in the folder `cache`. `progress(done, total)` is
-    called after every few pictures.
+    whatever the engine and the number of processes, and whatever is found in the folder `cache`. For engine
+    ray `load_ray` comes before this module is imported. `progress(done, total)` is called after every few
+    pictures.
 
     Raises:
         InputError: nothing to build from, or `out` is something else than a catalogue.
         ProblemsError: strict, and something was left out. Nothing was written.
         ModelError: the model is wrong.
-        DeviceError: the disk failed or is full, an inference failed, or a process died.
+        DeviceError: the disk failed or is full, an inference failed, a process died, or there is no cluster.
     """
     root, out = Path(folder), Path(out)
     eyes = load_embedder(embedder)
@@ -114,7 +119,7 @@ def build_catalogue(
                 eyes,
                 embedder,
                 crop=settings.crop,
-                jobs=settings.jobs,
+                crew=Crew(settings.engine, settings.jobs, settings.ray_address),
                 total=total,
                 cache=known,
                 progress=progress,

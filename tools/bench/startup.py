@@ -40,10 +40,13 @@ def mark(name):
     parts[name] = round(1000 * (now - last), 1)
     last = now
 import agent.daemon
+from agent.adapters.embedder import load_embedder
 from agent.parts import load_config, make_sync, open_sight
 mark("imports_ms")
 settings = load_config(sys.argv[1])
 mark("configuration_ms")
+load_embedder(settings.model)
+mark("model_ms")
 open_sight(settings)
 mark("model_and_catalogue_ms")
 from agent.adapters.system import SystemClock
