@@ -33,7 +33,8 @@ def do(args: argparse.Namespace) -> int:
     from agent.cli.status import as_json, show
     from agent.config import load_config
     from agent.core.errors import ConfigError
-    from agent.parts import check_user, index_status
+    from agent.parts import check_user
+    from agent.standing import index_status
 
     settings = load_config(args.config)
     if settings.sync is None:

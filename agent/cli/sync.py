@@ -30,7 +30,8 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.system import SystemClock
     from agent.cli.status import as_json, show
     from agent.config import load_config
-    from agent.parts import check_user, index_status, make_sync
+    from agent.parts import check_user, make_sync
+    from agent.standing import index_status
 
     settings = load_config(args.config)
     check_user(settings)
