@@ -34,6 +34,7 @@ FLOORS = {
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
     "parts": 5,
+    "state": 4,
     "commanding": 5,  # drives the teacher
     "holding": 6,
     "daemon": 7,
