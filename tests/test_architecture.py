@@ -35,6 +35,7 @@ FLOORS = {
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
     "sight": 5,  # tries the probes
+    "state": 4,
     "parts": 6,
     "commanding": 6,  # drives the teacher
     "holding": 7,

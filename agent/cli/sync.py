@@ -27,13 +27,16 @@ def add(verbs: Verbs) -> None:
 
 def do(args: argparse.Namespace) -> int:
     """One round; what failed before and is not final is tried again."""
+    from pathlib import Path
+
     from agent.adapters.system import SystemClock
     from agent.cli.status import as_json, show
     from agent.config import load_config
-    from agent.parts import check_user, index_status, make_sync
+    from agent.parts import index_status, make_sync
+    from agent.state import check_user
 
     settings = load_config(args.config)
-    check_user(settings)
+    check_user(Path(settings.state_dir))
     outcome = make_sync(settings, SystemClock()).round(insist=True)
     facts = {"result": outcome.result.value} | as_json(index_status(settings))
     if args.json:
