@@ -39,6 +39,7 @@ def do(args: argparse.Namespace) -> int:
         return 0
     from agent.core.errors import masked_url
     from agent.parts import check_state, load_eyes, make_pipeline
+    from agent.probing import try_probes
 
     settings = load_config(args.config)
     _check_ways_out(settings, args.config)
@@ -53,6 +54,7 @@ def do(args: argparse.Namespace) -> int:
         "release": catalogue.release,
         "products": catalogue.manifest.products,
         "references": catalogue.manifest.references,
+        "probes": try_probes(eyes, catalogue),
         "broker": masked_url(settings.mqtt.url),
         "cameras": {camera.id: masked_url(camera.source) for camera in settings.cameras},
     }

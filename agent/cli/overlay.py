@@ -90,9 +90,11 @@ def do_export(args: argparse.Namespace) -> int:
 def do_clear(args: argparse.Namespace) -> int:
     """Whatever there was."""
     from agent.config import load_config
-    from agent.parts import open_overlay
+    from agent.parts import check_user, open_overlay
 
-    with closing(open_overlay(load_config(args.config))) as overlay:
+    settings = load_config(args.config)
+    check_user(settings)
+    with closing(open_overlay(settings)) as overlay:
         learned = overlay.learned()
         overlay.clear()
     found = {"references": len(learned.references), "forgotten": len(learned.forgotten)}
