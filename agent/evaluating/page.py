@@ -177,6 +177,7 @@ body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,s
 main{max-width:66rem;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.8rem;margin:0}h2{font-size:1.25rem;margin:2.5rem 0 .5rem}
 .dim{color:var(--dim);font-size:.9rem}
+td .dim{white-space:nowrap}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.8rem;margin-top:1rem}
 .tile{background:var(--card);border-radius:.6rem;padding:.8rem 1rem;display:flex;flex-direction:column}
 .tile b{font-size:1.7rem;line-height:1.2}

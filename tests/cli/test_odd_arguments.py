@@ -94,6 +94,8 @@ ODD: dict[str, tuple[int, list[str]]] = {
         ["catalog", "build", "{tmp}/empty", "--model", "{model}", "-o", "{tmp}/out"],
     ),
     "catalog build: no processes": (USAGE, [*BUILD, "--jobs", "0"]),
+    "catalog build: an engine that is none": (USAGE, [*BUILD, "--engine", "spark"]),
+    "catalog build: a cluster for processes": (USAGE, [*BUILD, "--ray-address", "head:6379"]),
     "catalog build: more of a photo than there is": (USAGE, [*BUILD, "--crop", "inf"]),
     "catalog build: a directory for a model": (
         CONFIG,

@@ -34,13 +34,13 @@ def lit_by_shop(picture: Picture) -> Picture:
     return cv2.multiply(picture, shop_light(picture.shape[1], picture.shape[0]), dtype=cv2.CV_8U)
 
 
-def noisy(picture: Picture, seed: int, moment: int) -> Picture:
-    """The picture with noise; the same seed and moment give the same noise."""
-    fields = _noise(picture.shape, seed)
+def noisy(picture: Picture, moment: int) -> Picture:
+    """The picture with noise; the same moment gives the same noise."""
+    fields = _noise(picture.shape)
     return cv2.add(picture, fields[moment % NOISE_FIELDS], dtype=cv2.CV_8U)
 
 
 @lru_cache(maxsize=2)
-def _noise(shape: tuple[int, ...], seed: int) -> list[NDArray[np.int16]]:
-    rng = np.random.default_rng([seed, 53])
+def _noise(shape: tuple[int, ...]) -> list[NDArray[np.int16]]:
+    rng = np.random.default_rng(53)
     return [np.rint(rng.normal(0, NOISE_SIGMA, shape)).astype(np.int16) for _ in range(NOISE_FIELDS)]

@@ -102,7 +102,7 @@ def draw_held(held: Held) -> Picture:
         length = reach * (0.86, 1.0, 0.95, 0.74)[number]
         root, tip = held.place(np.array([[side - away * 0.06, y], [side + away * length, y - 0.012]]))
         draw_finger(picture, (root[0], root[1]), (tip[0], tip[1]), width, skin)
-    return noisy(lit_by_shop(picture), held.seed, held.product.index)
+    return noisy(lit_by_shop(picture), held.product.index)
 
 
 def _lay_product(picture: Picture, held: Held) -> None:

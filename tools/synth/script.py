@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.synth.camera import lit_by_shop, noisy
 from tools.synth.people import draw_shopper, full_width
-from tools.synth.scenes import Bay, Box, draw_bay
+from tools.synth.scenes import Bay, Box, draw_bay, overlap
 
 if TYPE_CHECKING:
     from tools.synth.drawing import Picture
@@ -70,7 +70,7 @@ class Script:
         person = self.shopper(at_s)
         if person is None:
             return frozenset()
-        return frozenset(slot for slot in self.bay.slots if _overlap(self.bay.box(slot), person))
+        return frozenset(slot for slot in self.bay.slots if overlap(self.bay.box(slot), person))
 
 
 def eventful(bay: Bay, products: int, begin_s: float = 4.0, rounds: int = 200) -> Script:
@@ -117,8 +117,4 @@ class Filming:
         person = self.script.shopper(at_s)
         if person is not None:
             draw_shopper(picture, person, full_width(self.script.bay.width), int(at_s // ROUND_S))
-        return noisy(picture, self.script.bay.seed, round(at_s * 1000))
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+        return noisy(picture, round(at_s * 1000))

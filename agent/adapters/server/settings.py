@@ -24,6 +24,7 @@ class SyncSettings:
         "seconds from one look for a new release to the next, give or take a fifth", 300.0
     )
     bytes_per_s: int = setting("most bytes taken from the line in a second; 0 means no limit", 0)
+    models: bool = setting("whether a release may bring another model than the configured one", True)
     ca: str = setting("file of certificates to trust, PEM; empty: those of the system", "")
     timeout_s: float = setting("seconds of silence after which the server is given up", 10.0)
     stall_s: float = setting("seconds of less than min_bytes_per_s after which a transfer is given up", 30.0)
