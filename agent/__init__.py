@@ -10,5 +10,9 @@ os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")  # seconds; its 
 # TCP first, as OpenCV would have it; and do not wait for 20 pictures to learn the rate of a stream, which
 # nobody asks for: an RTSP camera of 15 pictures a second opens in 0.7 s instead of 2.0.
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;prefer_tcp|fpsprobesize;1")
+# Read by NumPy's OpenBLAS at its import. Sums differ in their last bits with the number of threads, and a
+# release must not depend on the cores of whoever builds it. Besides, threads that wait spin: fitting a
+# projection took 13 s of CPU with two on a busy machine, 2.3 with one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __version__ = "0.1.0"

@@ -76,7 +76,7 @@ class Holding:
         if settings.sync is None:
             return None
         return Updater(
-            sync=make_sync(settings, self._sight.eyes, self._clock),
+            sync=make_sync(settings, self._clock, lambda: self._sight.eyes),
             shelf=Library(Path(settings.state_dir)),
             use=self.use,
             say=self.say_index,
@@ -86,13 +86,13 @@ class Holding:
         )
 
     def use(self, generation: Generation) -> None:
-        """Recognise with it. The old catalogue goes when the last frame has let it go.
+        """Recognise with it, and with its eyes. The old ones go when the last frame has let them go.
 
         Raises:
             CatalogueError: it cannot be used; what was in use still is.
         """
         self._sight = open_generation(self._settings, self._sight.eyes, generation)
-        self._recogniser.adopt(self._sight.memory)
+        self._recogniser.adopt(self._sight.memory, self._sight.eyes)
         self.say_info()
 
     def say_info(self) -> None:

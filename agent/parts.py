@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue import open_catalogue, read_manifest
-from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.catalogue import read_manifest
+from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
 from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
-from agent.adapters.system import Lock
 from agent.config import Settings, load_config
-from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError
+from agent.core.errors import AgentError, CatalogueError, ConfigError
 from agent.core.learned import NOTHING_LEARNED, counted
 from agent.core.wire import IndexStatus
 from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import CameraPlan, Pipeline
+from agent.sight import open_folder, try_folder
+from agent.state import check_user
 from agent.sync import Sync, Taker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
     from agent.core.clock import Clock
@@ -56,28 +57,28 @@ def load_eyes(config: Settings | str) -> tuple[Embedder, Catalogue]:
         ConfigError: the configuration, the model or the catalogue is wrong, or they do not belong together.
     """
     settings = load_config(config) if isinstance(config, str) else config
-    eyes = load_embedder(settings.model)
-    return eyes, open_current(settings, eyes)
+    return open_current(settings)
 
 
 def load_eyes_from(model: str, release: str) -> tuple[Embedder, Catalogue]:
     """The same from two paths. Raises as `load_eyes`."""
-    eyes = load_embedder(EmbedderSettings(file=model))
-    return eyes, open_catalogue(Path(release), eyes.fingerprint, eyes.dimension)
+    return open_folder(Path(release), EmbedderSettings(file=model))
 
 
-def open_current(settings: Settings, eyes: Embedder) -> Catalogue:
+def open_current(settings: Settings) -> tuple[Embedder, Catalogue]:
     """What to recognise with: the current generation where there is sync, otherwise the configured directory.
 
     A generation that cannot be used is passed over: the one before, and then the directory, take its place.
 
     Raises:
         CatalogueError: there is nothing that can be used.
+        ModelError: the configured model is needed, and is wrong.
+        DeviceError: the inference failed.
     """
     problems = []
-    for folder in _folders(settings):
+    for folder in catalogue_folders(settings):
         try:
-            return open_catalogue(folder, eyes.fingerprint, eyes.dimension)
+            return open_folder(folder, settings.model)
         except CatalogueError as error:
             problems.append(str(error))
     for problem in problems[:-1]:
@@ -87,10 +88,10 @@ def open_current(settings: Settings, eyes: Embedder) -> Catalogue:
     raise CatalogueError(f"{settings.state_dir}: expected a release, found none yet: run `spotter sync`")
 
 
-def open_generation(settings: Settings, eyes: Embedder, generation: Generation) -> Sight:
-    """One that is on the disk. Raises CatalogueError when it cannot be used."""
-    folder = Library(Path(settings.state_dir)).folder(generation)
-    return Sight(eyes, with_learned(settings, eyes, open_catalogue(folder, eyes.fingerprint, eyes.dimension)))
+def open_generation(settings: Settings, in_use: Embedder, generation: Generation) -> Sight:
+    """One that is on the disk; eyes in use stay when they are the right ones. Raises as `open_current`."""
+    eyes, catalogue = open_folder(library_of(settings).folder(generation), settings.model, in_use)
+    return Sight(eyes, with_learned(settings, eyes, catalogue))
 
 
 def open_sight(settings: Settings) -> Sight:
@@ -102,15 +103,15 @@ def open_sight(settings: Settings) -> Sight:
         ConfigError: the model is wrong, or there is no catalogue that can be used, and no sync to get it.
         DeviceError: the inference failed.
     """
-    eyes = load_embedder(settings.model)
-    eyes.invoke_once()
+    base: Base
     try:
-        base: Base = open_current(settings, eyes)
+        eyes, base = open_current(settings)
     except CatalogueError as error:
         if settings.sync is None:
             raise
         log.warning("everything but what was learned is unknown until a release is synced: %s", error)
-        base = Nothing()
+        eyes, base = load_embedder(settings.model), Nothing()
+        eyes.invoke_once()
     return Sight(eyes, with_learned(settings, eyes, base))
 
 
@@ -141,27 +142,34 @@ def open_teacher(settings: Settings, clock: Clock) -> Teacher:
 
     Raises:
         ConfigError: the model or the catalogue is wrong, or a newer Spotter wrote what was learned.
-        DeviceError: the disk cannot be used, or the inference failed.
+        DeviceError: the disk cannot be used, it is another user's, or the inference failed.
     """
+    check_user(Path(settings.state_dir))
     sight = open_sight(settings)
     return Teacher(open_overlay(settings), sight.eyes, sight.memory, clock)
 
 
-def _folders(settings: Settings) -> list[Path]:
+def library_of(settings: Settings) -> Library:
+    """The generations in the state directory."""
+    return Library(Path(settings.state_dir))
+
+
+def catalogue_folders(settings: Settings) -> list[Path]:
     """Catalogue directories, best first."""
     folders = []
     if settings.sync is not None:
-        library = Library(Path(settings.state_dir))
+        library = library_of(settings)
         generations = (library.current(), library.previous())
         folders = [library.folder(generation) for generation in generations if generation]
     return folders + ([Path(settings.catalogue.path)] if settings.catalogue else [])
 
 
-def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
-    """Rounds against the configured server.
+def make_sync(settings: Settings, clock: Clock, in_use: Callable[[], Embedder | None] = lambda: None) -> Sync:
+    """Rounds against the configured server. `in_use()`: eyes that are loaded already, for trying releases.
 
     Raises:
-        ConfigError: none is configured, or its root metadata or certificates cannot be used.
+        ConfigError: none is configured, or its root metadata or certificates cannot be used, or the
+            configured model has no description.
     """
     if settings.sync is None:
         raise ConfigError("sync: expected the server that releases come from, found no such key")
@@ -169,13 +177,13 @@ def make_sync(settings: Settings, eyes: Embedder, clock: Clock) -> Sync:
     taker = Taker(
         device=f"{settings.site}/{settings.device}",
         channel=settings.sync.channel,
-        fingerprint=eyes.fingerprint,
+        fingerprint=read_spec(settings.model).fingerprint,
+        runtime=library_name(),
+        models=settings.sync.models,
     )
 
     def trial(folder: Path) -> str:
-        catalogue = open_catalogue(folder, eyes.fingerprint, eyes.dimension)
-        catalogue.close()
-        return catalogue.release
+        return try_folder(folder, settings.model, in_use(), rest=lambda: None)
 
     return Sync(IndexServer(settings.sync, state / "tuf", clock), Library(state), taker, trial, clock)
 
@@ -189,7 +197,7 @@ def index_status(
     """
     library = Library(Path(settings.state_dir))
     generation = library.current() if settings.sync else None
-    folder = next(iter(_folders(settings)), None)
+    folder = next(iter(catalogue_folders(settings)), None)
     notes, manifest, error = library.notes(), None, ""
     try:
         manifest = read_manifest(folder) if folder else None
@@ -227,51 +235,6 @@ def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipelin
     """The pipeline of a configuration."""
     plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
-
-
-def lock_state(settings: Settings) -> Lock:
-    """Make the state directory where it is missing, and hold it: two daemons would send each fact twice.
-
-    Raises:
-        ConfigError: another process holds it.
-        DeviceError: it cannot be made or written.
-    """
-    folder = Path(settings.state_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Lock(folder / "lock")
-    except BlockingIOError:
-        raise ConfigError(
-            f"state_dir: expected a directory of this process alone, found {folder} in use by another"
-        ) from None
-    except OSError as error:
-        raise DeviceError(
-            f"state_dir: expected a directory that can be written, found {folder}: {error.strerror}"
-        ) from None
-
-
-def check_state(settings: Settings) -> None:
-    """Refuse a state directory that this user could not make or write; nothing is made or left behind.
-
-    Raises:
-        DeviceError: it cannot be made or written, or a file in it belongs to somebody else.
-    """
-    folder = where = Path(settings.state_dir)
-    try:
-        where = next(path for path in (folder, *folder.parents) if path.exists())
-        TemporaryFile(dir=where).close()  # has no name: not even a kill leaves it behind
-        for file in (
-            *folder.glob("outbox.db*"),
-            *folder.glob(f"{OVERLAY_FOLDER}/overlay.db*"),
-            *folder.glob("lock"),
-        ):
-            where = file
-            file.open("r+b").close()
-    except OSError as error:
-        raise DeviceError(
-            f"state_dir: expected {folder} to be writable for user {os.getuid()}, "
-            f"found {where}: {error.strerror}"
-        ) from None
 
 
 def open_outbox(settings: Settings) -> Outbox:

@@ -2,9 +2,10 @@
 
 A region whose pixels did not change keeps its last answer, so that cost follows change; that answer counts
 again with every frame, because it is what the camera still shows. It is kept only after as many real looks as
-an answer needs, so that no thing is named from one picture counted twice. The catalogue may be
-replaced between two frames by one assignment; it is read once per step. What was learned or forgotten beside
-it changes its version: then everything is looked at again, and a track goes on with new looks.
+an answer needs, so that no thing is named from one picture counted twice. Eyes and catalogue
+are replaced together, between two frames, by one assignment; they are read once per step. What was learned or
+forgotten beside it changes its version: then everything is looked at again, and a track goes on with new
+looks.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class _View:
 
 
 class Pipeline:
-    """One for all cameras, used by one thread. `catalogue` may be assigned at any time by another."""
+    """One for all cameras, used by one thread. `use` may be called at any time by another."""
 
     def __init__(
         self,
@@ -119,14 +120,17 @@ class Pipeline:
         decision: DecisionSettings,
         tracking: TrackingSettings,
     ) -> None:
-        self.catalogue = catalogue
+        self._sight = (eyes, catalogue)
         self.tally = Tally()
-        self._eyes = eyes
         self._decision = decision
         self._views = {
             name: _View(plan, Tracker(name, tracking, decision.window), Announcer(decision.looks))
             for name, plan in cameras.items()
         }
+
+    def use(self, eyes: Eyes, catalogue: Memory) -> None:
+        """Look and compare with these from the next frame."""
+        self._sight = (eyes, catalogue)
 
     def step(self, frame: Frame) -> tuple[Recognition, ...]:
         """Everything worth telling after this frame, in the order in which it happened.
@@ -136,7 +140,7 @@ class Pipeline:
             DeviceError: the model or the products table could not be used; the frame is not told of.
             KeyError: the frame is from a camera that was not configured.
         """
-        view, memory = self._views[frame.camera], self.catalogue
+        view, (eyes, memory) = self._views[frame.camera], self._sight
         gone = self._start_over(view, memory, frame)
         self._renew(view, memory)
         if (frame.width, frame.height) != view.size:
@@ -146,7 +150,7 @@ class Pipeline:
                 raise InputError(f"regions: {error}") from None
             view.size = (frame.width, frame.height)
             view.seen.clear()
-        detections = self._look(view, memory, frame)
+        detections = self._look(view, eyes, memory, frame)
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
         return (*gone, *self._tell(view, memory, tracks, frame.at, frame.utc))
@@ -154,7 +158,7 @@ class Pipeline:
     def close(self, camera: str, at: float, utc: float) -> tuple[Recognition, ...]:
         """The camera is lost or the daemon stops: every track of it ends."""
         view = self._views[camera]
-        memory = view.memory or self.catalogue
+        memory = view.memory or self._sight[1]
         view.seen.clear()
         return self._tell(view, memory, view.tracker.end(), at, utc)
 
@@ -174,7 +178,7 @@ class Pipeline:
             view.seen.clear()
             view.tracker.renew()
 
-    def _look(self, view: _View, memory: Memory, frame: Frame) -> list[Detection]:
+    def _look(self, view: _View, eyes: Eyes, memory: Memory, frame: Frame) -> list[Detection]:
         changes = view.plan.changes
         signatures = [signature(frame.image, region) for region in view.regions]
         kept: dict[int, tuple[Candidate, ...]] = {}
@@ -190,7 +194,7 @@ class Pipeline:
         self.tally.reused += len(kept)
         self.tally.embedded += len(fresh)
         if fresh:
-            embeddings = self._eyes.embed(frame.image, [view.regions[number] for number in fresh])
+            embeddings = eyes.embed(frame.image, [view.regions[number] for number in fresh])
             for number, candidates in zip(fresh, memory.nearest(embeddings), strict=True):
                 kept[number] = candidates
                 name = view.regions[number].name

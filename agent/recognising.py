@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.types import Event, Frame, Message, Recognition
     from agent.metrics import Metrics
-    from agent.pipeline import Memory, Pipeline
+    from agent.pipeline import Eyes, Memory, Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Recogniser:
         """`say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can."""
         self._pipeline = pipeline
         self._cameras = tuple(cameras)
-        self._memory: Memory | None = None  # the latest that was adopted
+        self._sight: tuple[Eyes, Memory] | None = None  # the latest that was adopted
         self._next: deque[tuple[Pipeline, tuple[str, ...]]] = deque(maxlen=1)  # append and pop are atomic
         self._app = app
         self._mailbox = mailbox
@@ -85,9 +85,9 @@ class Recogniser:
         """Go on with another pipeline from the next frame; what the old one followed ends."""
         self._next.append((pipeline, tuple(cameras)))
 
-    def adopt(self, memory: Memory) -> None:
-        """Compare with another catalogue from the next frame; no frame waits for it."""
-        self._memory = memory
+    def adopt(self, memory: Memory, eyes: Eyes) -> None:
+        """Compare with another catalogue, by its own eyes, from the next frame; no frame waits for it."""
+        self._sight = (eyes, memory)
 
     def run(self, idle_s: float) -> None:
         """Until the process stops and the mailbox is empty. `idle_s`: the longest wait for a frame."""
@@ -97,8 +97,8 @@ class Recogniser:
             self._feed()
             if self._next:
                 self._switch(*self._next.pop())
-            if self._memory is not None:
-                self._pipeline.catalogue = self._memory
+            if self._sight is not None:
+                self._pipeline.use(*self._sight)
             if item is not None:
                 self._handle(item[1])
             elif stopping:

@@ -9,15 +9,15 @@ Whatever happens before `activate`, the generation in use stays as it is.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from agent.core.errors import AgentError, CatalogueError, DeviceError, SyncError, VerifyError
 from agent.core.release import admitted, parse_release, plan, refuse, target_of
-from agent.core.syncing import Generation
+from agent.core.syncing import Generation, Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -122,24 +122,14 @@ class Taker:
 
     device: str  # the same for ever, so that a staged release reaches it once
     channel: str
-    fingerprint: str  # of the model
+    fingerprint: str  # of its own model
+    runtime: str = ""  # what models run on here: another may see otherwise
+    models: bool = True  # whether a release may bring another model
 
-
-class Result(StrEnum):
-    """How a round ended that did not fail."""
-
-    UNCHANGED = "unchanged"
-    TAKEN = "taken"
-    WAITING = "waiting"  # the release is not for this device yet, or was rolled back here
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A round that did not fail."""
-
-    result: Result
-    note: str = ""  # why it waits
-    warning: str = ""  # what the operator should mend although all went well
+    @property
+    def eyes(self) -> str:
+        """What a refusal holds for: with another model or runtime the same release may be fit."""
+        return hashlib.sha256(f"{self.fingerprint}\n{self.runtime}".encode()).hexdigest()[:32]
 
 
 class Sync:
@@ -182,7 +172,7 @@ class Sync:
             finally:
                 self._server.close()
             cost, utc = self._server.traffic_bytes - began, self._clock.utc()
-            self._library.remember(self._library.notes().ended(outcome.note, outcome.warning, cost, utc))
+            self._library.remember(self._library.notes().ended(outcome, cost, utc))
         return outcome
 
     def _round(self, insist: bool) -> Outcome:
@@ -214,7 +204,13 @@ class Sync:
         try:
             release = parse_release(signed.data, target_of(taker.channel))
             held = notes.highest.get(taker.channel, 0)
-            refuse(release, channel=taker.channel, held_number=held, fingerprint=taker.fingerprint)
+            refuse(
+                release,
+                channel=taker.channel,
+                held_number=held,
+                fingerprint=taker.fingerprint,
+                models=taker.models,
+            )
         except VerifyError as error:
             raise _UselessError(str(error)) from None
         if current and current.sha256 == signed.sha256 and self._library.whole(current, release.blobs):
@@ -233,7 +229,7 @@ class Sync:
 
     def _take(self, release: Release, signed: Signed, insist: bool) -> None:
         library, taker = self._library, self._taker
-        key = f"{signed.sha256[:32]} {taker.fingerprint[:32]}"
+        key = f"{signed.sha256[:32]} {taker.eyes}"
         notes = library.notes().offered(key)
         library.remember(notes)
         objection = notes.refused.get(key)

@@ -26,19 +26,24 @@ FLOORS = {
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
+    "fetching": 4,
     "updating": 4,  # drives sync
+    "probing": 4,  # eyes and catalogue together
     "memory": 4,  # puts a catalogue and what was learned together
     "learning": 4,  # teaches: pictures through the eyes to the disk
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
-    "parts": 5,
-    "commanding": 5,  # drives the teacher
-    "holding": 6,
-    "daemon": 7,
-    "benching": 6,
-    "cli": 8,
-    "__main__": 9,
+    "sight": 5,  # tries the probes
+    "state": 4,
+    "parts": 6,
+    "commanding": 6,  # drives the teacher
+    "holding": 7,
+    "daemon": 8,
+    "benching": 7,
+    "evaluating": 7,  # builds with publishing, asks like cli/find
+    "cli": 9,
+    "__main__": 10,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""

@@ -129,7 +129,7 @@ def test_another_catalogue_begins_anew_between_two_frames(road: Road, tmp_path: 
     other.build(products=5)
     road_ = pipeline(road, looks=1)
     road_.step(frame(0, shelf(3, 4)))
-    _, road_.catalogue = load_eyes_from(str(other.model), str(other.catalogue))
+    road_.use(*load_eyes_from(str(other.model), str(other.catalogue)))
     recognitions = road_.step(frame(1, shelf(3, 4)))
     assert [r.phase.value for r in recognitions] == ["end", "end", "new", "new"]
     assert len({r.release for r in recognitions[:2]} | {r.release for r in recognitions[2:]}) == 2

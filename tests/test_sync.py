@@ -15,7 +15,7 @@ import zstandard
 from agent.core.errors import ConfigError, DeviceError, SyncError, TransferError, VerifyError
 from agent.core.patching import LENGTH_BYTES
 from agent.core.release import Blob, Patch, dump_release
-from agent.sync import Outcome, Result
+from agent.core.syncing import Outcome, Result
 from tests.support import static_host as does
 from tests.support.certificates import make_certificates, serving_tls
 from tests.support.device import Device

@@ -10,8 +10,7 @@ from itertools import pairwise
 import pytest
 
 from agent.core.errors import AgentError, CatalogueError, DeviceError, TransferError, VerifyError
-from agent.core.syncing import Generation
-from agent.sync import Outcome, Result
+from agent.core.syncing import Generation, Outcome, Result
 from agent.updating import Updater
 from tests.support.clock import ManualClock
 

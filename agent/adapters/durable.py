@@ -93,7 +93,7 @@ def replace(temporary: Path, final: Path) -> None:
         OSError: the disk failed.
     """
     temporary.replace(final)
-    _flush_folder(final.parent)
+    flush_folder(final.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -108,12 +108,17 @@ def make_folder(folder: Path) -> None:
         if not folder.parent.is_dir():
             make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _flush_folder(folder.parent)
+        flush_folder(folder.parent)
     except OSError as error:
         raise DeviceError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def _flush_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
+    """Let the names in a folder survive a power cut.
+
+    Raises:
+        OSError: the disk failed.
+    """
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

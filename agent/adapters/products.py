@@ -80,6 +80,24 @@ class ProductTable:
         """
         return self._references(key)
 
+    def skus(self) -> Iterator[tuple[int, str]]:
+        """Number and SKU of every product.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        yield from self._table.all("SELECT no, sku FROM products")
+
+    def first_reference(self, product: int) -> str:
+        """The first picture of a product: its path within the product folder.
+
+        Raises:
+            CatalogueError: there is none.
+        """
+        span = (product << VIEW_BITS, (product + 1) << VIEW_BITS)
+        sql = "SELECT image FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
+        return str(self._table.ask(sql, span)[0])
+
     def _read_product(self, no: int) -> Product:
         return self._made(self._table.ask(f"SELECT {_COLUMNS} FROM products WHERE no = ?", (no,)))  # noqa: S608
 

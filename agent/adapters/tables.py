@@ -55,6 +55,18 @@ class Table:
             raise CatalogueError(f"{self._path}: expected a row for {quoted(values)}, found none: {sql}")
         return row or ()
 
+    def all(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows.
+
+        Raises:
+            CatalogueError: the file cannot be read.
+        """
+        try:
+            with self._lock:
+                return self._connection.execute(sql).fetchall()
+        except sqlite3.Error as error:
+            raise CatalogueError(f"{self._path}: cannot be read: {quoted(str(error))}") from None
+
     def close(self) -> None:
         """Give the file back; asking afterwards is a CatalogueError."""
         self._connection.close()

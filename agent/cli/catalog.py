@@ -55,10 +55,27 @@ def add(verbs: Verbs) -> None:
     )
     build.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
     build.add_argument(
+        "--engine",
+        choices=("processes", "ray"),
+        default="processes",
+        help="where photos are embedded: on this machine, or on a Ray cluster (default: processes)",
+    )
+    build.add_argument(
+        "--ray-address",
+        default="",
+        metavar="HOST:PORT",
+        help="cluster of --engine ray (default: RAY_ADDRESS, or one started on this machine)",
+    )
+    build.add_argument(
         "--rebuild", action="store_true", help="write everything anew: devices fetch all of the next release"
     )
     build.add_argument(
         "--no-thumbnails", action="store_true", help="leave the small pictures of the references out"
+    )
+    build.add_argument(
+        "--with-model",
+        action="store_true",
+        help="put the model into the catalogue: devices that hold another one go over to it",
     )
     build.add_argument(
         "--cache",
@@ -75,6 +92,13 @@ def do_build(args: argparse.Namespace) -> int:
     """Build; every bad row or image is listed on stderr."""
     from agent.adapters.system import SystemClock
     from agent.core.errors import UsageError
+
+    if args.engine == "ray":
+        from agent.publishing.cluster import load_ray
+
+        load_ray()
+    elif args.ray_address:
+        raise UsageError("--ray-address: expected with --engine ray only")
     from agent.publishing.build import BuildSettings, build_catalogue
     from agent.publishing.problems import ProblemsError
 
@@ -83,11 +107,14 @@ def do_build(args: argparse.Namespace) -> int:
             crop=args.crop,
             strict=args.strict,
             jobs=args.jobs,
+            engine=args.engine,
+            ray_address=args.ray_address,
             rebuild=args.rebuild,
             thumbnails=not args.no_thumbnails,
+            with_model=args.with_model,
         )
     except ValueError as error:
-        raise UsageError(f"--{error}") from None
+        raise UsageError(f"--{str(error).replace('_', '-', 1)}") from None
     try:
         report = build_catalogue(
             args.products,

@@ -1,4 +1,4 @@
-"""`spotter model`: what a `.tflite` is, in the file that Spotter wants beside it."""
+"""`spotter model`: embedding models, and the file that Spotter wants beside each."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import add_verb
+from agent.cli.options import Progress, add_json, add_verb, print_json
 
 if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
+    from agent.core.public_models import PublicModel
 
 
 def add(verbs: Verbs) -> None:
     """Describe the verbs."""
-    parser = verbs.add_parser("model", help="describe an embedding model")
+    parser = verbs.add_parser("model", help="fetch or describe an embedding model")
     inner = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     spec = add_verb(
         inner,
@@ -30,6 +31,54 @@ def add(verbs: Verbs) -> None:
     spec.add_argument("--provenance", default="", metavar="TEXT", help="where the model comes from")
     spec.add_argument("--licence", default="", metavar="NAME", help="licence of the model")
     spec.add_argument("--write", action="store_true", help="write it beside the model instead of printing it")
+    fetch = add_verb(
+        inner,
+        "fetch",
+        "fetch a well-known public model and write its description",
+        "spotter model fetch mobilenet-v1 -o models",
+        do_fetch,
+    )
+    fetch.add_argument("name", nargs="?", metavar="NAME", help="one of those that --list names")
+    fetch.add_argument("-o", "--out", default=".", metavar="DIR", help="where to put it (default: here)")
+    fetch.add_argument("--list", action="store_true", help="name the models, with size, licence and source")
+    fetch.add_argument(
+        "--mirror", default="", metavar="URL", help="take the file from this folder of a server of your own"
+    )
+    add_json(fetch)
+
+
+def do_fetch(args: argparse.Namespace) -> int:
+    """Fetch one model; going on where an earlier attempt was interrupted."""
+    from agent.adapters.system import SystemClock
+    from agent.core.errors import UsageError, quoted
+    from agent.core.public_models import PUBLIC_MODELS
+    from agent.fetching import fetch_model
+
+    if args.list:
+        for name, model in PUBLIC_MODELS.items():
+            _show(name, model, as_json=args.json)
+        return 0
+    if args.name not in PUBLIC_MODELS:
+        found = quoted(args.name) if args.name else "no name"
+        raise UsageError(f"expected one of {', '.join(PUBLIC_MODELS)}, or --list, found {found}")
+    model = PUBLIC_MODELS[args.name]
+    progress = Progress(args.name)
+    path = fetch_model(model, Path(args.out), SystemClock(), mirror=args.mirror, progress=progress)
+    if args.json:
+        print_json({"model": str(path), "sha256": model.spec.sha256, "licence": model.spec.licence})
+    else:
+        print(path)
+    return 0
+
+
+def _show(name: str, model: PublicModel, *, as_json: bool) -> None:
+    spec = model.spec
+    if as_json:
+        facts = {"name": name, "url": model.url, "size": model.size, "sha256": spec.sha256}
+        print_json({**facts, "licence": spec.licence, "about": model.about})
+        return
+    side = f"{spec.input.width} px, {spec.dimension} numbers"
+    print(f"{name}: {model.about}\n  {model.size / 1e6:.1f} MB, {side}, {spec.licence}\n  {model.url}")
 
 
 def do_spec(args: argparse.Namespace) -> int:

@@ -91,8 +91,11 @@ def do_clear(args: argparse.Namespace) -> int:
     """Whatever there was."""
     from agent.config import load_config
     from agent.parts import open_overlay
+    from agent.state import check_user
 
-    with closing(open_overlay(load_config(args.config))) as overlay:
+    settings = load_config(args.config)
+    check_user(Path(settings.state_dir))
+    with closing(open_overlay(settings)) as overlay:
         learned = overlay.learned()
         overlay.clear()
     found = {"references": len(learned.references), "forgotten": len(learned.forgotten)}

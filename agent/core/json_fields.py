@@ -43,7 +43,7 @@ def record(where: str, cls: type[Any], value: dict[str, Any]) -> Any:
 
 
 def typed_fields(where: str, value: dict[str, Any], declared: dict[str, str]) -> dict[str, Any]:
-    """Exactly the declared fields of `value`, each of its type: object, list, int, float or str.
+    """Exactly the declared fields of `value`, each of its type: object, list, bool, int, float or str.
 
     Raises:
         ValueError: a field is missing, unknown or of another type.
@@ -112,6 +112,9 @@ def _typed(where: str, kind: str, value: Any) -> Any:
     elif kind == "list":
         if isinstance(value, list):
             return value
+    elif kind == "bool":
+        if isinstance(value, bool):
+            return value
     elif kind == "int":
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -126,6 +129,7 @@ def _typed(where: str, kind: str, value: Any) -> Any:
 _EXPECTED = {
     "object": "an object of fields",
     "list": "a list",
+    "bool": "true or false",
     "int": "a whole number",
     "float": "a finite number",
 }

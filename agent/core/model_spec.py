@@ -18,6 +18,9 @@ SPEC_SCHEMA = 1
 SPEC_LIMIT_BYTES = 64 * 1024
 """A spec is about 1 KB; this bounds what is parsed of a wrong file."""
 
+MODEL_LIMIT_BYTES = 256 << 20
+"""The largest mobile image models have some 100 MB."""
+
 DType = Literal["uint8", "int8", "float32"]
 Colour = Literal["RGB", "BGR"]
 Resize = Literal["stretch", "crop", "pad"]

@@ -91,6 +91,7 @@ class Release:
     dimension: int
     rollout_percent: int  # share of the devices that take it
     blobs: tuple[Blob, ...]
+    carries_model: bool = False  # devices that hold another model take it with the release
 
     def __post_init__(self) -> None:
         check_channel("channel", self.channel)
@@ -173,13 +174,17 @@ def parse_release(data: bytes, name: str) -> Release:
         raise VerifyError(f"{name}: {error}") from None
 
 
-def refuse(release: Release, *, channel: str, held_number: int, fingerprint: str) -> None:
+def refuse(
+    release: Release, *, channel: str, held_number: int, fingerprint: str, models: bool = True
+) -> None:
     """Refuse what is not for this device.
 
-    `held_number` is the highest number ever taken from the channel, 0 for none.
+    `held_number` is the highest number ever taken from the channel, 0 for none. `fingerprint` is of the
+    device's own model, `models` whether it takes another one from a release.
 
     Raises:
-        VerifyError: it is of another channel, older than what is held, or made with another model.
+        VerifyError: it is of another channel, older than what is held, or made with a model that the device
+            does not have and does not get.
     """
     if release.channel != channel:
         raise VerifyError(f"release: channel: expected {channel}, found {release.channel}")
@@ -188,11 +193,13 @@ def refuse(release: Release, *, channel: str, held_number: int, fingerprint: str
             f"release of {channel}: number: expected {held_number} or more, found {release.number}: "
             "it is older than what this device had"
         )
-    if release.fingerprint != fingerprint:
-        raise VerifyError(
-            f"release {release.number} of {channel}: expected vectors of the model of fingerprint "
-            f"{quoted(fingerprint)}, found {quoted(release.fingerprint)}"
-        )
+    if release.fingerprint == fingerprint or (release.carries_model and models):
+        return
+    why = "" if not release.carries_model else ": it brings that model, which sync.models forbids"
+    raise VerifyError(
+        f"release {release.number} of {channel}: expected vectors of the model of fingerprint "
+        f"{quoted(fingerprint)}, found {quoted(release.fingerprint)}{why}"
+    )
 
 
 def admitted(release: Release, device_id: str) -> bool:
@@ -252,5 +259,6 @@ _TOP = {
     "dimension": "int",
     "rollout_percent": "int",
     "blobs": "list",
+    "carries_model": "bool",
 }
 _BLOB = {"name": "str", "sha256": "str", "size": "int", "patches": "list"}

@@ -22,7 +22,7 @@ Z95 = 1.959964
 """95 % of a normal distribution lie within so many standard deviations."""
 
 DRAWS = 1_000
-"""Resamplings of a bootstrap: its 95 % interval then moves by about a twentieth of its width between seeds."""
+"""Resamplings of a bootstrap: its 95 % interval then moves by a twentieth of its width between seeds."""
 
 BINS = 10
 """Bins of equal width for the calibration, as the literature has them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +44,27 @@ class Generation:
             raise ValueError(f"number: expected a whole number, found {quoted(self.number)}")  # noqa: TRY004
 
 
+class Result(StrEnum):
+    """How a round ended that did not fail."""
+
+    UNCHANGED = "unchanged"
+    TAKEN = "taken"
+    WAITING = "waiting"  # the release is not for this device yet, or was rolled back here
+
+
+FAILED: Final = "failed"
+"""… and how one is remembered that did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A round that did not fail."""
+
+    result: Result
+    note: str = ""  # why it waits
+    warning: str = ""  # what the operator should mend although all went well
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a release is not tried again."""
@@ -62,16 +84,24 @@ class Notes:
     signed_utc: float = 0.0  # s, Unix: a time known to be past, because a release was made then
     last_sync_utc: float | None = None  # s, Unix: when this device last knew that it was up to date
     last_bytes: int = 0  # cost of the last round
+    last_result: str = ""  # what came of the last round: a `Result`, or `FAILED`
     note: str = ""  # why a release is not taken although nothing is wrong
     error: str = ""  # what went wrong in the last round, or what the operator should mend
 
-    def ended(self, note: str, warning: str, cost: int, utc: float) -> Notes:
+    def ended(self, outcome: Outcome, cost: int, utc: float) -> Notes:
         """A round did not fail."""
-        return replace(self, note=note, error=warning, last_bytes=cost, last_sync_utc=utc)
+        return replace(
+            self,
+            note=outcome.note,
+            error=outcome.warning,
+            last_bytes=cost,
+            last_result=outcome.result.value,
+            last_sync_utc=utc,
+        )
 
     def failed(self, error: str, cost: int) -> Notes:
         """A round failed."""
-        return replace(self, note="", error=error[:_TEXT_LIMIT], last_bytes=cost)
+        return replace(self, note="", error=error[:_TEXT_LIMIT], last_bytes=cost, last_result=FAILED)
 
     def taken(self, generation: Generation, signed_utc: float) -> Notes:
         """Of the device that has this generation in use."""
@@ -137,6 +167,7 @@ def parse_notes(data: bytes) -> Notes:
             signed_utc=float(document["signed_utc"]),
             last_sync_utc=None if last is None else float(last),
             last_bytes=int(document["last_bytes"]),
+            last_result=str(document["last_result"]),
             note=str(document["note"]),
             error=str(document["error"]),
         )

@@ -7,12 +7,12 @@ a release costs its devices what changed.
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue import write_manifest, write_projection
-from agent.adapters.embedder import load_embedder
+from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
+from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
@@ -20,10 +20,12 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
 from agent.publishing.calibrate import calibrate
+from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
 from agent.publishing.gathering import Gathered, gather
 from agent.publishing.place import catalogue_place
+from agent.publishing.probes import choose_probes
 from agent.publishing.problems import Problem, ProblemsError
 from agent.publishing.references import Changes, assign, renewed_index
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from agent.adapters.embedder import EmbedderSettings
     from agent.core.manifest import FileEntry
+    from agent.publishing.embed import Engine
     from agent.publishing.former import Former
     from agent.publishing.references import Assigned
 
@@ -45,8 +48,11 @@ class BuildSettings:
     crop: float = setting("share of each side of a picture that is kept around its centre, 0.1 to 1", 1.0)
     strict: bool = setting("stop at bad rows and pictures instead of leaving them out", False)
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
+    engine: Engine = setting("where pictures are embedded: on this machine, or on a Ray cluster", "processes")
+    ray_address: str = setting("cluster of engine ray; empty: RAY_ADDRESS, or one of this machine", "")
     rebuild: bool = setting("write everything anew instead of changing the catalogue that is there", False)
     thumbnails: bool = setting("put small pictures of the references into the catalogue", True)
+    with_model: bool = setting("put the model into the catalogue, for devices that hold another one", False)
 
     def __post_init__(self) -> None:
         check_crop(self.crop)
@@ -79,14 +85,15 @@ def build_catalogue(
 
     A catalogue that is there is updated where it can be, see `publishing/references.py`. The same folder,
     model, settings, library versions and catalogue before give the same bytes and so the same release,
-    whatever the number of processes, and whatever is found in the folder `cache`. `progress(done, total)` is
-    called after every few pictures.
+    whatever the engine and the number of processes, and whatever is found in the folder `cache`. For engine
+    ray `load_ray` comes before this module is imported. `progress(done, total)` is called after every few
+    pictures.
 
     Raises:
         InputError: nothing to build from, or `out` is something else than a catalogue.
         ProblemsError: strict, and something was left out. Nothing was written.
         ModelError: the model is wrong.
-        DeviceError: the disk failed or is full, an inference failed, or a process died.
+        DeviceError: the disk failed or is full, an inference failed, a process died, or there is no cluster.
     """
     root, out = Path(folder), Path(out)
     eyes = load_embedder(embedder)
@@ -112,7 +119,7 @@ def build_catalogue(
                 eyes,
                 embedder,
                 crop=settings.crop,
-                jobs=settings.jobs,
+                crew=Crew(settings.engine, settings.jobs, settings.ray_address),
                 total=total,
                 cache=known,
                 progress=progress,
@@ -125,6 +132,14 @@ def build_catalogue(
         _stop_if_strict(problems, settings)
         if len(gathered.positions()) == 0:
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
+
+        def finish(made: Manifest) -> Manifest:
+            made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
+            if not settings.with_model:
+                return made
+            file, spec = write_model_files(out, *read_model(embedder))
+            return replace(made, model_file=file, model_spec=spec)
+
         manifest, changes = write_catalogue(
             out,
             former,
@@ -133,6 +148,7 @@ def build_catalogue(
             crop=settings.crop,
             thumbnails=settings.thumbnails,
             created_utc=created_utc,
+            finish=finish,
         )
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
 
@@ -146,8 +162,11 @@ def write_catalogue(
     crop: float,
     thumbnails: bool,
     created_utc: float,
+    finish: Callable[[Manifest], Manifest] = lambda made: made,
 ) -> tuple[Manifest, Changes]:
     """Make what was gathered the catalogue of the directory `out`, which is held for writing.
+
+    `finish(manifest)` adds files that need the others to be there.
 
     Raises:
         CatalogueError: the thumbnails before are damaged.
@@ -174,6 +193,7 @@ def write_catalogue(
         projection=entry,
         thumbnails=_thumbnails(out, former, gathered, assigned, compact=compact) if thumbnails else None,
     )
+    manifest = finish(manifest)
     write_manifest(out, manifest)
     return manifest, changes
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
 from agent.adapters.embedder import read_model
@@ -15,6 +16,7 @@ from agent.publishing.worker import Recipe, Worker, libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from agent.adapters.embedder import Embedder, EmbedderSettings
     from agent.publishing.worker import Answer, Chunk, Submit
 
-Engine = Literal["processes"]
-"""Where the work is done: on the cores of this machine."""
+Engine = Literal["processes", "ray"]
 
 CHUNK = 16
 """Pictures handed over at once: some 50 ms of work, against 1 ms of handing over."""
@@ -31,11 +32,8 @@ CHUNK = 16
 CHUNK_BYTES = 4_000_000
 """A chunk of photos straight from phones ends earlier: one of 4 MB is 100 ms of work by itself."""
 
-CHUNKS_AHEAD = 4
-"""Chunks waiting per worker, so that none runs dry and a million pictures are not read at once."""
-
 BYTES_AHEAD = 256_000_000
-"""… and of pictures in all of them. One picture has at most 64 MB; 16 workers with 4 MB each stay busy."""
+"""Of pictures in all chunks that wait. One picture has at most 64 MB; 16 workers with 4 MB each stay busy."""
 
 WORTH_A_PROCESS = 64
 """Pictures per process below which starting one (0.5 s) takes longer than it saves."""
@@ -60,52 +58,67 @@ class Embedded:
     refused: tuple[tuple[Picture, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who embeds: processes of this machine, or the workers of a Ray cluster."""
+
+    engine: Engine = "processes"
+    jobs: int | None = None  # workers; none means one per core
+    address: str = ""  # of the cluster, see `cluster_workers`
+
+    def for_pictures(self, count: int) -> Crew:
+        """The same for so many pictures: where nobody said how many, only processes that pay."""
+        if self.engine != "processes" or self.jobs is not None:
+            return self
+        return replace(self, jobs=max(1, min(_cores(), count // WORTH_A_PROCESS)))
+
+
 def embed_pictures(
     pictures: Iterable[Picture],
     eyes: Embedder,
     settings: EmbedderSettings,
     crop: float,
-    *,
-    engine: Engine = "processes",
-    jobs: int,
+    crew: Crew,
 ) -> Iterator[Embedded]:
-    """All pictures in chunks, in the order given, by `jobs` workers; one of this machine is this process.
+    """All pictures in chunks, in the order given.
 
-    `pictures` is read as far ahead as the workers need it. `settings` are what `eyes` were loaded from.
+    `pictures` is read as far ahead as the workers need it; without any, no worker is started. `settings` are
+    what `eyes` were loaded from. For engine ray `load_ray` comes first.
 
     Raises:
         ModelError: the model's answer is no embedding, or its file is another one by now.
-        DeviceError: the inference failed, or a process died.
+        DeviceError: the inference failed, a process died, or there is no such cluster.
     """
-    with _workers(eyes, settings, crop, engine, jobs) as (submit, ahead):
-        yield from _in_order(submit, _chunks(pictures), ahead)
+    chunks = _chunks(pictures)
+    first = list(islice(chunks, 1))
+    if first:
+        with _workers(eyes, settings, crop, crew) as (submit, ahead):
+            yield from _in_order(submit, chain(first, chunks), ahead)
 
 
-def sensible_jobs(wanted: int | None, pictures: int) -> int:
-    """Processes for so many pictures: `wanted`, or one per core where starting them pays."""
-    if wanted is not None:
-        return wanted
-    return max(1, min(len(os.sched_getaffinity(0)), pictures // WORTH_A_PROCESS))
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
-@contextmanager
 def _workers(
-    eyes: Embedder, settings: EmbedderSettings, crop: float, engine: Engine, jobs: int
-) -> Iterator[tuple[Submit, int]]:
+    eyes: Embedder, settings: EmbedderSettings, crop: float, crew: Crew
+) -> AbstractContextManager[tuple[Submit, int]]:
     """Workers, and how many chunks to have under way with them."""
-    if engine == "processes" and jobs == 1:
+    if crew.engine == "processes" and crew.jobs == 1:
         worker = Worker(eyes, crop)
-        yield lambda chunk: lambda: worker.embed(chunk), 1
-        return
+        return nullcontext((lambda chunk: lambda: worker.embed(chunk), 1))
     model, spec = read_model(settings)
     if spec.fingerprint != eyes.fingerprint:
         raise ModelError(f"{settings.file}: expected the model that was opened, found another one by now")
     recipe = Recipe(model, spec, settings, crop, libraries(eyes))
-    with process_workers(recipe, jobs) as submit:
-        yield submit, jobs * CHUNKS_AHEAD
+    if crew.engine == "processes":
+        return process_workers(recipe, crew.jobs or _cores())
+    from agent.publishing.cluster import cluster_workers
+
+    return cluster_workers(recipe, crew.jobs, crew.address)
 
 
-def _in_order(submit: Submit, chunks: Iterator[tuple[Picture, ...]], ahead: int) -> Iterator[Embedded]:
+def _in_order(submit: Submit, chunks: Iterable[tuple[Picture, ...]], ahead: int) -> Iterator[Embedded]:
     waiting: deque[tuple[tuple[Picture, ...], Callable[[], Answer]]] = deque()
     held_bytes = 0
     for pictures in chunks:

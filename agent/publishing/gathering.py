@@ -18,7 +18,7 @@ import numpy as np
 
 from agent.adapters.images import LIMITS, read_bytes
 from agent.core.errors import DeviceError, InputError
-from agent.publishing.embed import WORTH_A_PROCESS, Picture, embed_pictures, sensible_jobs
+from agent.publishing.embed import WORTH_A_PROCESS, Picture, embed_pictures
 from agent.publishing.folder import Item, read_folder
 from agent.publishing.problems import Problem
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent.adapters.embedder import Embedder, EmbedderSettings
     from agent.adapters.products import ProductWriter
     from agent.publishing.cache import EmbeddingCache
+    from agent.publishing.embed import Crew
 
     Progress = Callable[[int, int], None]
 
@@ -156,7 +157,7 @@ def gather(
     embedder: EmbedderSettings,
     *,
     crop: float,
-    jobs: int | None,
+    crew: Crew,
     total: int,
     cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
@@ -196,11 +197,11 @@ def gather(
                 yield Picture(position, path, data)
 
     source = missing()
-    first, all_of_it = _peeked(source, sensible_jobs(jobs, total) * WORTH_A_PROCESS)
+    first, all_of_it = _peeked(source, (crew.for_pictures(total).jobs or 1) * WORTH_A_PROCESS)
     if not first:
         return list(refused.values())
-    workers = sensible_jobs(jobs, len(first) if all_of_it else total)
-    for chunk in embed_pictures(chain(first, source), eyes, embedder, crop, jobs=workers):
+    crew = crew.for_pictures(len(first) if all_of_it else total)
+    for chunk in embed_pictures(chain(first, source), eyes, embedder, crop, crew):
         for picture, row, small in zip(chunk.pictures, chunk.vectors, chunk.thumbnails, strict=True):
             into.put(picture.key, row, small)
             if cache is not None:

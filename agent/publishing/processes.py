@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from agent.core.errors import DeviceError
+from agent.publishing.worker import CHUNKS_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def process_workers(recipe: Recipe, jobs: int) -> Iterator[Submit]:
-    """`jobs` processes, until the block is left.
+def process_workers(recipe: Recipe, jobs: int) -> Iterator[tuple[Submit, int]]:
+    """`jobs` processes, and how many chunks to have under way, until the block is left.
 
     Raises:
         DeviceError: a process died, be it while a chunk is handed over or while its answer is waited for.
@@ -31,7 +32,7 @@ def process_workers(recipe: Recipe, jobs: int) -> Iterator[Submit]:
         return pool.submit(_embed, chunk).result
 
     try:
-        yield submit
+        yield submit, jobs * CHUNKS_AHEAD
     except BrokenProcessPool:
         raise DeviceError("a process that embeds pictures was ended from outside: out of memory?") from None
     finally:

@@ -123,6 +123,7 @@ def publish(
                 dimension=manifest.model.dimension,
                 rollout_percent=rollout_percent,
                 blobs=blobs,
+                carries_model=manifest.model_file is not None,
             )
         targets = dict(held.targets)
         targets[target_of(channel)] = _put_release(dest, release)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Chunk = tuple[bytes, ...]
 """Pictures as they are in their files."""
 
+CHUNKS_AHEAD = 4
+"""Chunks waiting per worker, so that none runs dry and a million pictures are not read at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

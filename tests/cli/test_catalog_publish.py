@@ -62,6 +62,25 @@ def test_keys_a_release_its_rollout_and_a_replaced_key(
     assert "only a revoked key vouched for channel stores/berlin-12" in capsys.readouterr().err
 
 
+def test_old_releases_are_pruned_by_hand_and_while_publishing(
+    catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys, www = tmp_path / "keys", tmp_path / "www"
+    printed(capsys, "catalog", "keys", "create", keys)
+    publish = ("--to", www, "--keys", keys)
+    assert printed(capsys, "catalog", "publish", catalogue, *publish)["pruned"] is None
+    second, third = (draw_catalogue(tmp_path / str(seed), seed=seed) for seed in (1, 2))
+    kept = printed(capsys, "catalog", "publish", second, *publish, "--keep", "1")
+    assert kept["pruned"] == {"releases": 0, "blobs": 0, "freed_bytes": 0}  # within the grace
+    printed(capsys, "catalog", "publish", third, *publish)
+    prune = ("catalog", "prune", www, "--keys", keys, "--keep", "1", "--grace", "0")
+    pruned = printed(capsys, *prune)
+    assert pruned["releases"] == 2
+    assert pruned["blobs"] == 6
+    assert main([str(word) for word in prune]) == 0
+    assert "0 old releases and 0 blobs removed, 0 bytes" in capsys.readouterr().out
+
+
 def test_passphrases_come_from_the_environment(
     catalogue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +161,7 @@ def test_a_published_directory_is_served_until_it_is_stopped(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "verb", [["publish"], ["serve"], ["keys", "create"], ["keys", "rotate"], ["keys", "revoke"]]
+    "verb", [["publish"], ["prune"], ["serve"], ["keys", "create"], ["keys", "rotate"], ["keys", "revoke"]]
 )
 def test_help_ends_in_an_example(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -94,6 +94,8 @@ ODD: dict[str, tuple[int, list[str]]] = {
         ["catalog", "build", "{tmp}/empty", "--model", "{model}", "-o", "{tmp}/out"],
     ),
     "catalog build: no processes": (USAGE, [*BUILD, "--jobs", "0"]),
+    "catalog build: an engine that is none": (USAGE, [*BUILD, "--engine", "spark"]),
+    "catalog build: a cluster for processes": (USAGE, [*BUILD, "--ray-address", "head:6379"]),
     "catalog build: more of a photo than there is": (USAGE, [*BUILD, "--crop", "inf"]),
     "catalog build: a directory for a model": (
         CONFIG,
@@ -110,6 +112,14 @@ ODD: dict[str, tuple[int, list[str]]] = {
     "catalog build: where nothing can be made": (
         FAILED,
         ["catalog", "build", "{products}", "--model", "{model}", "-o", "/proc/spotter"],
+    ),
+    "catalog prune: nothing to keep": (USAGE, ["catalog", "prune", HERE, "--keys", HERE]),
+    "catalog prune: to keep none": (USAGE, ["catalog", "prune", HERE, "--keys", HERE, "--keep", "0"]),
+    "catalog prune: grace before it came": (
+        USAGE, ["catalog", "prune", HERE, "--keys", HERE, "--keep", "1", "--grace", "-1"],
+    ),
+    "catalog prune: keys that are not there": (
+        CONFIG, ["catalog", "prune", HERE, "--keys", "{tmp}/none", "--keep", "1"],
     ),
     "model: nothing to do": (USAGE, ["model"]),
     "model spec: a model that is not there": (FAILED, ["model", "spec", "{tmp}/none.tflite"]),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.errors import DeviceError
-from agent.sync import Result
+from agent.core.syncing import Result
 from tests.support import static_host as does
 from tests.support.device import Device
 from tests.support.head_office import HeadOffice, draw_catalogue

@@ -16,8 +16,8 @@ import pytest
 
 from agent.adapters.outbox import Outbox
 from agent.adapters.overlay import Overlay
+from agent.core.syncing import Result
 from agent.core.types import Message
-from agent.sync import Result
 from tests.support.device import Device
 from tests.support.head_office import HeadOffice, draw_catalogue
 from tests.support.pictures import coded, scene

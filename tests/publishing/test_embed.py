@@ -13,7 +13,8 @@ from agent.adapters.embedder import Embedder, EmbedderSettings, load_embedder
 from agent.adapters.images import THUMBNAIL_PX, decode_image
 from agent.core.errors import ModelError
 from agent.publishing import embed
-from agent.publishing.embed import Embedded, Picture, embed_pictures, sensible_jobs
+from agent.publishing.embed import Crew, Embedded, Picture, embed_pictures
+from agent.publishing.worker import CHUNKS_AHEAD
 from tests.support.pictures import coded
 from tests.support.tiny_models import write_tiny_model
 from tests.support.tiny_pictures import drawn_picture
@@ -49,11 +50,11 @@ def test_the_same_bits_come_in_the_same_order_from_any_number_of_processes(
     eyes: Embedder, settings: EmbedderSettings
 ) -> None:
     given = pictures(50)
-    keys, vectors, small = everything(embed_pictures(given, eyes, settings, 0.8, jobs=1))
+    keys, vectors, small = everything(embed_pictures(given, eyes, settings, 0.8, Crew(jobs=1)))
     assert keys == [picture.key for picture in given]
     assert vectors.shape == (50, eyes.dimension)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
-    others = everything(embed_pictures(given, eyes, settings, 0.8, jobs=2))
+    others = everything(embed_pictures(given, eyes, settings, 0.8, Crew(jobs=2)))
     assert others[0] == keys
     assert np.array_equal(others[1], vectors)
     assert others[2] == small
@@ -61,7 +62,7 @@ def test_the_same_bits_come_in_the_same_order_from_any_number_of_processes(
 
 def test_no_pictures_are_no_chunks(eyes: Embedder, settings: EmbedderSettings) -> None:
     for jobs in JOBS:
-        assert list(embed_pictures([], eyes, settings, 1.0, jobs=jobs)) == []
+        assert list(embed_pictures([], eyes, settings, 1.0, Crew(jobs=jobs))) == []
 
 
 @pytest.mark.parametrize("jobs", JOBS)
@@ -72,7 +73,7 @@ def test_what_cannot_be_seen_is_refused_and_the_others_go_on(
     given = pictures(3)
     given[1:1] = [Picture(10, "empty.jpg", b""), Picture(11, "cut.jpg", given[0].data[:300])]
     given.append(Picture(12, "grey.png", grey))
-    (chunk,) = embed_pictures(given, eyes, settings, 1.0, jobs=jobs)
+    (chunk,) = embed_pictures(given, eyes, settings, 1.0, Crew(jobs=jobs))
     assert [picture.path for picture in chunk.pictures] == ["0.jpg", "1.jpg", "2.jpg"]
     assert len(chunk.vectors) == len(chunk.thumbnails) == 3
     refused = {picture.path: reason for picture, reason in chunk.refused}
@@ -87,7 +88,7 @@ def test_thumbnails_show_the_whole_picture_whatever_part_is_embedded(
 ) -> None:
     given = pictures(2)
     for crop in (1.0, 0.3):
-        (chunk,) = embed_pictures(given, eyes, settings, crop, jobs=1)
+        (chunk,) = embed_pictures(given, eyes, settings, crop, Crew(jobs=1))
         for picture, small in zip(chunk.pictures, chunk.thumbnails, strict=True):
             image, whole = decode_image(small, "small"), decode_image(picture.data, "whole")
             assert image.shape == (round(THUMBNAIL_PX * 160 / 200), THUMBNAIL_PX, 3)
@@ -98,10 +99,10 @@ def test_chunks_end_by_count_and_by_bytes(
     eyes: Embedder, settings: EmbedderSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = pictures(40)
-    sizes = [len(chunk.pictures) for chunk in embed_pictures(small, eyes, settings, 1.0, jobs=1)]
+    sizes = [len(chunk.pictures) for chunk in embed_pictures(small, eyes, settings, 1.0, Crew(jobs=1))]
     assert sizes == [16, 16, 8]
     monkeypatch.setattr(embed, "CHUNK_BYTES", len(small[0].data) + 1)
-    sizes = [len(chunk.pictures) for chunk in embed_pictures(small, eyes, settings, 1.0, jobs=1)]
+    sizes = [len(chunk.pictures) for chunk in embed_pictures(small, eyes, settings, 1.0, Crew(jobs=1))]
     assert max(sizes) <= 2
 
 
@@ -121,10 +122,10 @@ def test_pictures_are_read_only_as_far_ahead_as_the_workers_need(
     def most_ahead() -> int:
         nonlocal read
         read = 0
-        chunks = enumerate(embed_pictures(reading(), eyes, settings, 1.0, jobs=2))
+        chunks = enumerate(embed_pictures(reading(), eyes, settings, 1.0, Crew(jobs=2)))
         return max(read - number for number, _ in chunks)
 
-    assert most_ahead() == 2 * embed.CHUNKS_AHEAD
+    assert most_ahead() == 2 * CHUNKS_AHEAD
     monkeypatch.setattr(embed, "BYTES_AHEAD", 3 * len(given[0].data))
     assert most_ahead() <= 4
 
@@ -134,11 +135,12 @@ def test_a_model_that_is_replaced_meanwhile_is_refused(tmp_path: Path) -> None:
     eyes = load_embedder(settings)
     write_tiny_model(tmp_path, cells=8)
     with pytest.raises(ModelError, match="found another one by now"):
-        list(embed_pictures(pictures(2), eyes, settings, 1.0, jobs=2))
+        list(embed_pictures(pictures(2), eyes, settings, 1.0, Crew(jobs=2)))
 
 
 def test_a_process_is_started_only_where_it_pays() -> None:
-    assert sensible_jobs(7, 1) == 7
-    assert sensible_jobs(None, 1) == 1
-    assert sensible_jobs(None, embed.WORTH_A_PROCESS) == 1
-    assert sensible_jobs(None, 10**6) >= 1
+    assert Crew(jobs=7).for_pictures(1) == Crew(jobs=7)
+    assert Crew().for_pictures(1).jobs == 1
+    assert Crew().for_pictures(embed.WORTH_A_PROCESS).jobs == 1
+    assert (Crew().for_pictures(10**6).jobs or 0) >= 1
+    assert Crew("ray").for_pictures(1) == Crew("ray")

@@ -140,6 +140,23 @@ def test_verbs_without_sync_in_the_configuration(store: Store, tmp_path: Path) -
         assert "sync: expected the server that releases come from" in failed.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_changes_nothing_where_the_daemon_is_another_user(store: Store, tmp_path: Path) -> None:
+    office = store.begin(tmp_path / "state")
+    store.configure(photos_camera(store.road.folder / "photos"))
+    office.publish(store.first, 1)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "lock").touch()
+    os.chown(tmp_path / "state" / "lock", 12345, 12345)
+    for verb in (["sync"], ["rollback"], ["forget", "sku-01"], ["overlay", "clear"]):
+        failed = spotter(*verb, "-c", str(store.road.config))
+        assert failed.returncode == 1
+        assert "expected user 12345 to change" in failed.stderr
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["lock"]
+    os.chown(tmp_path / "state" / "lock", 0, 0)
+    assert told("sync", "-c", str(store.road.config), "--json")["result"] == "taken"
+
+
 def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, tmp_path: Path) -> None:
     """It begins with nothing, takes two releases, and follows a rollback, without a restart."""
     import jsonschema
@@ -205,7 +222,7 @@ def test_no_frame_is_dropped_because_of_a_switch(store: Store, tmp_path: Path) -
         nonlocal switches
         while not stop.wait(0.05):
             folder = (store.second, store.first)[switches % 2]
-            recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension))
+            recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension), eyes)
             switches += 1
 
     switcher = threading.Thread(target=switch)

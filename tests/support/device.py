@@ -10,7 +10,8 @@ from agent.adapters.catalogue import open_catalogue
 from agent.adapters.library import Library
 from agent.adapters.server import IndexServer, SyncSettings
 from agent.adapters.system import SystemClock
-from agent.sync import Outcome, Sync, Taker
+from agent.core.syncing import Outcome
+from agent.sync import Sync, Taker
 from tests.support.head_office import DIMENSION, FINGERPRINT
 from tests.support.static_host import StaticHost
 

@@ -156,6 +156,7 @@ class HeadOffice:
             dimension=manifest.model.dimension,
             rollout_percent=100,
             blobs=tuple(blobs),
+            carries_model=manifest.model_file is not None,
         )
 
     def _patch(self, old: Path, data: bytes) -> Patch:

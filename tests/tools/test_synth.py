@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tools.synth.camera import NOISE_SIGMA
 from tools.synth.designs import Kind, design
 from tools.synth.packages import draw_package
 from tools.synth.scenes import Bay, draw_bay
-from tools.synth.script import NOISE_SIGMA, Change, Filming, Passage, Script, eventful
+from tools.synth.script import Change, Filming, Passage, Script, eventful
 from tools.synth.views import studio_view
 
 BAY = Bay(rows=2, columns=3, width=480, height=270)

@@ -23,6 +23,8 @@ from agent.memory import DeviceMemory, Nothing
 from tools.bench._synthetic import Assortment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from agent.core.matching import Found
@@ -32,8 +34,8 @@ EYES = "drawn"
 
 
 def measure(argv: list[str]) -> dict[str, Any]:
-    """`visible_ms` of adding and of forgetting, from the call to the first search that shows it; `search` of
-    another thread as multiples of its quiet median.
+    """`visible_ms` of adding and of forgetting, from the call to the first search that shows it, of that
+    `durable_ms` until the disk has it; `search` of another thread as multiples of its quiet median.
     """
     parser = argparse.ArgumentParser(prog="python -m tools.bench overlay", description=__doc__)
     parser.add_argument("--references", type=int, default=100_000)
@@ -120,8 +122,8 @@ def _alternate(device: _Device, args: argparse.Namespace) -> dict[str, Any]:
 
     thread = threading.Thread(target=search)
     thread.start()
-    shown_s: list[float] = []
-    hidden_s: list[float] = []
+    shown_s: list[tuple[float, float]] = []
+    hidden_s: list[tuple[float, float]] = []
     number = 0
     end = perf_counter() + args.seconds
     while perf_counter() < end:
@@ -136,8 +138,8 @@ def _alternate(device: _Device, args: argparse.Namespace) -> dict[str, Any]:
     thread.join()
     quiet = float(np.median(quiet_s))
     return {
-        "added": {"times": len(shown_s), "visible_ms": _spread(shown_s)},
-        "forgotten": {"times": len(hidden_s), "visible_ms": _spread(hidden_s)},
+        "added": _figures(shown_s),
+        "forgotten": _figures(hidden_s),
         "search": {
             "quiet_median_us": round(quiet * 1e6, 1),
             "quiet_p99_ratio": round(float(np.percentile(quiet_s, 99)) / quiet, 2),
@@ -148,29 +150,40 @@ def _alternate(device: _Device, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _add_and_forget(
-    device: _Device, number: int, shown_s: list[float], hidden_s: list[float], pause_s: float
+    device: _Device,
+    number: int,
+    shown_s: list[tuple[float, float]],
+    hidden_s: list[tuple[float, float]],
+    pause_s: float,
 ) -> None:
-    """A new product comes, and one of the release goes."""
+    """A new product comes, and one of the release goes: seconds until the disk has it, and until it shows."""
     row = device.row(device.stock.products + 1 + number)
     before = device.best(row)
     began = perf_counter()
     device.enrol(f"new-{number}", range(number, number + 1))
+    durable_s = perf_counter() - began
     while device.best(row) == before:
         pass
-    shown_s.append(perf_counter() - began)
+    shown_s.append((durable_s, perf_counter() - began))
     sleep(pause_s)
     gone = 1000 + number
     row = device.row(gone)
     began = perf_counter()
     device.writer.forget(str(gone), held=True, utc=0.0)
+    durable_s = perf_counter() - began
     while device.best(row) == gone:
         pass
-    hidden_s.append(perf_counter() - began)
+    hidden_s.append((durable_s, perf_counter() - began))
     device.writer.forget(f"new-{number}", held=False, utc=0.0)
     sleep(pause_s)
 
 
-def _spread(seconds: list[float]) -> dict[str, float]:
+def _figures(seconds: list[tuple[float, float]]) -> dict[str, Any]:
+    durable_s, visible_s = zip(*seconds, strict=True)
+    return {"times": len(seconds), "durable_ms": _spread(durable_s), "visible_ms": _spread(visible_s)}
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float]:
     ms = np.array(seconds) * 1e3
     return {
         "p50": round(float(np.median(ms)), 2),

@@ -40,16 +40,17 @@ def mark(name):
     parts[name] = round(1000 * (now - last), 1)
     last = now
 import agent.daemon
-from agent.parts import load_config, load_embedder, make_sync, open_memory
+from agent.adapters.embedder import load_embedder
+from agent.parts import load_config, make_sync, open_sight
 mark("imports_ms")
 settings = load_config(sys.argv[1])
 mark("configuration_ms")
-eyes = load_embedder(settings.model)
+load_embedder(settings.model)
 mark("model_ms")
-open_memory(settings, eyes)
-mark("catalogue_ms")
+open_sight(settings)
+mark("model_and_catalogue_ms")
 from agent.adapters.system import SystemClock
-make_sync(settings, eyes, SystemClock())
+make_sync(settings, SystemClock())
 mark("sync_ms")
 print(json.dumps(parts))
 """

@@ -9,7 +9,15 @@
     scenes    a shelf bay with rails, price labels and products, seen by a camera
     photos    photos of a product taken at some shelf
     training  pictures of thousands of products, hundreds a second
+    shelves   a bay that was sold from: facings, gaps, things misplaced and fallen, a shopper
+    barcodes  EAN-13 and Code 128
+    parcels   the belt of a dock, with labels that a reader reads
+    people    shoppers and hands
+    kiosk     a hand that holds a product up
+    camera    the light on a scene, and the camera's noise
+    sheet     all of it in one picture to look at: python -m tools.synth.sheet OUT.png
     script    what the bay shows at a time, and the frames with their ground truth
 
-The same seed gives the same products and scenes; pixels may differ slightly between OpenCV versions.
+Every scene has its ground truth as plain data. The same seed gives the same products and scenes; pixels may
+differ slightly between OpenCV versions.
 """

@@ -61,10 +61,14 @@ class Bay:
 
     def box(self, slot: str) -> Box:
         """Where the camera sees a slot: `x1 y1 x2 y2`, half open, the bounding box of its corners."""
-        x1, y1, x2, y2 = self.flat_box(slot)
+        return self.seen(self.flat_box(slot))
+
+    def seen(self, flat: tuple[float, float, float, float]) -> Box:
+        """The camera's box of an upright rectangle on the flat shelf, cut at the edges of the picture."""
+        x1, y1, x2, y2 = flat
         corners = np.array([[(x1, y1), (x2, y1), (x2, y2), (x1, y2)]], np.float32)
-        seen = cv2.perspectiveTransform(corners, self.perspective())[0]
-        low, high = np.floor(seen.min(axis=0)), np.ceil(seen.max(axis=0))
+        there = cv2.perspectiveTransform(corners, self.perspective())[0]
+        low, high = np.floor(there.min(axis=0)), np.ceil(there.max(axis=0))
         return (
             max(0, int(low[0])),
             max(0, int(low[1])),
@@ -80,6 +84,11 @@ class Bay:
         return np.asarray(cv2.getPerspectiveTransform(before, after))
 
 
+def overlap(one: Box, other: Box) -> bool:
+    """Whether two boxes have a pixel in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def draw_bay(bay: Bay, shown: Mapping[str, int | None]) -> Picture:
     """The bay with product number `shown[slot]` in each slot (None or absent: empty), before any light.
 
@@ -90,9 +99,13 @@ def draw_bay(bay: Bay, shown: Mapping[str, int | None]) -> Picture:
         product = shown.get(slot)
         if product is not None:
             _stock(shelf, bay, slot, product)
-    return cv2.warpPerspective(
-        shelf, bay.perspective(), (bay.width, bay.height), borderMode=cv2.BORDER_REPLICATE
-    )
+    return through_camera(bay, shelf)
+
+
+def through_camera(bay: Bay, shelf: Picture) -> Picture:
+    """The flat shelf as the camera sees it from where it stands."""
+    size = (bay.width, bay.height)
+    return cv2.warpPerspective(shelf, bay.perspective(), size, borderMode=cv2.BORDER_REPLICATE)
 
 
 @lru_cache(maxsize=4)
@@ -153,10 +166,10 @@ def _stock(shelf: Picture, bay: Bay, slot: str, product: int) -> None:
     facings = 2 if width * 2.1 < x2 - x1 else 1
     for facing in range(facings):
         left = (x1 + x2 - width * facings * 1.04) / 2 + facing * width * 1.04
-        _stand(shelf, sprite, round(left), round(y2))
+        stand(shelf, sprite, round(left), round(y2))
 
 
-def _stand(shelf: Picture, sprite: Sprite, x: int, floor: int) -> None:
+def stand(shelf: Picture, sprite: Sprite, x: int, floor: int) -> None:
     """A product on the board with its left edge at `x`, another one in the dark behind it, and its shadow."""
     height, width = sprite.shape[:2]
     y = floor - height

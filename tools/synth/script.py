@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from tools.synth import drawing as d
-from tools.synth.scenes import Bay, Box, draw_bay
+from tools.synth.camera import lit_by_shop, noisy
+from tools.synth.people import draw_shopper, full_width
+from tools.synth.scenes import Bay, Box, draw_bay, overlap
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tools.synth.drawing import Picture
-
-NOISE_SIGMA = 2.0
-"""Grey levels of camera noise: what an indoor camera shows at moderate gain."""
-
-NOISE_FIELDS = 7
-"""Noise is drawn this many times and shifted from frame to frame: drawing it anew costs 40 ms a frame."""
-
 
 ROUND_S = 24.0
 """In `eventful`: long enough that every state stands for some seconds before the next one."""
@@ -67,7 +59,7 @@ class Script:
         for passage in self.passages:
             share = (at_s - passage.start_s) / passage.takes_s
             if 0.0 <= share < 1.0:
-                width = round(self.bay.width * 0.22)
+                width = full_width(self.bay.width)
                 left = round(-width + share * (self.bay.width + width))
                 x1, x2 = max(0, left), min(self.bay.width, left + width)
                 return (x1, round(self.bay.height * 0.08), x2, self.bay.height) if x2 > x1 else None
@@ -78,7 +70,7 @@ class Script:
         person = self.shopper(at_s)
         if person is None:
             return frozenset()
-        return frozenset(slot for slot in self.bay.slots if _overlap(self.bay.box(slot), person))
+        return frozenset(slot for slot in self.bay.slots if overlap(self.bay.box(slot), person))
 
 
 def eventful(bay: Bay, products: int, begin_s: float = 4.0, rounds: int = 200) -> Script:
@@ -113,64 +105,16 @@ class Filming:
     script: Script
     _state: dict[str, int | None] | None = None
     _shelf: Picture = None
-    _noise: list[NDArray[np.int16]] = field(default_factory=list)
-    _shade: NDArray[np.float32] | None = None
 
     def frame(self, at_s: float) -> Picture:
         """`(height, width, 3)` uint8 BGR. The same time gives the same picture."""
         state = self.script.shown(at_s)
         if state != self._state:
-            self._shelf = cv2.multiply(draw_bay(self.script.bay, state), self._light(), dtype=cv2.CV_8U)
+            self._shelf = lit_by_shop(draw_bay(self.script.bay, state))
             self._state = state
         gain = 1.0 + 0.02 * np.sin(at_s * 0.35)
         picture = cv2.convertScaleAbs(self._shelf, alpha=gain)
         person = self.script.shopper(at_s)
         if person is not None:
-            _draw_shopper(picture, person, self.script.bay, at_s)
-        return self._with_noise(picture, at_s)
-
-    def _light(self) -> NDArray[np.float32]:
-        """Gain of the shop's light, `(H, W, 3)`: warm tubes above, darker towards the edges."""
-        if self._shade is None:
-            bay = self.script.bay
-            ys, xs = np.mgrid[0 : bay.height, 0 : bay.width].astype(np.float32)
-            u, v = xs / bay.width - 0.45, ys / bay.height
-            gain = (1.06 - 0.12 * v) * (1.0 - 0.28 * u**2)
-            self._shade = (gain[..., None] * np.array([0.97, 1.0, 1.015])).astype(np.float32)
-        return self._shade
-
-    def _with_noise(self, picture: Picture, at_s: float) -> Picture:
-        if not self._noise:
-            rng = np.random.default_rng([self.script.bay.seed, 53])
-            shape = picture.shape
-            self._noise = [
-                np.rint(rng.normal(0, NOISE_SIGMA, shape)).astype(np.int16) for _ in range(NOISE_FIELDS)
-            ]
-        noise = self._noise[round(at_s * 1000) % NOISE_FIELDS]
-        return cv2.add(picture, noise, dtype=cv2.CV_8U)
-
-
-def _draw_shopper(picture: Picture, person: Box, bay: Bay, at_s: float) -> None:
-    """Somebody out of focus, close to the camera: coat, head, hair."""
-    full = round(bay.width * 0.22)
-    top, bottom = person[1], person[3]
-    sprite = np.zeros((bottom - top, full, 4), np.uint8)
-    coat = ((92, 70, 52), (60, 64, 110), (70, 92, 66))[int(at_s // ROUND_S) % 3]
-    body = d.canvas(full, bottom - top, coat)
-    mask = np.zeros((bottom - top, full, 3), np.uint8)
-    white = (255, 255, 255)
-    d.polygon(mask, ((0.02, 1), (0.08, 0.38), (0.34, 0.27), (0.66, 0.27), (0.92, 0.38), (0.98, 1)), white)
-    d.rectangle(mask, 0.41, 0.2, 0.59, 0.3, white)
-    d.rectangle(body, 0.38, 0.0, 0.62, 0.285, (132, 156, 196))
-    d.oval(mask, 0.5, 0.13, 0.19, 0.12, white)
-    d.rectangle(body, 0.0, 0.0, 1.0, 0.1, (38, 46, 62))
-    d.oval(body, 0.5, 0.11, 0.19, 0.12, (38, 46, 62))
-    d.polygon(body, ((0.3, 0.4), (0.33, 0.4), (0.26, 1), (0.2, 1)), d.mix(coat, (0, 0, 0), 0.3))
-    sprite[:, :, :3] = cv2.GaussianBlur(body, (0, 0), 4)
-    sprite[:, :, 3] = cv2.GaussianBlur(mask[:, :, 0], (0, 0), 5)
-    left = person[2] - full if person[0] == 0 else person[0]
-    d.paste(picture, sprite, left, top)
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+            draw_shopper(picture, person, full_width(self.script.bay.width), int(at_s // ROUND_S))
+        return noisy(picture, round(at_s * 1000))

@@ -63,8 +63,8 @@ class Network(nn.Module):
     def drawn_back(self, layers: list[Layer], share: float) -> None:
         """Move every convolution by `share` of the way back to where it started; the head stays.
 
-        M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022: such a mean keeps more of what
-        the starting weights know of things that the training did not show.
+        M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022: such a mean keeps more of
+        what the starting weights know of things that the training did not show.
         """
         trained = [each.detach().clone() for each in self.steps.parameters()]
         self.start_from(layers)

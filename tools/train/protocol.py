@@ -143,7 +143,7 @@ def compared(gallery: Pictures, queries: Pictures) -> dict[str, float]:
 def projected(gallery: Pictures, queries: Pictures) -> tuple[Pictures, Pictures]:
     """Both as a release of this gallery compares them."""
     _, products = np.unique(gallery.names, return_inverse=True)
-    projection, _ = fit_projection(products.astype(np.uint64), lambda chosen: gallery.rows[chosen])
+    projection, _ = fit_projection(products.astype(np.uint64), lambda places: gallery.rows[places])
     if projection is None:
         return gallery, queries
     return tuple(Pictures(projection.apply(part.rows), part.names) for part in (gallery, queries))  # type: ignore[return-value]

@@ -72,6 +72,15 @@ def draft_spec(data: bytes, name: str) -> dict[str, Any]:
     return spec.document()
 
 
+def refuse_crashing(data: bytes, name: str) -> None:
+    """Open and run a model in a process of its own first.
+
+    Raises:
+        ModelError: it was refused there, crashed, or did not end.
+    """
+    _opened_elsewhere(data, name)
+
+
 def _opened_elsewhere(data: bytes, name: str) -> dict[str, tuple[TensorFact, ...]]:
     """Inputs and outputs as `probe.py` reads them in a child process.
 

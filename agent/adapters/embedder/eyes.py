@@ -13,7 +13,7 @@ import numpy as np
 from agent.adapters.embedder.fit import check_fit, check_kind
 from agent.adapters.embedder.runtime import library, open_interpreter, tensor_facts
 from agent.core.errors import DeviceError, ModelError, quoted
-from agent.core.model_spec import SPEC_LIMIT_BYTES, ModelSpec, parse_spec
+from agent.core.model_spec import MODEL_LIMIT_BYTES, SPEC_LIMIT_BYTES, ModelSpec, parse_spec
 from agent.core.tensors import Preparation, unit_rows, visible
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from agent.adapters.embedder.settings import EmbedderSettings
     from agent.core.types import Region
-
-MODEL_LIMIT_BYTES = 256 << 20
-"""The largest mobile image models have some 100 MB."""
 
 
 class Embedder:
@@ -41,7 +38,9 @@ class Embedder:
         dimension: length of an embedding.
     """
 
-    def __init__(self, data: bytes, spec: ModelSpec, settings: EmbedderSettings) -> None:
+    def __init__(
+        self, data: bytes, spec: ModelSpec, settings: EmbedderSettings, *, plain: bool = False
+    ) -> None:
         """From bytes that were verified; `load_embedder` does that. Raises as it does."""
         name = settings.file
         self.spec = spec
@@ -50,7 +49,7 @@ class Embedder:
         self.runtime = library()[1]
         if settings.delegate is not None:
             self.runtime += f" on {Path(settings.delegate.library).name}"
-        interpreter: Any = open_interpreter(data, name, settings.threads, settings.delegate)
+        interpreter: Any = open_interpreter(data, name, settings.threads, settings.delegate, plain=plain)
         image, embedding = check_kind(*tensor_facts(interpreter), name)
         check_fit(image, embedding, spec, name)
         try:
@@ -114,14 +113,17 @@ class Embedder:
             raise DeviceError(f"{self._name}: the inference failed: {quoted(str(error))}") from error
 
 
-def load_embedder(settings: EmbedderSettings) -> Embedder:
+def load_embedder(settings: EmbedderSettings, *, plain: bool = False) -> Embedder:
     """Read, verify and open the model that the settings name.
+
+    `plain` runs it without XNNPACK, as another device may: slower, and other in the last bits.
 
     Raises:
         ModelError: one line with the file, what was expected and what was found.
         ConfigError: no TFLite library is installed; says how to install one.
     """
-    return Embedder(*read_model(settings), settings)
+    data, spec = read_model(settings)
+    return Embedder(data, spec, settings, plain=plain)
 
 
 def read_model(settings: EmbedderSettings) -> tuple[bytes, ModelSpec]:
@@ -130,11 +132,7 @@ def read_model(settings: EmbedderSettings) -> tuple[bytes, ModelSpec]:
     Raises:
         ModelError: one line with the file, what was expected and what was found.
     """
-    path = Path(settings.file)
-    beside = path.with_suffix(".json")
-    spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
-    if spec.file != path.name:
-        raise ModelError(f"{beside}: file: expected {quoted(path.name)}, found {quoted(spec.file)}")
+    path, spec = Path(settings.file), read_spec(settings)
     data = _read(path, MODEL_LIMIT_BYTES, "a model")
     digest = hashlib.sha256(data).hexdigest()
     if digest != spec.sha256:
@@ -142,6 +140,16 @@ def read_model(settings: EmbedderSettings) -> tuple[bytes, ModelSpec]:
             f"{path}: expected the sha256 {spec.sha256} of its spec, found {digest} in {len(data)} bytes"
         )
     return data, spec
+
+
+def read_spec(settings: EmbedderSettings) -> ModelSpec:
+    """What is said of the model that the settings name; it is not read itself. Raises as `read_model`."""
+    path = Path(settings.file)
+    beside = path.with_suffix(".json")
+    spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
+    if spec.file != path.name:
+        raise ModelError(f"{beside}: file: expected {quoted(path.name)}, found {quoted(spec.file)}")
+    return spec
 
 
 def _read(path: Path, limit: int, what: str) -> bytes:

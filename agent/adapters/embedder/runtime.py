@@ -63,6 +63,11 @@ def library() -> tuple[Any, str]:
     )
 
 
+def library_name() -> str:
+    """Which TFLite library runs here, with its version. Raises ConfigError, as `library`."""
+    return library()[1]
+
+
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
@@ -70,7 +75,9 @@ def _version(distribution: str) -> str:
         return "of unknown version"
 
 
-def open_interpreter(data: bytes, name: str, threads: int, delegate: DelegateSettings | None) -> Any:
+def open_interpreter(
+    data: bytes, name: str, threads: int, delegate: DelegateSettings | None, *, plain: bool = False
+) -> Any:
     """An interpreter with its tensors allocated.
 
     The bytes must be those of a model that is trusted: TFLite checks little, and a damaged model may end the
@@ -81,6 +88,7 @@ def open_interpreter(data: bytes, name: str, threads: int, delegate: DelegateSet
         name: of its file, for errors.
         threads: CPU threads for one inference.
         delegate: accelerator to run it on, or None.
+        plain: without XNNPACK, with the kernels that every build of TFLite has.
 
     Raises:
         ModelError: TFLite or the delegate refuses it.
@@ -88,9 +96,15 @@ def open_interpreter(data: bytes, name: str, threads: int, delegate: DelegateSet
     """
     module, runtime = library()
     delegates = None if delegate is None else [_delegate(module, delegate)]
+    kernels = module.OpResolverType
     try:
         interpreter = module.Interpreter(
-            model_content=data, num_threads=threads, experimental_delegates=delegates
+            model_content=data,
+            num_threads=threads,
+            experimental_delegates=delegates,
+            experimental_op_resolver_type=(
+                kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else kernels.AUTO
+            ),
         )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError, MemoryError) as error:

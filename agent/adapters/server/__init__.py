@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.server.download import Downloader
 from agent.adapters.server.http import Http
-from agent.adapters.server.settings import SyncSettings
+from agent.adapters.server.settings import FileServer, SyncSettings
 from agent.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.adapters.server.trust import Signed, Trust
     from agent.core.clock import Clock
 
-__all__ = ["IndexServer", "SyncSettings"]
+__all__ = ["FileServer", "IndexServer", "SyncSettings", "fetch_file"]
 
 _ROOT_LIMIT_BYTES = 64_000
 
@@ -59,6 +61,23 @@ class IndexServer:
     def close(self) -> None:
         """Let the connection go; it is opened again when it is needed."""
         self._http.close()
+
+
+def fetch_file(
+    server: FileServer,
+    path: str,
+    sha256: str,
+    size: int,
+    part: Path,
+    clock: Clock,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """One file of a server, see `Downloader.fetch`, which also says what it raises."""
+    http = Http(server, clock)
+    try:
+        Downloader(http, server, clock, progress).fetch(sha256, size, part, path)
+    finally:
+        http.close()
 
 
 def _read_root(path: Path) -> bytes:

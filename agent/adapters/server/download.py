@@ -14,12 +14,15 @@ from agent.core.clock import Backoff
 from agent.core.errors import DeviceError, TransferError, VerifyError, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
     from agent.adapters.server.http import Answer, Http
-    from agent.adapters.server.settings import SyncSettings
+    from agent.adapters.server.settings import LineSettings
     from agent.core.clock import Clock
+
+    Progress = Callable[[int, int], None]
 
 _TRIES = 4
 """Broken transfers taken up again in one round, counted anew …"""
@@ -41,14 +44,20 @@ class _BrokenOffError(TransferError):
 class Downloader:
     """Fetches blobs of one server. Used by one thread."""
 
-    def __init__(self, http: Http, settings: SyncSettings, clock: Clock) -> None:
+    def __init__(
+        self, http: Http, settings: LineSettings, clock: Clock, progress: Progress | None = None
+    ) -> None:
+        """`progress(come, size)` is called as the bytes of a file come, those of earlier times counted."""
         self._http = http
+        self._progress = progress
         self._clock = clock
         self._slowest = settings.min_bytes_per_s
         self._etag = ""
 
-    def fetch(self, sha256: str, size: int, part: Path) -> None:
-        """Make `part` the blob of this digest and size, going on behind the bytes that it has already.
+    def fetch(self, sha256: str, size: int, part: Path, path: str = "") -> None:
+        """Make `part` the file of this digest and size, going on behind the bytes that it has already.
+
+        `path` is where the server has it; the blob of that digest by default.
 
         At return it is verified and survives a power cut. When this fails `part` holds what came, for next
         time.
@@ -58,37 +67,38 @@ class Downloader:
             VerifyError: it came and has another digest; `part` is gone.
             DeviceError: the disk failed or is full.
         """
+        path = path or f"blobs/{sha256}"
         try:
             if _size(part) > size:
                 part.unlink()
-            pieced = self._fill(sha256, size, part)
+            pieced = self._fill(path, size, part)
             found = _digest(part)
             if found != sha256 and pieced:  # the pieces may be of different files
                 part.unlink()
-                self._fill(sha256, size, part)
+                self._fill(path, size, part)
                 found = _digest(part)
             if found != sha256:
                 part.unlink()
         except OSError as error:
             raise DeviceError(f"{part}: cannot be written: {error.strerror}") from None
         if found != sha256:
-            raise VerifyError(f"blobs/{sha256}: expected the content of this digest, found {found}")
+            raise VerifyError(f"{path}: expected the content of this digest, found {found}")
 
-    def _fill(self, sha256: str, size: int, part: Path) -> bool:
+    def _fill(self, path: str, size: int, part: Path) -> bool:
         """Until `part` has `size` bytes. Whether they came in more than one piece."""
         tries, pieced = 0, _size(part) > 0
         self._etag = ""
         while (have := _size(part)) < size or not part.exists():
             pieced = pieced or have > 0
             try:
-                self._append(sha256, size, part)
+                self._append(path, size, part)
             except _BrokenOffError:
                 tries = 0 if _size(part) >= have + _PROGRESS_BYTES else tries + 1
                 if tries >= _TRIES or self._clock.wait(_AGAIN.delay_s(tries, 0.5)):
                     raise
         return pieced
 
-    def _append(self, sha256: str, size: int, part: Path) -> None:
+    def _append(self, path: str, size: int, part: Path) -> None:
         """One question and its answer."""
         have = _size(part)
         headers = {"Range": f"bytes={have}-"} if have else {}
@@ -96,7 +106,7 @@ class Downloader:
             headers["If-Range"] = self._etag
         deadline_s = _GRACE_S + (size - have) / self._slowest
         try:
-            with self._http.get(f"blobs/{sha256}", headers, deadline_s) as answer:
+            with self._http.get(path, headers, deadline_s) as answer:
                 start = _start_of(answer, have, size)
                 if start != have:
                     part.unlink(missing_ok=True)  # the server cannot go on where we are
@@ -107,11 +117,28 @@ class Downloader:
                 self._etag = etag if etag.startswith('"') else ""  # a weak one says nothing of bytes
                 with part.open("r+b" if start else "wb") as file:
                     file.seek(start)
-                    _copy(answer, file, size - start)
+                    self._copy(answer, file, start, size)
         except TransferError as error:
             if isinstance(error, _RefusedError):
                 raise
             raise _BrokenOffError(str(error)) from None
+
+    def _copy(self, answer: Answer, file: BinaryIO, start: int, size: int) -> None:
+        """The body to the file, and all of it to the disk."""
+        expected, came = size - start, 0
+        try:
+            for chunk in answer.chunks:
+                came += len(chunk)
+                if came > expected:
+                    raise _RefusedError(f"{answer.url}: expected {expected} bytes, found more")
+                file.write(chunk)
+                if self._progress is not None:
+                    self._progress(start + came, size)
+        finally:
+            file.flush()
+        if came < expected:
+            raise TransferError(f"{answer.url}: expected {expected} bytes, found an end after {came}")
+        os.fsync(file.fileno())
 
 
 class _RefusedError(TransferError):
@@ -141,22 +168,6 @@ def _check_length(answer: Answer, expected: int) -> None:
     if length is not None and length != expected:
         kind = quoted(answer.header("Content-Type"))
         raise _RefusedError(f"{answer.url}: expected {expected} bytes, found {length} of type {kind}")
-
-
-def _copy(answer: Answer, file: BinaryIO, expected: int) -> None:
-    """The body to the file, and all of it to the disk."""
-    came = 0
-    try:
-        for chunk in answer.chunks:
-            came += len(chunk)
-            if came > expected:
-                raise _RefusedError(f"{answer.url}: expected {expected} bytes, found more")
-            file.write(chunk)
-    finally:
-        file.flush()
-    if came < expected:
-        raise TransferError(f"{answer.url}: expected {expected} bytes, found an end after {came}")
-    os.fsync(file.fileno())
 
 
 def _size(path: Path) -> int:

@@ -17,7 +17,7 @@ from agent.core.errors import ConfigError, TransferError, masked_url, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agent.adapters.server.settings import SyncSettings
+    from agent.adapters.server.settings import LineSettings
     from agent.core.clock import Clock
 
 _CHUNK_BYTES = 65_536
@@ -56,7 +56,7 @@ class Answer:
 class Http:
     """One server. Used by one thread."""
 
-    def __init__(self, settings: SyncSettings, clock: Clock) -> None:
+    def __init__(self, settings: LineSettings, clock: Clock) -> None:
         """Nothing is connected yet.
 
         Raises:

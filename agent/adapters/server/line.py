@@ -15,14 +15,14 @@ from agent.core.errors import TransferError
 if TYPE_CHECKING:
     import socket
 
-    from agent.adapters.server.settings import SyncSettings
+    from agent.adapters.server.settings import LineSettings
     from agent.core.clock import Clock
 
 
 class Pace:
     """What one server has sent and been sent, and whether it is still worth waiting for."""
 
-    def __init__(self, settings: SyncSettings, clock: Clock) -> None:
+    def __init__(self, settings: LineSettings, clock: Clock) -> None:
         self.sent = 0
         self.received = 0
         self._settings = settings

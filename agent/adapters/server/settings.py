@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from agent.core.errors import masked_url, quoted
@@ -23,6 +24,7 @@ class SyncSettings:
         "seconds from one look for a new release to the next, give or take a fifth", 300.0
     )
     bytes_per_s: int = setting("most bytes taken from the line in a second; 0 means no limit", 0)
+    models: bool = setting("whether a release may bring another model than the configured one", True)
     ca: str = setting("file of certificates to trust, PEM; empty: those of the system", "")
     timeout_s: float = setting("seconds of silence after which the server is given up", 10.0)
     stall_s: float = setting("seconds of less than min_bytes_per_s after which a transfer is given up", 30.0)
@@ -39,6 +41,42 @@ class SyncSettings:
         check_range("min_bytes_per_s", self.min_bytes_per_s, 1, 1_000_000_000)
         if self.bytes_per_s:
             check_range("bytes_per_s", self.bytes_per_s, 2 * self.min_bytes_per_s, 10_000_000_000)
+
+
+class LineSettings(Protocol):
+    """What asking a server for files needs to know; `SyncSettings` says what each means."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def ca(self) -> str: ...
+    @property
+    def bytes_per_s(self) -> int: ...
+    @property
+    def timeout_s(self) -> float: ...
+    @property
+    def stall_s(self) -> float: ...
+    @property
+    def min_bytes_per_s(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileServer:
+    """A folder of files on any host, for a person who waits: all of the line may be used.
+
+    Raises:
+        ValueError: the URL is not one of HTTP(S).
+    """
+
+    url: str
+    ca: str = ""
+    bytes_per_s: int = 0
+    timeout_s: float = 10.0
+    stall_s: float = 30.0
+    min_bytes_per_s: int = 1_000
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
 
 
 def check_url(url: str) -> None:

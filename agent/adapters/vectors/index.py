@@ -23,6 +23,9 @@ EXACT_LIMIT = 2_000
 """References up to which comparing with all of them is as fast as the graph (256 numbers each: 1,000 in 30 µs
 against 36, 5,000 in 127 against 57), and misses none."""
 
+_TIE = 1e-6
+"""Similarities that differ by less are equal: float32 rounds at 6e-8."""
+
 
 class VectorIndex:
     """The references of one catalogue, mapped from its file and never written.
@@ -80,6 +83,22 @@ class VectorIndex:
             similarities[:, :wanted] = np.where(valid, 1 - found.distances, -1)
         np.clip(similarities, -1, 1, out=similarities)
         return keys, similarities, counts
+
+    def recall(self, queries: NDArray[np.float32], k: int) -> float:
+        """Share of the true `k` nearest that `search` finds, over all rows of `queries`, `(N, D)` float32.
+
+        The true ones come from comparing with all: 3 ms a query at 100,000 references of 256 numbers. What is
+        as near as the last of them counts as found.
+
+        Raises:
+            ValueError: as `search`.
+        """
+        if self._count <= EXACT_LIMIT or len(queries) == 0:
+            return 1.0
+        _, similarities, _ = self.search(queries, k)
+        found = self._index.search(codes_of(queries), k, exact=True, threads=1)
+        least = 1 - np.reshape(found.distances, (len(queries), -1))[:, -1:]
+        return float((similarities >= least - _TIE).mean())
 
 
 def open_index(path: Path, entry: FileEntry, *, dimension: int, count: int) -> VectorIndex:

@@ -1,41 +1,26 @@
-"""A catalogue directory, opened: what devices match against.
-
-manifest.json             names the two others, see core/manifest.py
-index-<digest>.usearch    vectors of the references
-products-<digest>.db      rows of the products, pictures of the references
-projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
-thumbnails-<digest>.db    where there are any: small pictures of the references
-"""
+"""A catalogue directory, opened: its products, found by what the eyes saw."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.adapters.durable import open_verified, settle, write_whole
+from agent.adapters.catalogue.files import read_manifest, read_probes, read_projection
 from agent.adapters.products import ProductTable, open_products
 from agent.adapters.thumbnails import Thumbnails, open_thumbnails
 from agent.adapters.vectors import VectorIndex, open_index
-from agent.core.errors import CatalogueError, DeviceError
-from agent.core.manifest import (
-    MANIFEST_LIMIT_BYTES,
-    MANIFEST_NAME,
-    Manifest,
-    dump_manifest,
-    parse_manifest,
-    refuse_other_model,
-)
+from agent.core.manifest import Manifest, refuse_other_model
 from agent.core.matching import nearest_products
-from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from agent.core.evidence import Calibration
-    from agent.core.manifest import FileEntry
     from agent.core.matching import Found
+    from agent.core.probes import Probes
     from agent.core.projection import Projection
     from agent.core.types import Candidate, Product
 
@@ -47,6 +32,7 @@ class Catalogue:
 
     def __init__(
         self,
+        folder: Path,
         manifest: Manifest,
         index: VectorIndex,
         table: ProductTable,
@@ -54,6 +40,7 @@ class Catalogue:
         thumbnails: Thumbnails | None,
     ) -> None:
         """Use `open_catalogue`."""
+        self._folder = folder
         self.manifest = manifest
         self.release = manifest.release
         self._index = index
@@ -97,6 +84,18 @@ class Catalogue:
         """The `k` nearest references of each of `rows`, which `project` made; see `VectorIndex.search`."""
         return self._index.search(rows, k)
 
+    def probes(self) -> Probes | None:
+        """The pictures with head office's answers; None where it has none. Read now, from its directory.
+
+        Raises:
+            CatalogueError: the file is damaged, or is for another model.
+        """
+        return read_probes(self._folder, self.manifest)
+
+    def recall(self, embeddings: NDArray[np.float32], k: int) -> float:
+        """Share of the true `k` nearest references that searching finds; see `VectorIndex.recall`."""
+        return self._index.recall(self.project(embeddings), k)
+
     def product(self, no: int) -> Product:
         """The row of a product.
 
@@ -108,6 +107,18 @@ class Catalogue:
     def by_sku(self, sku: str) -> Product | None:
         """The product with this sku, None where there is none."""
         return self._table.by_sku(sku)
+
+    def skus(self) -> Iterator[tuple[int, str]]:
+        """Number and SKU of every product.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        return self._table.skus()
+
+    def first_reference(self, product: int) -> str:
+        """The first picture of a product. Raises as `reference`."""
+        return self._table.first_reference(product)
 
     def reference(self, key: int) -> str:
         """The picture of a reference: its path within the product folder.
@@ -142,6 +153,11 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
     """
     manifest = read_manifest(folder)
     refuse_other_model(manifest, fingerprint, dimension, str(folder))
+    return open_files(folder, manifest)
+
+
+def open_files(folder: Path, manifest: Manifest) -> Catalogue:
+    """Open the files that a manifest names, be it in `folder` already or not. Raises as `open_catalogue`."""
     projection = read_projection(folder, manifest)
     index = open_index(
         folder / manifest.index.path,
@@ -160,7 +176,7 @@ def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
     except BaseException:
         table.close()
         raise
-    return Catalogue(manifest, index, table, projection, thumbnails)
+    return Catalogue(folder, manifest, index, table, projection, thumbnails)
 
 
 def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:
@@ -168,70 +184,3 @@ def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:
     if entry is None:
         return None
     return open_thumbnails(folder / entry.path, entry, references=manifest.references)
-
-
-def write_projection(folder: Path, projection: Projection) -> FileEntry:
-    """Put a projection into a catalogue directory, under a name that its content gives it.
-
-    Raises:
-        DeviceError: the disk failed or is full.
-    """
-    temporary = folder / ".projection.partial"
-    try:
-        temporary.write_bytes(dump_projection(projection))
-    except OSError as error:
-        raise DeviceError(f"{temporary}: cannot be written: {error.strerror}") from None
-    return settle(temporary, "projection", ".bin")
-
-
-def read_projection(folder: Path, manifest: Manifest) -> Projection | None:
-    """The projection of a catalogue directory; None where it has none.
-
-    Raises:
-        CatalogueError: the file is damaged, or is for other embeddings or vectors.
-    """
-    entry = manifest.projection
-    if entry is None:
-        return None
-    path = folder / entry.path
-    if entry.size > PROJECTION_LIMIT_BYTES:
-        raise CatalogueError(f"{path}: expected at most {PROJECTION_LIMIT_BYTES} bytes, found {entry.size}")
-    with open_verified(path, entry) as file:
-        data = file.read()
-    try:
-        projection = parse_projection(data)
-    except ValueError as error:
-        raise CatalogueError(f"{path}: {error}") from None
-    expected, found = (manifest.model.dimension, manifest.dimension), (projection.inputs, projection.outputs)
-    if found != expected:
-        raise CatalogueError(
-            f"{path}: expected a projection of {expected[0]} onto {expected[1]} numbers, "
-            f"found {found[0]} onto {found[1]}"
-        )
-    return projection
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """What a catalogue directory says of itself.
-
-    Raises:
-        CatalogueError: there is no manifest, or it is wrong.
-    """
-    path = folder / MANIFEST_NAME
-    try:
-        with path.open("rb") as file:
-            data = file.read(MANIFEST_LIMIT_BYTES + 1)
-    except FileNotFoundError:
-        raise CatalogueError(f"{path}: expected a catalogue directory, found no manifest") from None
-    except (OSError, ValueError) as error:
-        raise CatalogueError(f"{path}: cannot be read: {error}") from None
-    return parse_manifest(data, str(path))
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Make a directory, whose other files are complete, this catalogue, at once.
-
-    Raises:
-        DeviceError: the disk failed or is full.
-    """
-    write_whole(folder / MANIFEST_NAME, dump_manifest(manifest))

@@ -1,0 +1,37 @@
+"""A catalogue directory: what devices match against.
+
+manifest.json             names the others, see core/manifest.py
+index-<digest>.usearch    vectors of the references
+products-<digest>.db      rows of the products, pictures of the references
+projection-<digest>.bin   where there is one: from embeddings to the vectors of this catalogue
+probes-<digest>.json      where there are any: pictures with head office's answers, see core/probes.py
+thumbnails-<digest>.db    where there are any: small pictures of the references
+model-<digest>.tflite     where the catalogue carries it: the model that made the vectors …
+spec-<digest>.json        … and its description
+"""
+
+from agent.adapters.catalogue.files import (
+    read_manifest,
+    read_model_files,
+    read_probes,
+    read_projection,
+    write_manifest,
+    write_model_files,
+    write_probes,
+    write_projection,
+)
+from agent.adapters.catalogue.opened import Catalogue, open_catalogue, open_files
+
+__all__ = [
+    "Catalogue",
+    "open_catalogue",
+    "open_files",
+    "read_manifest",
+    "read_model_files",
+    "read_probes",
+    "read_projection",
+    "write_manifest",
+    "write_model_files",
+    "write_probes",
+    "write_projection",
+]

@@ -1,0 +1,1 @@
+"""How well a gallery recognises photos whose products are known: asked as `find` asks, then counted."""

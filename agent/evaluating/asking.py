@@ -1,0 +1,162 @@
+"""Photos whose products are known, and what the gallery says of each: the same eyes and answers as `find`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.adapters.images import IMAGE_SUFFIXES, read_image
+from agent.core.errors import InputError
+from agent.core.evidence import OPTION_LIMIT, DecisionSettings, decide
+from agent.core.regions import kept_centre, propose
+from agent.evaluating.gallery import product_root
+from agent.publishing.folder import read_folder
+from agent.publishing.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from agent.core.clock import Clock
+    from agent.core.types import Decision, Verdict
+    from agent.evaluating.gallery import Gallery
+
+    Progress = Callable[[int, int], None]
+
+ONE_LOOK = DecisionSettings(looks=1)
+LIMIT = 8
+"""Products asked for per photo: five are counted, the rest is margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One photo and the product that it shows; an empty `sku` is something that no gallery has."""
+
+    path: Path
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One product that was offered as the answer; `key` is the reference that was nearest."""
+
+    sku: str
+    category: str
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gallery said of a photo."""
+
+    query: Query
+    known: bool  # whether the gallery has the product
+    category: str  # of the right product, empty where the gallery has none
+    offers: tuple[Offer, ...]  # best first, at most 5
+    verdict: Verdict
+    probability: float  # that the first offer is right
+    similarity: float  # of the first offer
+    took_s: float  # from the decoded photo to the answer
+
+    @property
+    def rank(self) -> int | None:
+        """Where the right product stands among the offers, from 0; None where it does not."""
+        skus = [offer.sku for offer in self.offers]
+        return skus.index(self.query.sku) if self.known and self.query.sku in skus else None
+
+    @property
+    def right(self) -> bool:
+        """Whether the first offer is the right product."""
+        return self.rank == 0
+
+
+def read_queries(path: Path, report: Callable[[Problem], None]) -> list[Query]:
+    """The photos of a product folder (or one folder per product), each with its SKU.
+
+    Raises:
+        InputError: the folder cannot be read, or has no photo.
+    """
+    root = product_root(path)
+    found = [
+        Query(root / image, item.product.sku) for item in read_folder(root, report) for image in item.images
+    ]
+    if not found:
+        raise InputError(f"{path}: expected photos in a folder per product, found none")
+    return found
+
+
+def read_unknown(folder: Path) -> list[Query]:
+    """All photos below a folder, of things that no gallery has, in the order of their paths.
+
+    Raises:
+        InputError: the folder cannot be read, or has no photo.
+    """
+
+    def failed(error: OSError) -> None:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+
+    names = [Path(at) / name for at, _, files in os.walk(folder, onerror=failed) for name in files]
+    found = sorted(path for path in names if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise InputError(f"{folder}: expected photos of unknown things, found none")
+    return [Query(path, "") for path in found]
+
+
+def ask(
+    gallery: Gallery,
+    queries: Sequence[Query],
+    crop: float | None,
+    clock: Clock,
+    report: Callable[[Problem], None],
+    progress: Progress | None = None,
+) -> Iterator[Answer]:
+    """The answer to each photo, in order; one that cannot be read is reported and left out.
+
+    `crop` None means as the catalogue was built.
+
+    Raises:
+        ModelError: the model's answer is no embedding.
+        DeviceError: an inference failed.
+    """
+    catalogue = gallery.catalogue
+    where = kept_centre(catalogue.manifest.crop if crop is None else crop)
+    warm = False
+    for number, query in enumerate(queries, 1):
+        try:
+            image = read_image(query.path)
+            regions = propose(where, image.shape[1], image.shape[0])
+            if not warm:  # the first inference allocates; its time is nobody's latency
+                gallery.eyes.embed(image, regions)
+                warm = True
+            began = clock.monotonic()
+            look = catalogue.nearest(gallery.eyes.embed(image, regions), limit=LIMIT)[0]
+            decision = decide([look], catalogue.calibration, ONE_LOOK)
+            took_s = clock.monotonic() - began
+        except InputError as error:
+            report(Problem(str(query.path), str(error).removeprefix(f"{query.path}: ")))
+        except ValueError as error:  # a picture too thin for the model
+            report(Problem(str(query.path), str(error)))
+        else:
+            yield _answer(gallery, query, decision, took_s)
+        if progress is not None:
+            progress(number, len(queries))
+
+
+def _answer(gallery: Gallery, query: Query, decision: Decision, took_s: float) -> Answer:
+    catalogue = gallery.catalogue
+    offers = []
+    for option in decision.options[:OPTION_LIMIT]:
+        product = catalogue.product(option.product)
+        offers.append(Offer(product.sku, product.category, option.key))
+    own = catalogue.by_sku(query.sku) if query.sku else None
+    return Answer(
+        query=query,
+        known=own is not None,
+        category=own.category if own else "",
+        offers=tuple(offers),
+        verdict=decision.verdict,
+        probability=decision.probability,
+        similarity=decision.similarity,
+        took_s=took_s,
+    )
