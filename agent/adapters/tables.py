@@ -55,6 +55,18 @@ class Table:
             raise CatalogueError(f"{self._path}: expected a row for {quoted(values)}, found none: {sql}")
         return row or ()
 
+    def column(self, sql: str) -> list[Any]:
+        """The first value of every row.
+
+        Raises:
+            CatalogueError: the file cannot be read.
+        """
+        try:
+            with self._lock:
+                return [row[0] for row in self._connection.execute(sql)]
+        except sqlite3.Error as error:
+            raise CatalogueError(f"{self._path}: cannot be read: {quoted(str(error))}") from None
+
     def close(self) -> None:
         """Give the file back; asking afterwards is a CatalogueError."""
         self._connection.close()
