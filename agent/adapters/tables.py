@@ -55,6 +55,10 @@ class Table:
             raise CatalogueError(f"{self._path}: expected a row for {quoted(values)}, found none: {sql}")
         return row or ()
 
+    def column(self, sql: str) -> list[Any]:
+        """The first value of every row. Raises as `all`."""
+        return [row[0] for row in self.all(sql)]
+
     def all(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows.
 
