@@ -12,6 +12,7 @@ import signal
 import threading
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.broker import Broker
@@ -28,9 +29,10 @@ from agent.core.wire import Wire
 from agent.health import Health
 from agent.holding import Holding
 from agent.metrics import Metrics
-from agent.parts import lock_state, make_pipeline, open_outbox, open_sight
+from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
+from agent.state import lock_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +83,7 @@ class Daemon:
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
         sight = open_sight(self._settings)
-        self._state_lock = lock_state(self._settings)
+        self._state_lock = lock_state(Path(self._settings.state_dir))
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
         broker = Broker(

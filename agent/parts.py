@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
@@ -14,13 +12,13 @@ from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
 from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
-from agent.adapters.system import Lock
 from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
 from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import CameraPlan, Pipeline
 from agent.sight import open_folder, try_folder
+from agent.state import check_user
 from agent.sync import Sync, Taker
 
 if TYPE_CHECKING:
@@ -141,7 +139,7 @@ def open_teacher(settings: Settings, clock: Clock) -> Teacher:
         ConfigError: the model or the catalogue is wrong, or a newer Spotter wrote what was learned.
         DeviceError: the disk cannot be used, it is another user's, or the inference failed.
     """
-    check_user(settings)
+    check_user(Path(settings.state_dir))
     sight = open_sight(settings)
     return Teacher(open_overlay(settings), sight.eyes, sight.memory, clock)
 
@@ -192,71 +190,6 @@ def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipelin
     """The pipeline of a configuration."""
     plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
-
-
-def lock_state(settings: Settings) -> Lock:
-    """Make the state directory where it is missing, and hold it: two daemons would send each fact twice.
-
-    Raises:
-        ConfigError: another process holds it.
-        DeviceError: it cannot be made or written.
-    """
-    folder = Path(settings.state_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Lock(folder / "lock")
-    except BlockingIOError:
-        raise ConfigError(
-            f"state_dir: expected a directory of this process alone, found {folder} in use by another"
-        ) from None
-    except OSError as error:
-        raise DeviceError(
-            f"state_dir: expected a directory that can be written, found {folder}: {error.strerror}"
-        ) from None
-
-
-def check_state(settings: Settings) -> None:
-    """Refuse a state directory that this user could not make or write; nothing is made or left behind.
-
-    Raises:
-        DeviceError: it cannot be made or written, or a file in it belongs to somebody else.
-    """
-    folder = where = Path(settings.state_dir)
-    try:
-        where = next(path for path in (folder, *folder.parents) if path.exists())
-        TemporaryFile(dir=where).close()  # has no name: not even a kill leaves it behind
-        for file in (
-            *folder.glob("outbox.db*"),
-            *folder.glob(f"{OVERLAY_FOLDER}/overlay.db*"),
-            *folder.glob("lock"),
-        ):
-            where = file
-            file.open("r+b").close()
-    except OSError as error:
-        raise DeviceError(
-            f"state_dir: expected {folder} to be writable for user {os.getuid()}, "
-            f"found {where}: {error.strerror}"
-        ) from None
-
-
-def check_user(settings: Settings) -> None:
-    """Refuse to change, as root, the state of a daemon that runs as another user.
-
-    What root makes there that user can neither read nor replace: one round of root stopped all later ones.
-
-    Raises:
-        DeviceError: it is another user's.
-    """
-    folder = Path(settings.state_dir)
-    try:
-        owner = (folder / "lock").stat().st_uid  # made by every daemon when it starts
-    except OSError:
-        return  # none has run here, or it will be met and said by what comes next
-    if os.geteuid() == 0 and owner != 0:
-        raise DeviceError(
-            f"state_dir: expected user {owner} to change {folder}, who runs the daemon, found root: "
-            "what root makes there the daemon cannot replace; README.md says how to be that user"
-        )
 
 
 def open_outbox(settings: Settings) -> Outbox:

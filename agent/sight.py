@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.adapters.catalogue import open_catalogue, read_manifest, read_model_files
-from agent.adapters.embedder import Embedder, load_embedder, read_spec, refuse_crashing
+from agent.adapters.embedder import (
+    Embedder,
+    EmbedderSettings,
+    load_embedder,
+    read_spec,
+    refuse_crashing,
+)
 from agent.core.errors import CatalogueError, ModelError
 from agent.probing import try_probes
 
@@ -16,19 +22,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.adapters.catalogue import Catalogue
-    from agent.adapters.embedder import EmbedderSettings
     from agent.core.manifest import Manifest
 
 
 def open_folder(
-    folder: Path, model: EmbedderSettings, in_use: Embedder | None = None
+    folder: Path, model: EmbedderSettings | None, in_use: Embedder | None = None
 ) -> tuple[Embedder, Catalogue]:
     """Open a catalogue directory, and the eyes that it was made for.
 
     Args:
         folder: the directory.
         model: the device's own; a model that the catalogue carries runs on as many threads, and on the same
-            delegate.
+            delegate. None where there is no device: the catalogue must carry its model.
         in_use: eyes to use again if they are the right ones.
 
     Raises:
@@ -40,12 +45,16 @@ def open_folder(
     manifest = read_manifest(folder)
     if in_use is not None and in_use.fingerprint == manifest.model.fingerprint:
         eyes = in_use
-    elif manifest.model_file is None or read_spec(model).fingerprint == manifest.model.fingerprint:
+    elif model is not None and (
+        manifest.model_file is None or read_spec(model).fingerprint == manifest.model.fingerprint
+    ):
         eyes = load_embedder(model)
         eyes.invoke_once()  # now, so that no frame waits for what TFLite makes at the first call
-    else:
+    elif manifest.model_file is not None:
         eyes = _carried(folder, manifest, model)
         eyes.invoke_once()
+    else:
+        raise CatalogueError(f"{folder}: expected a catalogue that carries its model, found one without")
     return eyes, open_catalogue(folder, eyes.fingerprint, eyes.dimension)
 
 
@@ -76,9 +85,10 @@ def try_folder(
         return catalogue.release
 
 
-def _carried(folder: Path, manifest: Manifest, model: EmbedderSettings) -> Embedder:
+def _carried(folder: Path, manifest: Manifest, model: EmbedderSettings | None) -> Embedder:
     data, spec = read_model_files(folder, manifest)
+    file = str(folder / spec.file)
     try:
-        return Embedder(data, spec, replace(model, file=str(folder / spec.file)))
+        return Embedder(data, spec, replace(model, file=file) if model else EmbedderSettings(file=file))
     except ModelError as error:
         raise CatalogueError(str(error)) from None

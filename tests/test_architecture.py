@@ -35,6 +35,7 @@ FLOORS = {
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
     "sight": 5,  # tries the probes
+    "state": 4,
     "parts": 6,
     "standing": 7,
     "commanding": 6,  # drives the teacher
@@ -52,6 +53,7 @@ CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
+    "html",
 }  # fmt: skip
 CLOCKS = {
     "time",

@@ -32,18 +32,21 @@ def add(verbs: Verbs) -> None:
 
 def do(args: argparse.Namespace) -> int:
     """Open what the configuration names and a disk holds; ConfigError or DeviceError says what is wrong."""
+    from pathlib import Path
+
     from agent.config import json_schema, load_config
 
     if args.schema:
         print_json(json_schema())
         return 0
     from agent.core.errors import masked_url
-    from agent.parts import check_state, load_eyes, make_pipeline
+    from agent.parts import load_eyes, make_pipeline
     from agent.probing import try_probes
+    from agent.state import check_state
 
     settings = load_config(args.config)
     _check_ways_out(settings, args.config)
-    check_state(settings)
+    check_state(Path(settings.state_dir))
     eyes, catalogue = load_eyes(settings)
     make_pipeline(settings, eyes, catalogue)
     facts = {

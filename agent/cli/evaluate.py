@@ -40,7 +40,7 @@ def add(verbs: Verbs) -> None:
         help="product folder, its products.csv, or a catalogue that was built",
     )
     parser.add_argument("queries", metavar="QUERIES", help="photos in the shape of a product folder")
-    add_model(parser, required=True)
+    add_model(parser)
     parser.add_argument(
         "--crop",
         type=float,
@@ -79,7 +79,7 @@ def do(args: argparse.Namespace) -> int:
         queries += read_unknown(Path(args.unknown))
     with open_gallery(
         Path(args.gallery),
-        model_argument(args.model),
+        model_argument(args.model) if args.model else None,
         args.crop,
         _skus(args.unknown_skus),
         created_utc=clock.utc(),

@@ -91,10 +91,11 @@ def do_export(args: argparse.Namespace) -> int:
 def do_clear(args: argparse.Namespace) -> int:
     """Whatever there was."""
     from agent.config import load_config
-    from agent.parts import check_user, open_overlay
+    from agent.parts import open_overlay
+    from agent.state import check_user
 
     settings = load_config(args.config)
-    check_user(settings)
+    check_user(Path(settings.state_dir))
     with closing(open_overlay(settings)) as overlay:
         learned = overlay.learned()
         overlay.clear()

@@ -33,15 +33,15 @@ def do(args: argparse.Namespace) -> int:
     from agent.cli.status import as_json, show
     from agent.config import load_config
     from agent.core.errors import ConfigError
-    from agent.parts import check_user
     from agent.standing import index_status
+    from agent.state import check_user
 
     settings = load_config(args.config)
     if settings.sync is None:
         raise ConfigError(
             f"{args.config}: sync: expected the server that releases come from, found no such key"
         )
-    check_user(settings)
+    check_user(Path(settings.state_dir))
     library = Library(Path(settings.state_dir))
     with library.alone():
         library.roll_back()

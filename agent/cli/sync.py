@@ -27,14 +27,17 @@ def add(verbs: Verbs) -> None:
 
 def do(args: argparse.Namespace) -> int:
     """One round; what failed before and is not final is tried again."""
+    from pathlib import Path
+
     from agent.adapters.system import SystemClock
     from agent.cli.status import as_json, show
     from agent.config import load_config
-    from agent.parts import check_user, make_sync
+    from agent.parts import make_sync
     from agent.standing import index_status
+    from agent.state import check_user
 
     settings = load_config(args.config)
-    check_user(settings)
+    check_user(Path(settings.state_dir))
     outcome = make_sync(settings, SystemClock()).round(insist=True)
     facts = {"result": outcome.result.value} | as_json(index_status(settings))
     if args.json:

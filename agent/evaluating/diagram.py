@@ -12,6 +12,9 @@ SIDE = 320
 EDGE = 60
 """Room for the scale at the left and below, in the same units as `SIDE`."""
 
+RIGHT = 24
+"""Room for the right half of the last number of the scale."""
+
 LARGEST_R = 13.0
 
 
@@ -20,10 +23,10 @@ def reliability_diagram(bins: Sequence[dict[str, Any]]) -> str:
     most = max((item["count"] for item in bins), default=0)
     scale = "".join(_tick(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
     dots = "".join(_dot(item, most) for item in bins if item["count"])
-    whole = SIDE + EDGE + LARGEST_R
+    wide, high = SIDE + EDGE + RIGHT, SIDE + EDGE + LARGEST_R
     middle = SIDE / 2
     return (
-        f'<svg viewBox="0 0 {whole:.0f} {whole:.0f}" role="img" aria-label="claimed against true share">'
+        f'<svg viewBox="0 0 {wide:.0f} {high:.0f}" role="img" aria-label="claimed against true share">'
         f'<g transform="translate({EDGE},{LARGEST_R:.0f})">{scale}'
         f'<line x1="0" y1="{SIDE}" x2="{SIDE}" y2="0" stroke="var(--dim)" stroke-dasharray="4 4"/>{dots}'
         f'<text x="{middle:.0f}" y="{SIDE + 36}" text-anchor="middle">claimed</text>'

@@ -9,16 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue import Catalogue, open_catalogue
-from agent.adapters.embedder import load_embedder
 from agent.core.errors import DeviceError, InputError, UsageError
 from agent.core.manifest import MANIFEST_NAME
 from agent.publishing.build import BuildSettings, build_catalogue
 from agent.publishing.folder import IMAGES_NAME, TABLE_NAME, read_folder
+from agent.sight import open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder, EmbedderSettings
     from agent.publishing.folder import Item
     from agent.publishing.problems import Problem
@@ -38,7 +38,7 @@ class Gallery:
 @contextmanager
 def open_gallery(
     path: Path,
-    model: EmbedderSettings,
+    model: EmbedderSettings | None,
     crop: float | None,
     left_out: frozenset[str],
     *,
@@ -49,10 +49,12 @@ def open_gallery(
     """The gallery at `path`: a catalogue directory, a product folder or its `products.csv`.
 
     Products `left_out` (SKUs) are not in it, nor in its projection and calibration: queries of them are
-    unknown. `crop` is for building; None means all of a picture.
+    unknown. `crop` is for building; None means all of a picture. `model` None means the one that
+    the catalogue carries.
 
     Raises:
-        UsageError: products are to be left out of a catalogue that is built already, or of no such gallery.
+        UsageError: products are to be left out of a catalogue that is built already, or are not in the
+            folder; or there is no model to build with.
         InputError: there is nothing to build from.
         ConfigError: model or catalogue are wrong, or do not belong together.
         DeviceError: the disk failed or is full, or an inference failed.
@@ -60,13 +62,14 @@ def open_gallery(
     if (path / MANIFEST_NAME).exists():
         if left_out:
             raise UsageError(f"--unknown-skus: expected a product folder to leave them out of, found {path}")
-        eyes = load_embedder(model)
-        catalogue = open_catalogue(path, eyes.fingerprint, eyes.dimension)
+        eyes, catalogue = open_folder(path, model)
         try:
             yield Gallery(eyes, catalogue, None)
         finally:
             catalogue.close()
         return
+    if model is None:
+        raise UsageError(f"--model: expected a model to build a catalogue of {path} with, found none")
     root = product_root(path)
     settings = BuildSettings(crop=1.0 if crop is None else crop)
     with tempfile.TemporaryDirectory(prefix="spotter-evaluate-") as name:
@@ -75,8 +78,7 @@ def open_gallery(
         done = build_catalogue(products, out, model, settings, created_utc=created_utc, progress=progress)
         for problem in done.problems:
             report(problem)
-        eyes = load_embedder(model)
-        catalogue = open_catalogue(out, eyes.fingerprint, eyes.dimension)
+        eyes, catalogue = open_folder(out, model)
         try:
             yield Gallery(eyes, catalogue, products)
         finally:

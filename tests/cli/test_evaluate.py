@@ -205,3 +205,24 @@ def test_products_cannot_be_left_out_of_a_catalogue_that_is_built(
     done = command("evaluate", built, photos, "--model", model, "--unknown-skus", "sku-1")
     assert done.code == 2
     assert "expected a product folder to leave them out of" in done.lines[-1]
+
+
+def test_a_catalogue_that_carries_its_model_needs_no_other(
+    command: Command, gallery: Path, photos: Path, model: Path, tmp_path: Path
+) -> None:
+    build = ("catalog", "build", gallery, "--model", model, "--with-model", "-o", tmp_path / "catalogue")
+    assert command(*build).code == 0
+    assert evaluated(command, tmp_path / "catalogue", photos)["top1"] == 1.0
+
+
+def test_without_any_model_it_says_what_is_missing(
+    command: Command, gallery: Path, photos: Path, model: Path, tmp_path: Path
+) -> None:
+    done = command("evaluate", gallery, photos)
+    assert done.code == 2
+    assert "--model: expected a model to build a catalogue" in done.lines[-1]
+    built = tmp_path / "catalogue"
+    assert command("catalog", "build", gallery, "--model", model, "-o", built).code == 0
+    done = command("evaluate", built, photos)
+    assert done.code == 78
+    assert "expected a catalogue that carries its model, found one without" in done.lines[-1]

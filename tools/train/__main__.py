@@ -77,6 +77,7 @@ def _train(args: argparse.Namespace) -> int:
     _say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
     network, layers = _started(recipe, work, args)
     network = _trained(network, recipe, groups, work, args)
+    network.drawn_back(layers, recipe.drawn_back)
     same = _unchanged(network, layers)
     if same:
         raise ValueError(f"expected every layer trained, found these as they were: {same}")
