@@ -37,13 +37,14 @@ FLOORS = {
     "sight": 5,  # tries the probes
     "state": 4,
     "parts": 6,
+    "standing": 7,
     "commanding": 6,  # drives the teacher
-    "holding": 7,
-    "daemon": 8,
+    "holding": 8,
+    "daemon": 9,
     "benching": 7,
     "evaluating": 7,  # builds with publishing, asks like cli/find
-    "cli": 9,
-    "__main__": 10,
+    "cli": 10,
+    "__main__": 11,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""
