@@ -25,7 +25,8 @@ class Layer:
 
 def read_layers(path: Path) -> list[Layer]:
     """The convolutions of a quantised MobileNetV1, dequantised; a classifier is left out."""
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    data = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
     graph = model.subgraphs[0]
     layers = []
     for operator in graph.operators:
@@ -35,7 +36,7 @@ def read_layers(path: Path) -> list[Layer]:
             break
         if kind not in {schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D}:
             continue
-        weights, bias = (_real(model, graph.tensors[index]) for index in operator.inputs[1:3])
+        weights, bias = (_real(data, model, graph.tensors[index]) for index in operator.inputs[1:3])
         layers.append(Layer(weights, bias, kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D))
     return layers
 
@@ -48,8 +49,12 @@ _TYPES: dict[int, np.dtype[Any]] = {
 }
 
 
-def _real(model: schema.ModelT, tensor: schema.TensorT) -> NDArray[np.float32]:
-    raw = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
+def _real(data: bytes, model: schema.ModelT, tensor: schema.TensorT) -> NDArray[np.float32]:
+    buffer = model.buffers[tensor.buffer]
+    if buffer.data is None:  # ai-edge-quantizer puts the numbers behind the flatbuffer
+        raw = data[buffer.offset : buffer.offset + buffer.size]
+    else:
+        raw = np.asarray(buffer.data, np.uint8).tobytes()
     stored = np.frombuffer(raw, _TYPES[tensor.type]).reshape(tensor.shape)
     if tensor.type == schema.TensorType.FLOAT32:
         return np.asarray(stored, np.float32)
