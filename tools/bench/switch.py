@@ -105,9 +105,9 @@ def _release(folder: Path, model: EmbedderSettings, references: int, *, brings: 
         probe = Probe(picture, codes_of(row).tobytes(), "?", 0.0)
         best = catalogue.nearest(probe.embedding[np.newaxis])[0][0]
         probes.append(replace(probe, sku=catalogue.product(best.product).sku, similarity=best.similarity))
-    # The nearest of random vectors are hard to find: 0.74 to 0.84 of them were, against 0.98 of real ones.
+    # The nearest of random vectors are hard to find: of 100,000 a search finds 0.44, of real ones 0.98.
     manifest = replace(
-        read_manifest(folder), probes=write_probes(folder, Probes(0.98, 0.002, 0.5, tuple(probes)))
+        read_manifest(folder), probes=write_probes(folder, Probes(0.98, 0.002, 0.0, tuple(probes)))
     )
     if brings:
         file, spec = write_model_files(folder, *read_model(model))
