@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.adapters.library import Library
+from agent.core.errors import DeviceError
 from agent.learning import Teacher
-from agent.parts import index_status, make_pipeline, make_sync, open_generation, open_overlay
+from agent.parts import library_of, make_pipeline, make_sync, open_generation, open_overlay
+from agent.standing import expect_round, index_status
 from agent.updating import Updater
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Holding:
             return None
         return Updater(
             sync=make_sync(settings, self._clock, lambda: self._sight.eyes),
-            shelf=Library(Path(settings.state_dir)),
+            shelf=library_of(settings),
             use=self.use,
             say=self.say_index,
             clock=self._clock,
@@ -118,6 +119,9 @@ class Holding:
         `next_s`: seconds until the next round. `trouble`: what is wrong, if more than the disk says.
         """
         self._next_utc = None if next_s is None else self._clock.utc() + next_s
+        if self._next_utc is not None:
+            with suppress(DeviceError):  # the round itself meets the disk, and says so
+                expect_round(self._settings, self._next_utc)
         self._trouble = trouble
         self._say_index()
 
@@ -144,7 +148,7 @@ class Holding:
 
     def _say_index(self) -> None:
         self._counts = self._sight.memory.counts
-        status = index_status(self._settings, self._next_utc, self._counts)
-        status = replace(status, release=self.release, error=self._trouble or status.error)
+        status = index_status(self._settings, in_use=self.release, learned=self._counts)
+        status = replace(status, next_poll_utc=self._next_utc, error=self._trouble or status.error)
         self._tell(self._wire.index(status, self._clock.utc()))
         self._health.report("sync", status.error)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue import read_manifest
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
 from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.config import Settings, load_config
-from agent.core.errors import AgentError, CatalogueError, ConfigError
-from agent.core.learned import NOTHING_LEARNED, counted
-from agent.core.wire import IndexStatus
+from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
 from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import CameraPlan, Pipeline
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
     from agent.core.clock import Clock
-    from agent.core.learned import Counts
     from agent.core.syncing import Generation
     from agent.memory import Base
     from agent.pipeline import Memory
@@ -76,7 +71,7 @@ def open_current(settings: Settings) -> tuple[Embedder, Catalogue]:
         DeviceError: the inference failed.
     """
     problems = []
-    for folder in catalogue_folders(settings):
+    for _, folder in catalogue_folders(settings):
         try:
             return open_folder(folder, settings.model)
         except CatalogueError as error:
@@ -154,14 +149,14 @@ def library_of(settings: Settings) -> Library:
     return Library(Path(settings.state_dir))
 
 
-def catalogue_folders(settings: Settings) -> list[Path]:
-    """Catalogue directories, best first."""
-    folders = []
+def catalogue_folders(settings: Settings) -> list[tuple[Generation | None, Path]]:
+    """Catalogue directories, best first, each with the generation that it is of, if of one."""
+    folders: list[tuple[Generation | None, Path]] = []
     if settings.sync is not None:
         library = library_of(settings)
         generations = (library.current(), library.previous())
-        folders = [library.folder(generation) for generation in generations if generation]
-    return folders + ([Path(settings.catalogue.path)] if settings.catalogue else [])
+        folders = [(generation, library.folder(generation)) for generation in generations if generation]
+    return folders + ([(None, Path(settings.catalogue.path))] if settings.catalogue else [])
 
 
 def make_sync(settings: Settings, clock: Clock, in_use: Callable[[], Embedder | None] = lambda: None) -> Sync:
@@ -183,52 +178,12 @@ def make_sync(settings: Settings, clock: Clock, in_use: Callable[[], Embedder | 
     )
 
     def trial(folder: Path) -> str:
-        return try_folder(folder, settings.model, in_use(), rest=lambda: None)
+        try:
+            return try_folder(folder, settings.model, in_use(), rest=lambda: None)
+        except ModelError as error:  # the device's own: no fault of the release
+            raise DeviceError(str(error)) from None
 
     return Sync(IndexServer(settings.sync, state / "tuf", clock), Library(state), taker, trial, clock)
-
-
-def index_status(
-    settings: Settings, next_poll_utc: float | None = None, learned: Counts | None = None
-) -> IndexStatus:
-    """What the disk says of the catalogue in use, of syncing and, where it is not given, of what was learned.
-
-    Nothing of the catalogue is verified.
-    """
-    library = Library(Path(settings.state_dir))
-    generation = library.current() if settings.sync else None
-    folder = next(iter(catalogue_folders(settings)), None)
-    notes, manifest, error = library.notes(), None, ""
-    try:
-        manifest = read_manifest(folder) if folder else None
-    except CatalogueError as damaged:
-        error = str(damaged)
-    return IndexStatus(
-        release=manifest.release if manifest else "",
-        model=f"{manifest.model.name} {manifest.model.fingerprint[:12]}" if manifest else "",
-        channel=generation.channel if generation else "",
-        number=generation.number if generation else 0,
-        products=manifest.products if manifest else 0,
-        references=manifest.references if manifest else 0,
-        size_bytes=manifest.size if manifest else 0,
-        last_sync_utc=notes.last_sync_utc,
-        last_sync_bytes=notes.last_bytes,
-        next_poll_utc=next_poll_utc,
-        learned=learned or _counts_on_disk(settings, manifest.release if manifest else ""),
-        note=notes.note,
-        error=error or (notes.error if settings.sync else ""),
-    )
-
-
-def _counts_on_disk(settings: Settings, release: str) -> Counts:
-    if not (Path(settings.state_dir) / OVERLAY_FOLDER).exists():
-        return NOTHING_LEARNED
-    try:
-        with closing(open_overlay(settings)) as overlay:
-            return counted(overlay.learned(), release)
-    except AgentError as error:
-        log.error("what was learned: %s", error)
-        return NOTHING_LEARNED
 
 
 def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:

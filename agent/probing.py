@@ -69,7 +69,9 @@ def _seen(name: str, probe: Probe, eyes: Embedder) -> NDArray[np.float32]:
     try:
         image = decode_image(probe.picture, name, _LIMITS)
         return eyes.embed(image, propose(_WHOLE, image.shape[1], image.shape[0]))
-    except (InputError, ValueError) as error:
+    except InputError as error:
+        raise CatalogueError(str(error)) from None
+    except ValueError as error:
         raise CatalogueError(f"{name}: expected a picture to look at, found: {error}") from None
 
 

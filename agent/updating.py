@@ -11,7 +11,7 @@ import random
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.clock import Backoff
-from agent.core.errors import CatalogueError, DeviceError, SyncError, VerifyError
+from agent.core.errors import ConfigError, DeviceError, SyncError, VerifyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,8 @@ class Updater:
         in_use: str,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`use(generation)` opens it and recognises with it from then on; CatalogueError when it cannot.
+        """`use(generation)` opens it and recognises with it from then on; ConfigError or DeviceError when it
+        cannot.
 
         `say(seconds, trouble)` tells how syncing stands: the next round is so far away, and what is wrong,
         which the disk need not know when it is the disk. `in_use` is the release that is recognised with at
@@ -100,7 +101,7 @@ class Updater:
             return True
         try:
             self._use(current)
-        except CatalogueError as error:
+        except (ConfigError, DeviceError) as error:
             self._unusable = f"release {current.number} cannot be used, the one in use stays: {error}"
             log.error("%s", self._unusable)
             return True

@@ -37,13 +37,14 @@ FLOORS = {
     "sight": 5,  # tries the probes
     "state": 4,
     "parts": 6,
+    "standing": 7,
     "commanding": 6,  # drives the teacher
-    "holding": 7,
-    "daemon": 8,
+    "holding": 8,
+    "daemon": 9,
     "benching": 7,
     "evaluating": 7,  # builds with publishing, asks like cli/find
-    "cli": 9,
-    "__main__": 10,
+    "cli": 10,
+    "__main__": 11,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""
@@ -52,6 +53,7 @@ CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
+    "html",
 }  # fmt: skip
 CLOCKS = {
     "time",

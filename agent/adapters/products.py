@@ -55,6 +55,14 @@ class ProductTable:
         """Give the file back; asking afterwards is a CatalogueError."""
         self._table.close()
 
+    def numbers(self) -> list[int]:
+        """The numbers of all products, ascending.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        return self._table.column("SELECT no FROM products ORDER BY no")
+
     def by_sku(self, sku: str) -> Product | None:
         """The product with this sku, None where there is none.
 

@@ -55,6 +55,10 @@ class Table:
             raise CatalogueError(f"{self._path}: expected a row for {quoted(values)}, found none: {sql}")
         return row or ()
 
+    def column(self, sql: str) -> list[Any]:
+        """The first value of every row. Raises as `all`."""
+        return [row[0] for row in self.all(sql)]
+
     def all(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows.
 
@@ -125,9 +129,13 @@ class TableWriter:
                 with open_verified(*previous) as source, self._temporary.open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
             self._connection = sqlite3.connect(self._temporary, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failed(error) from None
+        try:
             self._connection.executescript(_PRAGMAS if previous else _PRAGMAS + create)
             self._connection.execute("BEGIN")
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            self._connection.close()
             raise self._failed(error) from None
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

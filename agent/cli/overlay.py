@@ -50,7 +50,8 @@ def do_list(args: argparse.Namespace) -> int:
     """One line for each SKU; nothing of the catalogue is opened."""
     from agent.config import load_config
     from agent.core.learned import listed
-    from agent.parts import index_status, open_overlay
+    from agent.parts import open_overlay
+    from agent.standing import index_status
 
     settings = load_config(args.config)
     with closing(open_overlay(settings)) as overlay:

@@ -33,7 +33,7 @@ def do(args: argparse.Namespace) -> int:
     from agent.cli.status import as_json, show
     from agent.config import load_config
     from agent.core.errors import ConfigError
-    from agent.parts import index_status
+    from agent.standing import index_status
     from agent.state import check_user
 
     settings = load_config(args.config)

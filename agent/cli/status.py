@@ -30,7 +30,7 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Read the disk; nothing is opened or asked."""
     from agent.config import load_config
-    from agent.parts import index_status
+    from agent.standing import index_status
 
     facts = as_json(index_status(load_config(args.config)))
     if args.json:
@@ -46,9 +46,12 @@ def as_json(status: IndexStatus) -> dict[str, Any]:
 
     facts = asdict(status)
     last_utc = facts.pop("last_sync_utc")
-    facts.pop("next_poll_utc")  # the daemon alone knows it
+    next_utc = facts.pop("next_poll_utc")
     facts = {name: None if value == "" else value for name, value in facts.items()}
-    return facts | {"last_sync": None if last_utc is None else rfc3339(last_utc)}
+    return facts | {
+        "last_sync": None if last_utc is None else rfc3339(last_utc),
+        "next_poll": None if next_utc is None else rfc3339(next_utc),
+    }
 
 
 def show(facts: dict[str, Any]) -> None:

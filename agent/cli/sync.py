@@ -32,7 +32,8 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.system import SystemClock
     from agent.cli.status import as_json, show
     from agent.config import load_config
-    from agent.parts import index_status, make_sync
+    from agent.parts import make_sync
+    from agent.standing import index_status
     from agent.state import check_user
 
     settings = load_config(args.config)

@@ -59,6 +59,7 @@ class IndexStatus:
     size_bytes: int = 0  # on disk
     last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
     last_sync_bytes: int = 0  # sent and received in the last round, without TLS
+    last_sync_result: str = ""  # what came of it, see core/syncing.py; empty before the first
     next_poll_utc: float | None = None  # s, Unix; None without sync
     learned: Counts = NOTHING_LEARNED  # by the device itself, beside the catalogue
     note: str = ""  # why a release is not taken although nothing is wrong
@@ -141,6 +142,7 @@ class Wire:
             "release": index.release or None,
             "model": index.model or None,
             "channel": index.channel or None,
+            "last_sync_result": index.last_sync_result or None,
             "last_sync": None if index.last_sync_utc is None else rfc3339(index.last_sync_utc),
             "next_poll": None if index.next_poll_utc is None else rfc3339(index.next_poll_utc),
         }

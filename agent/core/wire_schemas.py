@@ -144,6 +144,10 @@ def _index() -> dict[str, Any]:
             "size_bytes": {**_COUNT, "description": "on disk"},
             "last_sync": {**time_or_null, "description": "when it was last known to be up to date"},
             "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round, without TLS"},
+            "last_sync_result": {
+                "enum": [None, "unchanged", "taken", "waiting", "failed"],
+                "description": "what came of the last round; null before the first",
+            },
             "next_poll": {**time_or_null, "description": "null without sync"},
             "learned": {
                 **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),

@@ -51,6 +51,9 @@ _WORTH: Final = 2.0
 _DEVIATIONS: Final = 2.0
 """… and more than chance would: the difference of two even counts has the root of their sum as deviation."""
 
+_LEAST_VARIANCE: Final = 1e-12
+"""Of a number of a unit row: pictures that are all the same within their products have none at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -87,9 +90,10 @@ def _fitted(products: NDArray[np.uint64], rows: NDArray[np.float64]) -> Projecti
     apart = rows - np.repeat(np.add.reduceat(rows, firsts, axis=0) / counts[:, None], counts, axis=0)
     within = apart.T @ apart / max(1, len(rows) - len(firsts))
     side = len(within)
-    shrunk = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / side * np.eye(side)
-    values, directions = np.linalg.eigh(shrunk)
-    whitening = directions / np.sqrt(np.maximum(values, np.finfo(np.float64).tiny)) @ directions.T
+    even = max(np.trace(within) / side, _LEAST_VARIANCE)
+    shrunk = (1 - SHRINKAGE) * within + SHRINKAGE * even * np.eye(side)
+    # Any root of the inverse will do, since the axes are turned below; this one takes a tenth of the time.
+    whitening = np.linalg.inv(np.linalg.cholesky(shrunk)).T
     spread = (rows - centre) @ whitening
     _, directions = np.linalg.eigh(spread.T @ spread)
     kept = directions[:, ::-1][:, : min(KEPT, len(rows) - 1)]  # what so few pictures can tell apart

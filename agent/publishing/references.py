@@ -31,7 +31,7 @@ the index (100,000 references of 256 numbers); a patch of more than half of a fi
 
 EMPTY_SHARE: Final = 0.25
 """Places of the index that may be empty: devices hold a third more bytes than they need, and a search
-compares with 1.4 times as many references (half of them empty: 1.9, nine of ten: 13)."""
+compares with 1.4 times as many references (half of them empty: 1.9; nine of ten: 3 to 13 times the time)."""
 
 LEAST_RECALL: Final = 0.99
 NEIGHBOURS: Final = 10

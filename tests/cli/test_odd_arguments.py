@@ -121,6 +121,13 @@ ODD: dict[str, tuple[int, list[str]]] = {
     "catalog prune: keys that are not there": (
         CONFIG, ["catalog", "prune", HERE, "--keys", "{tmp}/none", "--keep", "1"],
     ),
+    "catalog health: a catalogue that is not there": (CONFIG, ["catalog", "health", "{tmp}/none"]),
+    "catalog health: a file for a catalogue": (CONFIG, ["catalog", "health", "{photo}"]),
+    "catalog health: products that are not there": (
+        FAILED,
+        ["catalog", "health", "{catalogue}", "--products", "{tmp}/none"],
+    ),
+    "catalog health: a page for nobody": (USAGE, ["catalog", "health", "{catalogue}", "--html", "{tmp}/none/a.html"]),
     "model: nothing to do": (USAGE, ["model"]),
     "model spec: a model that is not there": (FAILED, ["model", "spec", "{tmp}/none.tflite"]),
     "model spec: a directory": (FAILED, ["model", "spec", HERE]),

@@ -59,6 +59,13 @@ def test_too_little_to_fit_on_gives_none(products: int, views: int) -> None:
     assert fit(*drawn(products, views, disturbed=6))[0] is None
 
 
+def test_a_catalogue_of_copies_has_nothing_to_turn_down() -> None:
+    names, rows = drawn(30, 1, disturbed=0)
+    projection, trial = fit(np.repeat(names, 4), np.repeat(rows, 4, axis=0))
+    assert projection is None
+    assert (trial.won, trial.lost) == (0, 0)
+
+
 def test_the_same_catalogue_gives_the_same_numbers() -> None:
     first, _ = fit(*drawn(30, 5, disturbed=6))
     again, _ = fit(*drawn(30, 5, disturbed=6))

@@ -48,7 +48,7 @@ def _round(args: argparse.Namespace, cores: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         create_keys(Path(scratch) / "keys", Passphrases(), now_utc=time.time())
         catalogue = f"{scratch}/catalogue"
-        build = ["build", str(args.products), "--model", str(args.model), "-o", catalogue]
+        build = ["build", "--no-cache", str(args.products), "--model", str(args.model), "-o", catalogue]
         build_s, build_cpu_s, pictures = _run(build, args.engine)
         publish = ["publish", catalogue, "--to", f"{scratch}/www", "--keys", f"{scratch}/keys"]
         publish_s, publish_cpu_s, _ = _run(publish)

@@ -104,6 +104,14 @@ class Catalogue:
         """
         return self._table.product(no)
 
+    def numbers(self) -> list[int]:
+        """The numbers of all products, ascending; some may have no picture.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        return self._table.numbers()
+
     def by_sku(self, sku: str) -> Product | None:
         """The product with this sku, None where there is none."""
         return self._table.by_sku(sku)
