@@ -8,7 +8,7 @@ import numpy as np
 
 from agent.adapters.images import ImageLimits, decode_image
 from agent.core.errors import CatalogueError, InputError
-from agent.core.probes import Answer, judge_both, judge_eyes, judge_index
+from agent.core.probes import RECALL_AT, Answer, judge_both, judge_eyes, judge_index
 from agent.core.regions import kept_centre, propose
 
 if TYPE_CHECKING:
@@ -20,18 +20,13 @@ if TYPE_CHECKING:
     from agent.adapters.embedder import Embedder
     from agent.core.probes import Probe
 
-RECALL_FLOOR: Final = 0.9
-"""Least share of the true nearest references that the index must find: sound ones find 0.98 and more, one
-with the wrong kernels for its processor found 0.71."""
-
-_NEIGHBOURS: Final = 10
 _LIMITS: Final = ImageLimits(max_pixels=1_000_000)
 """A probe is a few hundred pixels wide at most."""
 
 _WHOLE: Final = kept_centre(1.0)
 
 
-def try_probes(eyes: Embedder, catalogue: Catalogue, rest: Callable[[], None] = lambda: None) -> int:
+def try_probes(eyes: Embedder, catalogue: Catalogue, rest: Callable[[], object] = lambda: None) -> int:
     """Try the probes that a catalogue has; how many they are.
 
     `rest()` is called after each picture: recognising, which may use the same eyes, goes first.
@@ -57,10 +52,10 @@ def try_probes(eyes: Embedder, catalogue: Catalogue, rest: Callable[[], None] = 
     )
     if problem:
         raise CatalogueError(problem)
-    recall = catalogue.recall(probes.embeddings, _NEIGHBOURS)
-    if recall < RECALL_FLOOR:
+    recall = catalogue.recall(probes.embeddings, RECALL_AT)
+    if recall < probes.recall:
         raise CatalogueError(
-            f"index: expected searching to find {RECALL_FLOOR} of the nearest references, found {recall:.2f}"
+            f"index: expected searching to find {probes.recall} of the nearest references, found {recall:.2f}"
         )
     return len(probes.probes)
 

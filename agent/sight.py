@@ -59,7 +59,7 @@ def open_folder(
 
 
 def try_folder(
-    folder: Path, model: EmbedderSettings, in_use: Embedder | None, rest: Callable[[], None]
+    folder: Path, model: EmbedderSettings, in_use: Embedder | None, rest: Callable[[], object]
 ) -> str:
     """Open a catalogue directory as recognising will, and try its probes; the release id.
 

@@ -1,6 +1,6 @@
 """Golden probes: pictures with what head office saw in them, and whether a device sees and answers the same.
 
-    {"schema": 1, "floor": 0.98, "tolerance": 0.002,
+    {"schema": 1, "floor": 0.98, "tolerance": 0.002, "recall": 0.9,
      "probes": [{"picture": "<JPEG>", "embedding": "<int8>", "sku": "milk-1l", "similarity": 0.9312}, …]}
 
 Bytes are base64. Eyes and index are judged apart, so that a refusal names the one that differs: the device's
@@ -31,6 +31,9 @@ PROBES_LIMIT_BYTES: Final = 256 * 1024
 """Head office stays within a quarter of this; it bounds what is parsed of a wrong file."""
 
 PROBES_LIMIT: Final = 64
+RECALL_AT: Final = 10
+"""Nearest references of each probe that `Probes.recall` is about."""
+
 _PICTURE_LIMIT_BYTES: Final = 64 * 1024
 _CODE_LIMIT: Final = 127  # as adapters/vectors writes them: -128 has no counterpart
 
@@ -70,11 +73,13 @@ class Probes:
 
     floor: float  # least cosine of the device's embedding to head office's
     tolerance: float  # most that a similarity may differ from head office's
+    recall: float  # least share of the true nearest references that searching the index must find
     probes: tuple[Probe, ...]
 
     def __post_init__(self) -> None:
         check_range("floor", self.floor, 0, 1)
         check_range("tolerance", self.tolerance, 0, 1)
+        check_range("recall", self.recall, 0, 1)
         if not 0 < len(self.probes) <= PROBES_LIMIT:
             raise ValueError(f"probes: expected 1 to {PROBES_LIMIT}, found {len(self.probes)}")
         if len({len(probe.codes) for probe in self.probes}) > 1:
@@ -127,7 +132,12 @@ def judge_both(probes: Probes, answers: Sequence[Answer]) -> str:
 
 def dump_probes(probes: Probes) -> bytes:
     """The bytes of the file: `parse_probes(dump_probes(p)) == p`. One probe on a line."""
-    head = {"schema": PROBES_SCHEMA, "floor": probes.floor, "tolerance": probes.tolerance}
+    head = {
+        "schema": PROBES_SCHEMA,
+        "floor": probes.floor,
+        "tolerance": probes.tolerance,
+        "recall": probes.recall,
+    }
     lines = ",\n".join(json.dumps(_document(probe), allow_nan=False) for probe in probes.probes)
     return f'{json.dumps(head, allow_nan=False)[:-1]}, "probes": [\n{lines}\n]}}'.encode()
 
@@ -149,7 +159,7 @@ def parse_probes(data: bytes) -> Probes:
             found.append(Probe(picture, codes, fields["sku"], fields["similarity"]))
         except ValueError as error:
             raise ValueError(f"{where}.{error}") from None
-    return Probes(top["floor"], top["tolerance"], tuple(found))
+    return Probes(top["floor"], top["tolerance"], top["recall"], tuple(found))
 
 
 def _document(probe: Probe) -> dict[str, Any]:
@@ -176,5 +186,5 @@ def _shown(answer: Answer) -> str:
     return f"{quoted(answer.sku)} with {answer.similarity:.4f}" if answer.sku else "no product"
 
 
-_TOP = {"schema": "int", "floor": "float", "tolerance": "float", "probes": "list"}
+_TOP = {"schema": "int", "floor": "float", "tolerance": "float", "recall": "float", "probes": "list"}
 _PROBE = {"picture": "str", "embedding": "str", "sku": "str", "similarity": "float"}

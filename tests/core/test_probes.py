@@ -26,7 +26,7 @@ from agent.core.probes import (
 
 FIRST = Probe(b"\xff\xd8 first", bytes([127, 0, 0, 0]), "tea", 0.9)
 SECOND = Probe(b"\xff\xd8 second", bytes([0, 127, 256 - 127, 0]), "milk", -0.25)
-PROBES = Probes(0.98, 0.002, (FIRST, SECOND))
+PROBES = Probes(0.98, 0.002, 0.9, (FIRST, SECOND))
 
 
 def test_what_is_written_is_read() -> None:

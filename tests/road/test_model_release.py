@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,23 @@ from typing import Any
 import pytest
 
 from agent.adapters.catalogue import read_manifest, write_manifest
+from agent.adapters.embedder import EmbedderSettings
+from agent.adapters.system import SystemClock
+from agent.apps.watch import Watch
+from agent.capturing import Lost
+from agent.channel import Latest
+from agent.config import load_config
+from agent.core.types import Frame
+from agent.core.wire import Wire
 from agent.core.wire_schemas import schemas
+from agent.metrics import Metrics
+from agent.parts import make_pipeline
+from agent.recognising import Recogniser
+from agent.sight import open_folder, try_folder
 from tests.support.bent_catalogue import otherwise, with_first_probe, with_model
 from tests.support.head_office import HeadOffice
 from tests.support.mosquitto import Mosquitto, Subscriber
-from tests.support.road import ONE_LOOK, Road, photos_camera, recognitions, spotter, until
+from tests.support.road import COLOURS, ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, until
 from tests.support.static_host import StaticHost
 from tests.support.tiny_models import write_tiny_model
 
@@ -124,6 +138,59 @@ def test_model_and_catalogue_go_over_together_and_back(
         assert {f["release"] for f in recognitions(heard.heard)} == {carrying}
         assert {f["verdict"] for f in recognitions(heard.heard)} == {"known"}
         assert daemon.stop() == 0
+
+
+def test_a_camera_at_full_speed_loses_no_frame_while_eyes_and_catalogue_change(store: Store) -> None:
+    """A live camera, whose unread frames are replaced; releases are tried, opened and adopted all the while."""
+    own = EmbedderSettings(file=str(store.road.model))
+    settings = load_config(
+        store.road.configure(photos_camera(store.road.folder / "photos"), decision=ONE_LOOK)
+    )
+    clock, mailbox, kept = SystemClock(), Latest[Frame | Lost](), Kept()
+    eyes, catalogue = open_folder(store.own, own)
+    recogniser = Recogniser(
+        make_pipeline(settings, eyes, catalogue), ["cam"], Watch(), mailbox, kept,
+        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, lambda: None, clock, Metrics(),
+    )  # fmt: skip
+    loop = threading.Thread(target=recogniser.run, args=(0.1,))
+    loop.start()
+    switched: list[str] = []
+
+    def switch() -> None:
+        in_use = eyes
+        for folder in (store.carrying, store.own) * 5:
+            try_folder(folder, own, in_use, lambda: time.sleep(0.005))
+            in_use, opened = open_folder(folder, own, in_use)
+            recogniser.adopt(opened, in_use)
+            switched.append(in_use.spec.name)
+
+    switcher = threading.Thread(target=switch)
+    switcher.start()
+    frames = 0
+    while switcher.is_alive() or frames < 20:
+        image = picture(frames % COLOURS, frames)
+        mailbox.put("cam", Frame("cam", frames, clock.monotonic(), clock.utc(), image, cut=True))
+        frames += 1
+        time.sleep(0.02)
+    switcher.join()
+    mailbox.close()
+    clock.stop()
+    loop.join()
+    assert switched == ["other", "tiny"] * 5
+    assert mailbox.dropped("cam") == 0
+    new = [found for found in map(json.loads, kept.payloads) if found["phase"] == "new"]
+    assert [found["sku"] for found in new] == [f"sku-{number % COLOURS:02d}" for number in range(frames)]
+    assert len({found["release"] for found in new}) == 2
+
+
+class Kept:
+    """Takes facts."""
+
+    def __init__(self) -> None:
+        self.payloads: list[bytes] = []
+
+    def put(self, messages: Any) -> None:
+        self.payloads += [message.payload for message in messages]
 
 
 def test_verbs_look_with_the_model_of_the_release(store: Store, tmp_path: Path) -> None:

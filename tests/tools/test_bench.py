@@ -37,3 +37,13 @@ def test_overlay() -> None:
     assert figures["added"]["times"] > 0
     assert figures["forgotten"]["visible_ms"].keys() == {"p50", "p99", "max"}
     assert figures["search"].keys() >= {"quiet_median_us", "busy_p50_ratio", "busy_p99_ratio"}
+
+
+def test_switch(tmp_path: Path) -> None:
+    model, other = write_tiny_model(tmp_path), write_tiny_model(tmp_path, cells=8, name="other")
+    done = bench(
+        "switch", "--model", str(model), "--other", str(other), "--references", "50", "--switches", "2"
+    )
+    figures = json.loads(done.stdout)
+    for which in ("same_model", "another_model"):
+        assert figures[which].keys() >= {"dropped_switching", "pause_over_interval", "trial_ms", "open_ms"}

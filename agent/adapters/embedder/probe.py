@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 
@@ -15,6 +16,7 @@ def main() -> None:
 
     The one argument is the name of the model's file, for errors.
     """
+    os.nice(10)  # recognising goes first
     try:
         interpreter = open_interpreter(sys.stdin.buffer.read(), sys.argv[1], threads=1, delegate=None)
         interpreter.invoke()
