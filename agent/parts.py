@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROBE_REST_S = 0.1
-"""Between two probes of a release: a frame then waits for one inference at most. Without it a camera at 0.7 of
-full speed lost every sixth frame while a release was tried; with it none, and nobody waits for a trial."""
+"""Between two probes of a release: a frame then waits for one inference at most. Without it a camera at 0.7
+of full speed lost every sixth frame while a release was tried; with it none, and nobody waits for a trial."""
 
 OVERLAY_FOLDER = "overlay"
 """Within the state directory: what this device learned itself."""
