@@ -281,7 +281,7 @@ def _results(models: Sequence[Path], unseen: Path | None, data: Path, folder: Pa
             "size_mb": round(model.stat().st_size / 1e6, 2),
             "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         }
-        if unseen is not None and model.parent != MODELS:  # ours were trained on them
+        if unseen is not None and model.resolve().parent != MODELS:  # ours were trained on them
             few_products[model.name] = among(found, products)
     if unseen is not None:
         few_products = {unseen.name: among(seen(opened(unseen, folder), data), products)} | few_products
