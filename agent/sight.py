@@ -45,13 +45,11 @@ def open_folder(
     manifest = read_manifest(folder)
     if in_use is not None and in_use.fingerprint == manifest.model.fingerprint:
         eyes = in_use
-    elif model is not None and (
-        manifest.model_file is None or read_spec(model).fingerprint == manifest.model.fingerprint
-    ):
-        eyes = load_embedder(model)
-        eyes.invoke_once()  # now, so that no frame waits for what TFLite makes at the first call
-    elif manifest.model_file is not None:
+    elif _brings(manifest, model):
         eyes = _carried(folder, manifest, model)
+        eyes.invoke_once()  # now, so that no frame waits for what TFLite makes at the first call
+    elif model is not None:
+        eyes = load_embedder(model)
         eyes.invoke_once()
     else:
         raise CatalogueError(f"{folder}: expected a catalogue that carries its model, found one without")
@@ -73,7 +71,7 @@ def try_folder(
     """
     manifest = read_manifest(folder)
     known = in_use is not None and in_use.fingerprint == manifest.model.fingerprint
-    if manifest.model_file is not None and not known:
+    if not known and _brings(manifest, model):
         data, spec = read_model_files(folder, manifest)
         try:
             refuse_crashing(data, spec.file)
@@ -83,6 +81,12 @@ def try_folder(
     with closing(opened) as catalogue:
         try_probes(eyes, catalogue, rest)
         return catalogue.release
+
+
+def _brings(manifest: Manifest, model: EmbedderSettings | None) -> bool:
+    """Whether the eyes of a catalogue are those that it carries: it does, and the device has none or others."""
+    carries = manifest.model_file is not None
+    return carries and (model is None or read_spec(model).fingerprint != manifest.model.fingerprint)
 
 
 def _carried(folder: Path, manifest: Manifest, model: EmbedderSettings | None) -> Embedder:
