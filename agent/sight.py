@@ -84,7 +84,7 @@ def try_folder(
 
 
 def _brings(manifest: Manifest, model: EmbedderSettings | None) -> bool:
-    """Whether the eyes of a catalogue are those that it carries: it does, and the device has none or others."""
+    """Whether a catalogue is to be seen by the model that it carries: the device has none, or another."""
     carries = manifest.model_file is not None
     return carries and (model is None or read_spec(model).fingerprint != manifest.model.fingerprint)
 
