@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -256,3 +256,22 @@ def test_sizes_are_bounded() -> None:
     Blob("a", digest("1"), BLOB_LIMIT_BYTES)
     with pytest.raises(ValueError, match="size: expected a whole number"):
         Blob("a", digest("1"), BLOB_LIMIT_BYTES + 1)
+
+
+MODELS = {
+    "the device has its model": (RELEASE.fingerprint, False, True, ""),
+    "the device has its model, and it brings it too": (RELEASE.fingerprint, True, False, ""),
+    "it brings its model": ("cd" * 32, True, True, ""),
+    "it brings no model": ("cd" * 32, False, True, "expected vectors of the model of fingerprint 'cdcd"),
+    "models from releases are forbidden": ("cd" * 32, True, False, "it brings that model, which sync.models"),
+}
+
+
+@pytest.mark.parametrize(("own", "carries", "models", "says"), MODELS.values(), ids=MODELS)
+def test_a_release_of_another_model_brings_it_or_is_refused(
+    own: str, carries: bool, models: bool, says: str
+) -> None:
+    release = replace(RELEASE, carries_model=carries)
+    assert parse_release(dump_release(release), "release.json") == release
+    with pytest.raises(VerifyError, match=says) if says else nullcontext():
+        refuse(release, channel=release.channel, held_number=0, fingerprint=own, models=models)

@@ -267,6 +267,12 @@ def test_a_running_device_keeps_the_old_release_and_refuses_one(
         before = len(recognitions(heard.heard))
         until(lambda: len(recognitions(heard.heard)) > before + 5, 20, daemon.text)
         assert daemon.stop() == 0
-    assert says in store.status["error"]
+    status = store.status
+    assert says in status["error"]
+    assert (status["release"], status["number"], status["last_sync_result"]) == (own, 1, "failed")
+    assert status["next_poll"] is not None
+    assert status["size_bytes"] == sum(
+        path.stat().st_size for path in (store.road.state / "generations" / "1").iterdir()
+    )
     assert {f["release"] for f in recognitions(heard.heard)} <= {None, own}
     assert "Traceback" not in daemon.text()
