@@ -30,7 +30,17 @@ from agent.sight import open_folder, try_folder
 from tests.support.bent_catalogue import otherwise, with_first_probe, with_model
 from tests.support.head_office import HeadOffice
 from tests.support.mosquitto import Mosquitto, Subscriber
-from tests.support.road import COLOURS, ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, until
+from tests.support.road import (
+    COLOURS,
+    ONE_LOOK,
+    Road,
+    photos_camera,
+    picture,
+    recognitions,
+    spotter,
+    told,
+    until,
+)
 from tests.support.static_host import StaticHost
 from tests.support.tiny_models import write_tiny_model
 
@@ -69,7 +79,7 @@ class Store:
 
     @property
     def status(self) -> dict[str, Any]:
-        return told("status", "-c", str(self.road.config), "--json")
+        return told("status", "-c", str(self.road.config))
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +94,6 @@ def store(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterat
     (folder / "www").mkdir()
     with StaticHost(folder / "www") as host:
         yield Store(folder, host, broker.port)
-
-
-def told(*verb: str) -> dict[str, Any]:
-    done = spotter(*verb)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
 
 
 def test_model_and_catalogue_go_over_together_and_back(
@@ -197,11 +201,11 @@ def test_verbs_look_with_the_model_of_the_release(store: Store, tmp_path: Path) 
     office = store.begin(tmp_path / "state")
     office.publish(store.carrying, 1)
     config = ("-c", str(store.road.config))
-    assert told("sync", *config, "--json")["result"] == "taken"
-    checked = told("check", *config, "--json")
+    assert told("sync", *config)["result"] == "taken"
+    checked = told("check", *config)
     assert (checked["model"], checked["probes"]) == ("other", 12)
     photo = next((store.road.folder / "photos").glob("*sku-07.png"))
-    assert told("find", *config, "--json", str(photo))["regions"][0]["sku"] == "sku-07"
+    assert told("find", *config, str(photo))["regions"][0]["sku"] == "sku-07"
     assert store.status["model"].startswith("other ")
 
 
@@ -211,7 +215,7 @@ def test_a_directory_may_carry_its_model_too(store: Store, tmp_path: Path) -> No
         photos_camera(store.road.folder / "photos"), catalogue={"path": str(store.carrying)}
     )
     store.road.config.write_text(json.dumps(settings))
-    assert told("check", "-c", str(store.road.config), "--json")["model"] == "other"
+    assert told("check", "-c", str(store.road.config))["model"] == "other"
 
 
 def _without_model(store: Store, out: Path) -> Path:

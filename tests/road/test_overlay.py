@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import jsonschema
@@ -17,7 +16,7 @@ import pytest
 from agent.core.wire_schemas import schemas
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.pictures import coded
-from tests.support.road import ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, until
+from tests.support.road import ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, told, until
 
 ROOT_TOPIC = "spotter/test/dev-1"
 NEW = 70
@@ -52,12 +51,6 @@ def photo(folder: Path, product: int, view: int) -> str:
     path = folder / f"shown-{product}-{view}.png"
     cv2.imwrite(str(path), picture(product, view))
     return str(path)
-
-
-def told(*verb: str) -> dict[str, Any]:
-    done = spotter(*verb, "--json")
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
 
 
 def latest(heard: Subscriber) -> set[str | None]:

@@ -31,7 +31,17 @@ from agent.parts import load_eyes_from, make_pipeline
 from agent.recognising import Recogniser
 from tests.support.head_office import DIMENSION, FINGERPRINT, HeadOffice, draw_catalogue
 from tests.support.mosquitto import Mosquitto, Subscriber
-from tests.support.road import COLOURS, ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, until
+from tests.support.road import (
+    COLOURS,
+    ONE_LOOK,
+    Road,
+    photos_camera,
+    picture,
+    recognitions,
+    spotter,
+    told,
+    until,
+)
 from tests.support.static_host import StaticHost
 from tests.support.sync_child import Forker
 
@@ -93,16 +103,10 @@ def store(tmp_path_factory: pytest.TempPathFactory, broker: Mosquitto) -> Iterat
         yield Store(folder, host, broker.port)
 
 
-def told(*verb: str) -> dict[str, Any]:
-    done = spotter(*verb)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
-
-
 def test_the_verbs(store: Store, tmp_path: Path) -> None:
     office = store.begin(tmp_path / "state")
     store.configure(photos_camera(store.road.folder / "photos"))
-    config = ("-c", str(store.road.config), "--json")
+    config = ("-c", str(store.road.config))
 
     status = told("status", *config)
     assert (status["release"], status["references"], status["last_sync"]) == (None, 0, None)
@@ -132,7 +136,7 @@ def test_the_verbs(store: Store, tmp_path: Path) -> None:
 def test_verbs_without_sync_in_the_configuration(store: Store, tmp_path: Path) -> None:
     store.road.state = tmp_path / "state"
     store.road.configure(photos_camera(store.road.folder / "photos"))
-    config = ("-c", str(store.road.config), "--json")
+    config = ("-c", str(store.road.config))
     assert told("status", *config)["references"] == 3 * COLOURS
     for verb in ("sync", "rollback"):
         failed = spotter(verb, *config)
@@ -154,7 +158,7 @@ def test_root_changes_nothing_where_the_daemon_is_another_user(store: Store, tmp
         assert "expected user 12345 to change" in failed.stderr
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["lock"]
     os.chown(tmp_path / "state" / "lock", 0, 0)
-    assert told("sync", "-c", str(store.road.config), "--json")["result"] == "taken"
+    assert told("sync", "-c", str(store.road.config))["result"] == "taken"
 
 
 def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, tmp_path: Path) -> None:
@@ -180,7 +184,7 @@ def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, t
             until(lambda release=release: release in releases(), 30, daemon.text)
         done = spotter("rollback", "-c", str(store.road.config))
         assert done.returncode == 0, done.stderr
-        first = told("status", "-c", str(store.road.config), "--json")["release"]
+        first = told("status", "-c", str(store.road.config))["release"]
         until(lambda: releases()[-1] == first, 20, daemon.text)
 
         until(lambda: "waiting for a newer one" in said("/index")[-1]["note"], 20)

@@ -38,6 +38,13 @@ def spotter(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+def told(*args: str) -> dict[str, Any]:
+    """What one verb says with `--json`."""
+    done = spotter(*args, "--json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
 @dataclass
 class Road:
     """A folder with everything one device has."""
