@@ -93,7 +93,7 @@ def replace(temporary: Path, final: Path) -> None:
         OSError: the disk failed.
     """
     temporary.replace(final)
-    flush_folder(final.parent)
+    flush(final.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -108,19 +108,19 @@ def make_folder(folder: Path) -> None:
         if not folder.parent.is_dir():
             make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        flush_folder(folder.parent)
+        flush(folder.parent)
     except OSError as error:
         raise DeviceError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def flush_folder(path: Path) -> None:
-    """Let the names in a folder survive a power cut.
+def flush(path: Path) -> None:
+    """Let what is in a file, or the names in a folder, survive a power cut.
 
     Raises:
         OSError: the disk failed.
     """
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.adapters.durable import open_verified, write_whole
+from agent.adapters.durable import flush, open_verified, write_whole
 from agent.adapters.system import Lock
 from agent.core.errors import CatalogueError, DeviceError
 from agent.core.manifest import FileEntry
@@ -195,7 +195,7 @@ class Library:
             folder.mkdir()
             for blob in blobs:
                 os.link(files[blob.sha256], folder / blob.name)
-                _flush(folder / blob.name)
+                flush(folder / blob.name)
             write_whole(folder / _SIGNED, signed)  # flushes the folder too
         return folder
 
@@ -210,7 +210,7 @@ class Library:
             if folder.exists():  # of a round that ended right here, or rolled back
                 shutil.rmtree(folder)
             (self._incoming / _NEXT).rename(folder)
-            _flush(self._generations)
+            flush(self._generations)
         current, previous = self._pointer()
         again = current is not None and current.sha256 == generation.sha256  # the one in use was damaged
         self._point(generation, previous if again else current)
@@ -285,11 +285,3 @@ def _digest(path: Path) -> str:
 
 def _is_digest(name: str) -> bool:
     return len(name) == 64 and not set(name) - set("0123456789abcdef")
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

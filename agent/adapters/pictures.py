@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from agent.adapters.durable import flush_folder, make_folder
+from agent.adapters.durable import flush, make_folder
 from agent.adapters.images import read_bytes
 from agent.core.errors import DeviceError, InputError
 
@@ -47,7 +47,7 @@ class Pictures:
                     file.write(data)
                     file.flush()
                 os.fsync(file.fileno())
-            flush_folder(self._folder)
+            flush(self._folder)
         except OSError as error:
             raise DeviceError(f"{path}: cannot be written: {error.strerror}") from None
 
