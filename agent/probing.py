@@ -29,8 +29,8 @@ _WHOLE: Final = kept_centre(1.0)
 def try_probes(eyes: Embedder, catalogue: Catalogue, rest: Callable[[], object] = lambda: None) -> int:
     """Try the probes that a catalogue has; how many they are.
 
-    `rest()` is called after each picture, and after each comparison with all references: recognising, which
-    may use the same eyes and the same memory bus, goes first.
+    `rest()` is called after each picture, and after each comparison with all of many references: recognising,
+    which may use the same eyes and the same memory bus, goes first.
 
     Raises:
         CatalogueError: this device sees or answers otherwise than head office: names the probe, what was
@@ -53,11 +53,7 @@ def try_probes(eyes: Embedder, catalogue: Catalogue, rest: Callable[[], object] 
     )
     if problem:
         raise CatalogueError(problem)
-    shares = []
-    for row in probes.embeddings:
-        shares.append(catalogue.recall(row[None], RECALL_AT))
-        rest()
-    recall = sum(shares) / len(shares)
+    recall = catalogue.recall(probes.embeddings, RECALL_AT, rest)
     if recall < probes.recall:
         raise CatalogueError(
             f"index: expected searching to find {probes.recall} of the nearest references, found {recall:.2f}"

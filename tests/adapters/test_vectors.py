@@ -343,3 +343,14 @@ def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.usearch").mkdir()
     with pytest.raises(CatalogueError, match="cannot be read: Is a directory"):
         opened(tmp_path, replace(entry, path="folder.usearch"), 9)
+
+
+@pytest.mark.parametrize(("count", "rests"), [(100, 0), (EXACT_LIMIT + 500, 7)], ids=["few", "many"])
+def test_others_get_their_turn_after_every_comparison_with_all(
+    tmp_path: Path, count: int, rests: int
+) -> None:
+    entry = write(tmp_path, unit_rows(count, 1))
+    index = open_index(tmp_path / entry.path, entry, dimension=DIMENSION, count=count)
+    turns: list[None] = []
+    assert index.recall(unit_rows(7, 2), 10, lambda: turns.append(None)) >= 0.9
+    assert len(turns) == rests

@@ -12,7 +12,7 @@ from agent.core.manifest import Manifest, refuse_other_model
 from agent.core.matching import nearest_products
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -92,9 +92,11 @@ class Catalogue:
         """
         return read_probes(self._folder, self.manifest)
 
-    def recall(self, embeddings: NDArray[np.float32], k: int) -> float:
+    def recall(
+        self, embeddings: NDArray[np.float32], k: int, rest: Callable[[], object] = lambda: None
+    ) -> float:
         """Share of the true `k` nearest references that searching finds; see `VectorIndex.recall`."""
-        return self._index.recall(self.project(embeddings), k)
+        return self._index.recall(self.project(embeddings), k, rest)
 
     def product(self, no: int) -> Product:
         """The row of a product.
