@@ -58,6 +58,7 @@ def do(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError
     from agent.core.evidence import DecisionSettings, decide
+    from agent.core.looking import looks_at
     from agent.core.regions import MIN_CROP, kept_centre, propose
     from agent.parts import load_eyes, load_eyes_from, with_learned
 
@@ -84,7 +85,8 @@ def do(args: argparse.Namespace) -> int:
             failed += 1
             continue
         regions = propose(where, image.shape[1], image.shape[0])
-        looks = memory.nearest(eyes.embed(image, regions), max(args.k, 5))
+        embeddings = eyes.embed(image, regions)
+        looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(args.k, 5)))
         found = [
             describe(region, decide([look], memory.calibration, deciding, listed=args.k), memory)
             for region, look in zip(regions, looks, strict=True)
