@@ -24,7 +24,7 @@ from agent.channel import Latest
 from agent.commanding import Commander
 from agent.config import LIVE_KEYS, changed_keys, load_config
 from agent.core.clock import Backoff
-from agent.core.errors import ConfigError, DeviceError
+from agent.core.errors import AgentError, ConfigError, DeviceError
 from agent.core.wire import Wire
 from agent.health import Health
 from agent.holding import Holding
@@ -250,6 +250,11 @@ class Daemon:
         if not changed:
             log.info("configuration unchanged")
             return
+        try:
+            pipeline = self._holding.pipeline(new)  # before anything changes: it may name a wrong detector
+        except AgentError as error:
+            log.error("configuration not taken over: %s", error)
+            return
         _set_log_level(new.log.level)
         old_cameras = {camera.id: camera for camera in self._settings.cameras}
         new_cameras = {camera.id: camera for camera in new.cameras}
@@ -258,7 +263,7 @@ class Daemon:
                 self._captures.pop(name).stop()
                 self._publisher.forget_state(self._wire.camera_status_topic(name))
         self._settings = new
-        self._recogniser.replace(self._holding.pipeline(new), list(new_cameras))
+        self._recogniser.replace(pipeline, list(new_cameras))
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)
