@@ -16,8 +16,7 @@ from agent.commanding import WAITING_LIMIT, Commander
 from agent.core.commands import COMMANDS, IMAGE_LIMIT, REMEMBERED, REQUEST_LIMIT_BYTES, CommandSettings
 from agent.core.incoming import Incoming
 from agent.core.types import Message
-from agent.core.wire import Wire
-from agent.core.wire_schemas import request_schemas, schemas
+from agent.core.wire import Wire, request_schemas, schemas
 from agent.learning import Teacher
 from agent.metrics import Metrics
 from tests.support.road import Road, picture

@@ -1,4 +1,4 @@
-"""What each payload of `core/wire.py` looks like, as JSON Schema 2020-12.
+"""What each payload looks like, as JSON Schema 2020-12.
 
 Readers of today must bear keys of tomorrow, so additional properties are allowed.
 """
@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from agent.core.commands import ID_LIMIT, IMAGE_LIMIT
 from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
-from agent.core.wire import CAMERA_STATES, HEALTHS, SCHEMA
+
+SCHEMA: Final = 1
+"""Version of all payloads together. A change that old readers would misunderstand raises it."""
+
+HEALTHS: Final = ("ok", "degraded", "failed")
+CAMERA_STATES: Final = ("online", "offline", "stalled", "paused")
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _TEXT: Final = {"type": "string"}
 _NAME: Final = {"type": "string", "minLength": 1}
@@ -25,21 +32,14 @@ _TIME: Final = {
 }
 
 
-def schemas() -> dict[str, dict[str, Any]]:
-    """Kind of message (see `Wire.kind`) → JSON Schema of its content (see `wire.content`)."""
+def availability() -> dict[str, Any]:
+    """Bare text."""
     return {
-        "availability": {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "availability",
-            "description": "Bare text, not JSON. `offline` is also the last will.",
-            "enum": ["online", "offline"],
-        },
-        "info": _info(),
-        "health": _health(),
-        "index": _index(),
-        "camera_status": _camera_status(),
-        "recognition": _recognition(),
-        "command_result": _command_result(),
+        "$schema": DIALECT,
+        "title": "availability",
+        "description": "Bare text, not JSON. `offline` is also the last will. Retained.",
+        "type": "string",
+        "enum": ["online", "offline"],
     }
 
 
@@ -59,7 +59,7 @@ def request_schemas() -> dict[str, dict[str, Any]]:
 
 def _request(description: str, needed: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "description": description,
         **_object(needed | (more or {})),
         "required": sorted(needed),
@@ -67,7 +67,8 @@ def _request(description: str, needed: dict[str, Any], more: dict[str, Any] | No
     }
 
 
-def _command_result() -> dict[str, Any]:
+def command_result() -> dict[str, Any]:
+    """What came of a command."""
     schema = _message(
         "command result",
         "What came of a command: on the response topic of MQTT 5, else here. Not retained.",
@@ -93,7 +94,7 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
     }
     schema = _object({**head, **properties})
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "title": title,
         "description": description,
         **schema,
@@ -104,7 +105,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 
-def _info() -> dict[str, Any]:
+def info() -> dict[str, Any]:
+    """What runs."""
     return _message(
         "info",
         "What runs on the device. Retained.",
@@ -117,7 +119,8 @@ def _info() -> dict[str, Any]:
     )
 
 
-def _health() -> dict[str, Any]:
+def health() -> dict[str, Any]:
+    """How the device is."""
     cause = _object({"part": _NAME, "reason": _TEXT})
     return _message(
         "health",
@@ -126,7 +129,8 @@ def _health() -> dict[str, Any]:
     )
 
 
-def _index() -> dict[str, Any]:
+def index() -> dict[str, Any]:
+    """The catalogue in use."""
     time_or_null = {"anyOf": [_TIME, {"type": "null"}]}
     return _message(
         "index",
@@ -160,7 +164,25 @@ def _index() -> dict[str, Any]:
     )
 
 
-def _camera_status() -> dict[str, Any]:
+def metrics() -> dict[str, Any]:
+    """Numbers."""
+    return _message(
+        "metrics",
+        "Numbers of the running daemon, now and then. Not retained, QoS 0: the next ones come soon.",
+        {
+            "uptime_s": {"type": "number", "minimum": 0, "description": "since the daemon started"},
+            "values": {
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": "name → number; counters count from the start of the daemon, the unit stands "
+                "at the end of the name, the camera behind it",
+            },
+        },
+    )
+
+
+def camera_status() -> dict[str, Any]:
+    """One camera."""
     return _message(
         "camera status",
         "Whether pictures come from a camera. Retained.",
@@ -172,7 +194,8 @@ def _camera_status() -> dict[str, Any]:
     )
 
 
-def _recognition() -> dict[str, Any]:
+def recognition() -> dict[str, Any]:
+    """A fact about one track."""
     option = _object(
         {
             "sku": _NAME,
