@@ -16,7 +16,7 @@
 
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas
 from agent.core.wire.messages import Availability, IndexStatus, Wire
-from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, request_schemas
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, request_schemas, result_schemas
 
 __all__ = [
     "CAMERA_STATES",
@@ -28,5 +28,6 @@ __all__ = [
     "IndexStatus",
     "Wire",
     "request_schemas",
+    "result_schemas",
     "schemas",
 ]

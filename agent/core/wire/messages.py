@@ -87,13 +87,18 @@ class Wire:
         model: str,
         release: str,
         capabilities: Sequence[str],
+        identified_utc: float | None = None,
     ) -> Message:
-        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none."""
+        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none.
+
+        `identified_utc`: when somebody last asked which device this is.
+        """
         body = {
             "versions": dict(versions),
             "model": model or None,
             "release": release or None,
             "capabilities": sorted(set(capabilities)),
+            "identified": None if identified_utc is None else rfc3339(identified_utc),
         }
         return self._made("info", self._encoded(body, utc), utc)
 
