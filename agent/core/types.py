@@ -1,7 +1,7 @@
 """The facts, in the order in which they flow. Frozen, valid at birth, passed on and never changed.
 
     Camera ─Frame→ Region ─crop+embed→ (N, D) ─search→ Candidate ─→ Look ─→ Detection
-           → Track ─Decision→ Recognition → Event → (core/wire.py) Message
+           → Track ─Decision→ Recognition → Event → (core/wire) Message
 
 Boxes are `(x1, y1, x2, y2)` in pixels of the frame, half open: `x2 - x1` is the width.
 Similarities are cosines in [-1, 1], higher is better. Probabilities are in [0, 1].
@@ -244,7 +244,7 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an application says happened: `kind` picks the topic and the payload in core/wire.py."""
+    """What an application says happened: `kind` picks the topic and the payload in core/wire."""
 
     kind: str
     camera: str
@@ -271,4 +271,7 @@ class Message:
     qos: int = 1
     retain: bool = False
     delivery: Delivery = Delivery.FACT
-    correlation: bytes = b""  # of an answer: what the question came with; MQTT 5 alone carries it
+    # What MQTT 5 alone carries:
+    correlation: bytes = b""  # of an answer: what the question came with
+    content_type: str = "application/json"
+    expiry_s: int = 0  # s until nobody wants it any more; 0: never

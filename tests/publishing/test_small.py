@@ -35,8 +35,8 @@ PRODUCTS, VIEWS = 10, 3
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> EmbedderSettings:
-    """It sees single pixels of a small picture: what is blurred lies elsewhere."""
-    return EmbedderSettings(file=str(write_tiny_model(tmp_path_factory.mktemp("model"), size=64, cells=16)))
+    """It sees the mean of 8 × 8 pixels: what is shrunk to fewer lies elsewhere."""
+    return EmbedderSettings(file=str(write_tiny_model(tmp_path_factory.mktemp("model"), size=64, cells=8)))
 
 
 @pytest.fixture(scope="module")
