@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from agent.adapters.images import LIMITS, read_bytes
-from agent.core.copies import copy_of, is_copy
+from agent.core.copies import BLUR_PX, JPEG_QUALITY, copy_of, is_copy
 from agent.core.errors import DeviceError, InputError
 from agent.publishing.embed import WORTH_A_PROCESS, Picture, embed_pictures
 from agent.publishing.folder import Item, read_folder
@@ -247,7 +247,8 @@ def _keep(
 
 def _digest(picture: bytes, px: int) -> bytes:
     """What the cache knows a copy by; 0 is the picture itself."""
-    return hashlib.sha256(picture + b"@%dpx" % px).digest() if px else picture
+    made = f"@{px}px, blur {BLUR_PX}, quality {JPEG_QUALITY}"
+    return hashlib.sha256(picture + made.encode()).digest() if px else picture
 
 
 def _put(into: Gathered, position: int, entries: Sequence[Entry]) -> None:

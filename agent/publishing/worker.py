@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from agent.adapters.embedder import Embedder, EmbedderSettings
-from agent.adapters.images import decode_image, thumbnail
-from agent.core.copies import WORTH
+from agent.adapters.images import decode_image, encode_jpeg, thumbnail
+from agent.core.copies import BLUR_PX, JPEG_QUALITY, WORTH
 from agent.core.errors import DeviceError, InputError
 from agent.core.regions import kept_centre, propose
 
@@ -84,7 +84,7 @@ class Worker:
             if not rows[0].any():
                 raise InputError("the model sees nothing in this picture: its embedding is all zeros")
             for px in self._small:
-                copy = _shrunk(image, self._where, px)
+                copy = _from_afar(image, self._where, px)
                 rows.append(np.zeros_like(rows[0]) if copy is None else self._embedded(copy))
         except ValueError as error:
             raise InputError(str(error)) from None
@@ -94,7 +94,7 @@ class Worker:
         return self._eyes.embed(image, propose(self._where, image.shape[1], image.shape[0]))
 
 
-def _shrunk(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDArray[np.uint8] | None:
+def _from_afar(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDArray[np.uint8] | None:
     """The picture with what is looked at `px` on its shorter side; None where that is hardly smaller."""
     height, width = image.shape[:2]
     left, top, right, bottom = propose(where, width, height)[0].box
@@ -102,7 +102,8 @@ def _shrunk(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDArray
     if times >= WORTH:
         return None
     size = (max(1, round(width * times)), max(1, round(height * times)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = cv2.GaussianBlur(cv2.resize(image, size, interpolation=cv2.INTER_AREA), (0, 0), BLUR_PX)
+    return decode_image(encode_jpeg(np.asarray(small, np.uint8), JPEG_QUALITY), _NAME)
 
 
 _NAME = "picture"
