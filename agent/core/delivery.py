@@ -108,6 +108,10 @@ class Network(Protocol):
     def last_error(self) -> str:
         """Why not."""
 
+    @property
+    def warning(self) -> str:
+        """What the operator should know although there is a connection; empty when nothing."""
+
     def publish(self, token: int, message: Message) -> bool:
         """Hand over a message; False when there is no connection."""
 

@@ -169,6 +169,8 @@ class Heard:
     payload: bytes
     retain: bool
     correlation: bytes = b""
+    content_type: str = ""
+    expiry_s: int = 0  # what is left of it
 
     @property
     def content(self) -> Any:
@@ -264,6 +266,15 @@ class Subscriber:
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         with self.changed:
-            correlation = getattr(message.properties, "CorrelationData", b"")
-            self.heard.append(Heard(message.topic, bytes(message.payload), message.retain, correlation))
+            said = message.properties
+            self.heard.append(
+                Heard(
+                    message.topic,
+                    bytes(message.payload),
+                    message.retain,
+                    getattr(said, "CorrelationData", b""),
+                    getattr(said, "ContentType", ""),
+                    getattr(said, "MessageExpiryInterval", 0),
+                )
+            )
             self.changed.notify_all()
