@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from agent.core.learned import NOTHING_LEARNED, Counts
 from agent.core.payload import encode, rfc3339
-from agent.core.topics import check_camera, check_prefix, check_topic_part
+from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, check_topic_part
 from agent.core.types import Delivery, Event, Message, Product, Recognition
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
+from agent.core.wire.late import lost_body
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.core.incoming import Incoming
+    from agent.core.losses import Loss
 
 Availability = Literal["online", "offline"]
 
@@ -239,6 +241,19 @@ class Wire:
         }
         payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
+
+    def lost(self, loss: Loss, utc: float) -> Message:
+        """Facts that were given up, told at `utc`: in place of all of them."""
+        about = (loss.topic, loss.cause, str(loss.count), str(loss.first_utc), str(loss.last_utc), str(utc))
+        identity = self._id("lost", *about)
+        body = lost_body(loss, self.kind(loss.topic), identity)
+        return self._made("lost", self._encoded(body, utc), utc, identity=identity)
+
+    def camera_of(self, topic: str) -> str:
+        """The camera that a topic of this device is about; empty when it is about none."""
+        below = topic.removeprefix(f"{self.root}/")
+        camera, slash, _ = below.partition("/")
+        return camera if slash and below != topic and camera not in RESERVED_CAMERAS else ""
 
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
         head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from agent.core.commands import ID_LIMIT, IMAGE_LIMIT
+from agent.core.losses import Cause
 from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
 
 SCHEMA: Final = 1
@@ -29,6 +30,12 @@ _TIME: Final = {
     "format": "date-time",
     "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
     "description": "RFC 3339, UTC, milliseconds",
+}
+_TIME_OR_NULL: Final = {**_TIME, "type": ["string", "null"]}
+_IDENTITY: Final = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{32}$",
+    "description": "same recording, same id: a second delivery can be told from a second fact",
 }
 
 
@@ -101,6 +108,16 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
     }
 
 
+def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A message that waits until the broker has it."""
+    schema = _message(title, description, {"id": _IDENTITY, **properties})
+    schema["properties"] |= {
+        "late": {"const": True, "description": "it had to wait; absent when it was told at once"},
+        "sent": {**_TIME, "description": "when it was sent, beside `late`"},
+    }
+    return schema
+
+
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
@@ -131,7 +148,6 @@ def health() -> dict[str, Any]:
 
 def index() -> dict[str, Any]:
     """The catalogue in use."""
-    time_or_null = {"anyOf": [_TIME, {"type": "null"}]}
     return _message(
         "index",
         "The catalogue that the device recognises with, and how syncing it stands. Retained.",
@@ -146,13 +162,13 @@ def index() -> dict[str, Any]:
             "products": _COUNT,
             "references": _COUNT,
             "size_bytes": {**_COUNT, "description": "on disk"},
-            "last_sync": {**time_or_null, "description": "when it was last known to be up to date"},
+            "last_sync": {**_TIME_OR_NULL, "description": "when it was last known to be up to date"},
             "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round, without TLS"},
             "last_sync_result": {
                 "enum": [None, "unchanged", "taken", "waiting", "failed"],
                 "description": "what came of the last round; null before the first",
             },
-            "next_poll": {**time_or_null, "description": "null without sync"},
+            "next_poll": {**_TIME_OR_NULL, "description": "null without sync"},
             "learned": {
                 **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
                 "description": "by the device itself: pictures that count beside the catalogue, their "
@@ -205,15 +221,10 @@ def recognition() -> dict[str, Any]:
             "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
         }
     )
-    return _message(
+    return _fact(
         "recognition",
         "What is known of one thing followed over frames, when that is new, has changed, or it went away.",
         {
-            "id": {
-                "type": "string",
-                "pattern": "^[0-9a-f]{32}$",
-                "description": "same recording, same id: a second delivery can be told from a second fact",
-            },
             "camera": _NAME,
             "track": _NAME,
             "phase": {"enum": ["new", "update", "end"]},
@@ -242,5 +253,21 @@ def recognition() -> dict[str, Any]:
             "release": {**_NAME_OR_NULL, "description": "of the catalogue that answered"},
             "first_seen": _TIME,
             "seen_s": {"type": "number", "minimum": 0, "description": "seconds since it was first seen"},
+        },
+    )
+
+
+def lost() -> dict[str, Any]:
+    """Facts that were given up."""
+    return _fact(
+        "lost",
+        "Facts that were dropped before they could be sent: the sum of all counts is what a reader misses.",
+        {
+            "topic": {**_NAME_OR_NULL, "description": "that they would have gone to; null: nobody knows"},
+            "kind": {**_NAME_OR_NULL, "description": "of message"},
+            "cause": {"enum": [cause.value for cause in Cause]},
+            "count": {"type": ["integer", "null"], "minimum": 1, "description": "null: nobody knows"},
+            "first": {**_TIME_OR_NULL, "description": "when the earliest of them happened"},
+            "last": {**_TIME_OR_NULL, "description": "when the latest of them happened"},
         },
     )
