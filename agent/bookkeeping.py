@@ -23,6 +23,10 @@ class Queue(Protocol):
     def dropped(self) -> int:
         """Facts given up since the queue was made."""
 
+    @property
+    def unsaved(self) -> int:
+        """Facts that are in memory alone."""
+
     def depth(self) -> tuple[int, int]:
         """Waiting messages and their bytes."""
 
@@ -34,21 +38,12 @@ class Mailbox(Protocol):
         """Frames of a camera that were replaced unread."""
 
 
-class Saver(Protocol):
-    """Who saves facts: `recognising.Recogniser`."""
-
-    @property
-    def unsaved(self) -> int:
-        """Facts that the disk refused so far."""
-
-
 class Bookkeeper:
     """`tick` is called by the main thread several times a second."""
 
-    def __init__(self, outbox: Queue, mailbox: Mailbox, saver: Saver, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, outbox: Queue, mailbox: Mailbox, metrics: Metrics, clock: Clock) -> None:
         self._outbox = outbox
         self._mailbox = mailbox
-        self._saver = saver
         self._metrics = metrics
         self._clock = clock
         self._lost_said = outbox.dropped
@@ -58,7 +53,7 @@ class Bookkeeper:
         """Say at once that facts were lost, and now and then all figures."""
         lost = self._outbox.dropped
         if lost > self._lost_said:
-            log.error("%d facts dropped: the outbox is full or they grew too old", lost - self._lost_said)
+            log.error("%d facts dropped; the broker is told which on …/lost", lost - self._lost_said)
             self._lost_said = lost
         if self._clock.monotonic() >= self._figures_at:
             self._figures_at += FIGURES_S
@@ -70,5 +65,5 @@ class Bookkeeper:
         figures = self._metrics.snapshot()
         figures |= {f"frames.dropped.{name}": self._mailbox.dropped(name) for name in cameras}
         figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
-        figures["facts.unsaved"] = self._saver.unsaved
+        figures["facts.unsaved"] = self._outbox.unsaved
         log.info("figures: %s", " ".join(f"{name}={figures[name]:g}" for name in sorted(figures)))
