@@ -16,9 +16,10 @@
 """
 
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas
+from agent.core.wire.index import IndexStatus
 from agent.core.wire.late import LATE_S, late
-from agent.core.wire.messages import Availability, IndexStatus, Wire
-from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, request_schemas
+from agent.core.wire.messages import Availability, Wire
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, request_schemas, result_schemas
 
 __all__ = [
     "CAMERA_STATES",
@@ -32,5 +33,6 @@ __all__ = [
     "Wire",
     "late",
     "request_schemas",
+    "result_schemas",
     "schemas",
 ]

@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from agent.core.learned import NOTHING_LEARNED, Counts
 from agent.core.payload import encode, rfc3339
 from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, check_topic_part
 from agent.core.types import Delivery, Event, Message, Product, Recognition
@@ -23,32 +22,13 @@ if TYPE_CHECKING:
 
     from agent.core.incoming import Incoming
     from agent.core.losses import Loss
+    from agent.core.wire.index import IndexStatus
 
 Availability = Literal["online", "offline"]
 
 _DIGITS: Final = 4
 """Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
 component), coarser than the last-bit noise between machines."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexStatus:
-    """The catalogue that a device recognises with, and how syncing it stands."""
-
-    release: str  # id of the catalogue; empty while there is none
-    model: str  # name and fingerprint of the model that made it; empty while there is none
-    channel: str = ""  # empty for a catalogue that did not come by sync
-    number: int = 0  # of the release within the channel; 0 for a catalogue that did not come by sync
-    products: int = 0
-    references: int = 0
-    size_bytes: int = 0  # on disk
-    last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
-    last_sync_bytes: int = 0  # sent and received in the last round, without TLS
-    last_sync_result: str = ""  # what came of it, see core/syncing.py; empty before the first
-    next_poll_utc: float | None = None  # s, Unix; None without sync
-    learned: Counts = NOTHING_LEARNED  # by the device itself, beside the catalogue
-    note: str = ""  # why a release is not taken although nothing is wrong
-    error: str = ""  # what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +69,18 @@ class Wire:
         model: str,
         release: str,
         capabilities: Sequence[str],
+        identified_utc: float | None = None,
     ) -> Message:
-        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none."""
+        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none.
+
+        `identified_utc`: when somebody last asked which device this is.
+        """
         body = {
             "versions": dict(versions),
             "model": model or None,
             "release": release or None,
             "capabilities": sorted(set(capabilities)),
+            "identified": None if identified_utc is None else rfc3339(identified_utc),
         }
         return self._made("info", self._encoded(body, utc), utc)
 

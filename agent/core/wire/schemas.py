@@ -5,11 +5,15 @@ Readers of today must bear keys of tomorrow, so additional properties are allowe
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from agent.core.commands import ID_LIMIT, IMAGE_LIMIT
+from agent.core.commands import COMMANDS
+from agent.core.forms import NEEDED
 from agent.core.losses import Cause
-from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
+from agent.core.requests import ID_LIMIT
+
+if TYPE_CHECKING:
+    from agent.core.forms import Form
 
 SCHEMA: Final = 1
 """Version of all payloads together. A change that old readers would misunderstand raises it."""
@@ -31,7 +35,7 @@ _TIME: Final = {
     "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
     "description": "RFC 3339, UTC, milliseconds",
 }
-_TIME_OR_NULL: Final = {**_TIME, "type": ["string", "null"]}
+_TIME_OR_NULL: Final = {"anyOf": [_TIME, {"type": "null"}]}
 _IDENTITY: Final = {
     "type": "string",
     "pattern": "^[0-9a-f]{32}$",
@@ -52,24 +56,24 @@ def availability() -> dict[str, Any]:
 
 def request_schemas() -> dict[str, dict[str, Any]]:
     """Name of a command → JSON Schema of its request; unknown fields are refused."""
+    return {name: _request(name, form) for name, form in COMMANDS.items()}
+
+
+def result_schemas() -> dict[str, dict[str, Any]]:
+    """Name of a command → JSON Schema of the `result` in its answer, where it was done."""
+    return {name: _object(dict(form.result)) for name, form in COMMANDS.items()}
+
+
+def _request(name: str, form: Form) -> dict[str, Any]:
     identity = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT, "description": "chosen by who asks"}
-    image = {"type": "string", "contentEncoding": "base64", "description": "JPEG, PNG, WebP or BMP"}
-    images = {"anyOf": [image, {"type": "array", "items": image, "minItems": 1, "maxItems": IMAGE_LIMIT}]}
-    sku = {"type": "string", "minLength": 1, "maxLength": SKU_LIMIT}
-    texts = {field: {"type": "string", "maxLength": NAME_LIMIT} for field in TEXT_FIELDS}
-    return {
-        "enrol": _request("Add pictures to a product.", {"id": identity, "sku": sku, "image": images}, texts),
-        "forget": _request("Recognise a product no longer.", {"id": identity, "sku": sku}),
-        "resync": _request("Look for a new release now.", {"id": identity}),
-    }
-
-
-def _request(description: str, needed: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+    fields = {field: each.schema() for field, each in form.fields.items()}
+    needed = (field for field, each in form.fields.items() if each.default is NEEDED)
     return {
         "$schema": DIALECT,
-        "description": description,
-        **_object(needed | (more or {})),
-        "required": sorted(needed),
+        "title": f"command {name}",
+        "description": form.does,
+        **_object({"id": identity, **fields}),
+        "required": sorted(("id", *needed)),
         "additionalProperties": False,
     }
 
@@ -132,6 +136,10 @@ def info() -> dict[str, Any]:
             "model": {**_NAME_OR_NULL, "description": "null while there is none"},
             "release": {**_NAME_OR_NULL, "description": "of the catalogue in use; null while there is none"},
             "capabilities": {"type": "array", "items": _NAME, "uniqueItems": True},
+            "identified": {
+                **_TIME_OR_NULL,
+                "description": "when the command `identify` last asked which device this is",
+            },
         },
     )
 
