@@ -10,17 +10,23 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from agent.adapters.outbox.file import Row
+from agent.adapters.outbox.writing import loss_of
 from agent.core.delivery import Stored
 from agent.core.losses import Cause, Ledger, Loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from agent.adapters.outbox.file import File, Waiting
+    from agent.adapters.outbox.writing import Dropped
     from agent.core.types import Message
 
-_FRESH_BYTES: Final = 4_000_000
-"""Bytes of messages that wait in memory while the disk does not take them: some thousand facts."""
+_FRESH_BYTES: Final = 16_000_000
+"""Bytes of messages that wait in memory while the disk does not take them: some twenty thousand facts, on
+boards that have 512 MB."""
+
+_RECENT_BYTES: Final = 1_000_000
+"""Bytes of messages that are in the file and in memory too: what is sent soon is not read back."""
 
 _AGE_S: Final = 60.0
 """How often the passing of time is written down, and what grew too old is looked for."""
@@ -37,6 +43,7 @@ class Work(NamedTuple):
     done: list[int]  # seqs to delete
     losses: tuple[Loss, ...]  # all that nobody was told of
     booked: bool  # whether the file lacks some of them
+    dropped: int  # facts, ever
     retained: dict[str, bool | None]  # see `Change.retain`
     excess_bytes: int  # to be dropped for want of room
     age_s: float | None  # when it is to be written down
@@ -64,6 +71,9 @@ class Memory:
         self.done: set[int] = set()  # acknowledged, and still in the file
         self._fresh_bytes = 0
         self._leaving = 0  # seq: those of `fresh` up to here are on their way into the file
+        self._recent: OrderedDict[int, Row] = OrderedDict()  # also in the file
+        self._recent_bytes = 0
+        self._floor = 0  # seq: what waits in the file behind it is in `_recent`
         self._handed: dict[int, tuple[str, int]] = {}  # seq → topic and bytes of what may be under way
         self._dropping: set[int] = set()  # chosen, and still in the file
         self._ledger_changed = False
@@ -89,6 +99,7 @@ class Memory:
             self.ledger.book(loss)
         self._retained_changed = dict(self.retained)
         self.retained = retained | self.retained
+        self._floor = last
         if self.last == self._first:  # nobody was given a number yet
             self.last = last
 
@@ -102,6 +113,8 @@ class Memory:
             self._set_count(topic, len(fresh))
         self.bytes = self._fresh_bytes
         self._handed = {seq: known for seq, known in self._handed.items() if seq in self.fresh}
+        self._recent.clear()
+        self._recent_bytes = 0
         self.done.clear()
         self._dropping.clear()
 
@@ -137,16 +150,13 @@ class Memory:
         self._handed[stored.seq] = (stored.message.topic, size)
         return True
 
-    def hand_fresh(self, after: int, limit: int, topic: str | None) -> Iterator[Stored]:
+    def hand_recent(self, after: int, upto: int, limit: int, topic: str | None) -> list[Stored] | None:
+        """Messages behind seq `after` up to seq `upto` without their file; None: it has to be read."""
+        return self._hand_some(self._recent, after, upto, limit, topic) if after >= self._floor else None
+
+    def hand_fresh(self, after: int, limit: int, topic: str | None) -> list[Stored]:
         """The same for those that are in memory alone."""
-        for row in self.fresh.values():
-            if limit <= 0:
-                return
-            if row.seq > after and (topic is None or row.message.topic == topic):
-                stored = Stored(row.seq, row.message)
-                if self.hand(stored, row.bytes):
-                    limit -= 1
-                    yield stored
+        return self._hand_some(self.fresh, after, self.last, limit, topic)
 
     def deliver(self, seq: int) -> None:
         """The broker has this message; one that was not handed out is ignored."""
@@ -157,14 +167,16 @@ class Memory:
         if seq > self._leaving and seq in self.fresh:
             self._forget_fresh(seq)
         else:
+            self._forget_recent(seq)
             self.done.add(seq)
 
-    def may_drop(self, item: Waiting, *, even_handed: bool) -> bool:
+    def may_drop(self, item: Waiting, old: bool) -> bool:
         """Whether a message in the file may be dropped; if so it is handed out no more.
 
-        What may be under way is not: it may have arrived, and would be told of as lost.
+        What may be under way is not, unless it is too `old`: it may have arrived, and would be told of as
+        lost.
         """
-        if item.seq in self._handed and not even_handed:
+        if item.seq in self._handed and not old:
             return False
         self._dropping.add(item.seq)
         return True
@@ -190,6 +202,7 @@ class Memory:
             done=list(self.done),
             losses=self.ledger.losses(),
             booked=self._ledger_changed,
+            dropped=self.dropped,
             retained=self._retained_changed,
             excess_bytes=self.bytes - max_bytes,
             age_s=self.age_s if self.age_s - self._age_written_s >= _AGE_S else None,
@@ -198,14 +211,18 @@ class Memory:
         self._retained_changed = {}
         return work
 
-    def written(self, work: Work, dropped: Sequence[tuple[Waiting, Cause]]) -> None:
+    def written(self, work: Work, dropped: Sequence[Dropped]) -> None:
         """The file has it, and not what was dropped."""
         for row in work.rows:
             self._forget_fresh(row.seq)
+            if row.seq not in self.done:
+                self._recent[row.seq] = row
+                self._recent_bytes += row.bytes
         self.done.difference_update(work.done)
         changed = self._ledger_changed
         for item, cause in dropped:
             self._handed.pop(item.seq, None)
+            self._forget_recent(item.seq)
             self._uncount(item.topic, item.bytes)
             self.dropped += 1
             self.ledger.book(loss_of(item, cause))
@@ -214,6 +231,9 @@ class Memory:
         if work.age_s is not None:
             self._age_written_s = work.age_s
         self._leaving = 0
+        while self._recent_bytes > _RECENT_BYTES:
+            self._floor = next(iter(self._recent))
+            self._forget_recent(self._floor)
 
     def failed(self, work: Work) -> None:
         """The file has nothing of it."""
@@ -235,6 +255,24 @@ class Memory:
                 return True
         return False
 
+    def _hand_some(
+        self, rows: OrderedDict[int, Row], after: int, upto: int, limit: int, topic: str | None
+    ) -> list[Stored]:
+        found: list[Stored] = []
+        for seq, row in rows.items():
+            if seq > upto or len(found) >= limit:
+                break
+            if seq > after and (topic is None or row.message.topic == topic):
+                stored = Stored(seq, row.message)
+                if self.hand(stored, row.bytes):
+                    found.append(stored)
+        return found
+
+    def _forget_recent(self, seq: int) -> None:
+        row = self._recent.pop(seq, None)
+        if row is not None:
+            self._recent_bytes -= row.bytes
+
     def _forget_fresh(self, seq: int) -> None:
         self._fresh_bytes -= self.fresh.pop(seq).bytes
 
@@ -246,16 +284,3 @@ class Memory:
         self.topics[topic] = count
         if not count:
             del self.topics[topic]
-
-
-def loss_of(item: Waiting, cause: Cause) -> Loss:
-    """A message in the file that is given up."""
-    return Loss(item.topic, cause, 1, item.utc, item.utc)
-
-
-def booked(losses: Iterable[Loss], dropped: Iterable[tuple[Waiting, Cause]]) -> tuple[Loss, ...]:
-    """The account after these are dropped too."""
-    ledger = Ledger(losses)
-    for item, cause in dropped:
-        ledger.book(loss_of(item, cause))
-    return ledger.losses()

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.adapters.database import DamagedError, move_aside
-from agent.adapters.outbox.file import Change, File
-from agent.adapters.outbox.memory import Memory, Work, booked
+from agent.adapters.outbox.file import File
+from agent.adapters.outbox.intake import Intake
+from agent.adapters.outbox.memory import Memory
 from agent.adapters.outbox.settings import OutboxSettings
+from agent.adapters.outbox.writing import write
 from agent.core.errors import DeviceError
 from agent.core.losses import Cause, Loss
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agent.adapters.outbox.file import Waiting
+    from agent.adapters.outbox.writing import Dropped
     from agent.core.delivery import Stored
     from agent.core.types import Message
 
@@ -55,9 +58,10 @@ class Outbox:
         self.moved_aside: Path | None = None
         self.trouble = ""
         """Why the disk does not take anything now; empty when it does."""
-        self._storing = threading.RLock()  # one writer of the file at a time; taken before `_changed`
+        self._storing = threading.RLock()  # one writer of the file at a time; taken before `_lock`
         self._file: File | None = None
-        self._changed = threading.Condition()  # guards the next three
+        self._intake = Intake()
+        self._lock = threading.Lock()  # guards the next two
         self._memory = Memory()
         self._stored = self._durable = 0  # seq: up to here in the file, up to here flushed
         try:
@@ -66,25 +70,12 @@ class Outbox:
             self.trouble = str(error)
 
     def put(self, messages: Sequence[Message]) -> None:
-        """Take facts in, in order. Waits for no disk. One that is too large is dropped, and booked."""
-        limit = self.settings.max_message_bytes
-        with self._changed:
-            for message in messages:
-                size = _size(message)
-                if size > limit:
-                    self._memory.refuse(message, Cause.TOO_LARGE)
-                    log.error("%s: expected at most %d bytes, found %d", message.topic, limit, size)
-                else:
-                    self._memory.take(message, size)
-                if message.retain:
-                    self._memory.retain(message.topic, held=True)
-            self._changed.notify_all()
+        """Take facts in, in order. Waits for nobody. One that is too large is dropped, and booked."""
+        self._intake.put(messages)
 
     def wait(self, timeout_s: float) -> None:
         """Until there is something to store, or `timeout_s` went by."""
-        memory = self._memory
-        with self._changed:
-            self._changed.wait_for(lambda: memory.fresh or len(memory.done) >= _DONE_LIMIT, timeout_s)
+        self._intake.wait(timeout_s)
 
     def store(self) -> None:
         """Bring the file up to date: what was put survives kill -9 from here on.
@@ -115,14 +106,14 @@ class Outbox:
             except DeviceError as error:
                 self.trouble = str(error)
                 raise
-            with self._changed:
+            with self._lock:
                 self._durable = self._stored
             self.trouble = ""
 
     @property
     def dirty(self) -> bool:
         """Whether something was put that a power cut would take."""
-        return self._memory.last > self._durable
+        return len(self._intake) > 0 or self._memory.last > self._durable
 
     def pending(self, after: int = 0, limit: int = 50, topic: str | None = None) -> list[Stored]:
         """Waiting messages that survive a power cut, in order: at most `limit` behind seq `after`.
@@ -132,74 +123,83 @@ class Outbox:
         Raises:
             DeviceError: the file cannot be read.
         """
-        with self._changed:
+        with self._lock:
+            self._take_all()
             file, memory_too = self._file, bool(self.trouble)
             upto = self._stored if memory_too else self._durable
-        found: list[Stored] = []
-        while file is not None:
+            recent = self._memory.hand_recent(after, upto, limit, topic)
+        found = recent or []
+        while file is not None and recent is None:
             rows = file.read(after, upto, limit, topic)
-            with self._changed:
+            with self._lock:
                 found += [stored for stored, size in rows if self._memory.hand(stored, size)]
             if len(rows) < limit or len(found) >= limit:
                 break
             after = rows[-1][0].seq
         if memory_too:
-            with self._changed:
+            with self._lock:
                 if upto == self._stored:  # otherwise some of them went into the file meanwhile
                     found += self._memory.hand_fresh(after, limit - len(found), topic)
         return found[:limit]
 
     def topics(self) -> tuple[str, ...]:
         """Of waiting messages."""
-        with self._changed:
+        with self._lock:
+            self._take_all()
             return tuple(self._memory.topics)
 
     def delivered(self, seqs: Sequence[int]) -> None:
         """Forget messages that the broker has; those that `pending` did not hand out are ignored."""
-        with self._changed:
+        with self._lock:
             for seq in seqs:
                 self._memory.deliver(seq)
             if len(self._memory.done) >= _DONE_LIMIT:
-                self._changed.notify_all()
+                self._intake.ring()
 
     def age(self, elapsed_s: float) -> None:
         """Let `elapsed_s` more seconds pass; `store` drops and books what is older than `max_age_s` then."""
-        with self._changed:
+        with self._lock:
+            self._take_all()
             self._memory.age_s += elapsed_s
 
     def losses(self) -> tuple[Loss, ...]:
         """What was dropped, and not yet told of by `announce`."""
-        with self._changed:
+        with self._lock:
+            self._take_all()
             return self._memory.ledger.losses()
 
     def announce(self, tell: Callable[[Loss], Message]) -> None:
         """Put `tell(loss)` for each of them instead. Such a message is never dropped."""
-        with self._changed:
+        with self._lock:
+            self._take_all()
             for loss in self._memory.ledger.losses():
                 message = tell(loss)
                 self._memory.take(message, _size(message), kept=True)
             self._memory.told()
-            self._changed.notify_all()
+            self._intake.ring()
 
     def retain(self, topic: str, *, held: bool) -> bool:
         """Remember that the broker retains this topic, or does so no longer. True: that is new."""
-        with self._changed:
+        with self._lock:
             return self._memory.retain(topic, held)
 
     def retained(self) -> dict[str, bool]:
         """Topics that the broker retains (True), and the latest of those that it should no longer (False)."""
-        with self._changed:
+        with self._lock:
             return dict(self._memory.retained)
 
     def depth(self) -> tuple[int, int]:
         """Waiting messages and their bytes."""
-        with self._changed:
+        with self._lock:
+            self._take_all()
             return sum(self._memory.topics.values()), self._memory.bytes
 
     @property
     def unsaved(self) -> int:
         """Messages that are in memory alone."""
-        return len(self._memory.fresh)
+        with self._lock:
+            self._take_all()
+            return len(self._memory.fresh)
 
     @property
     def dropped(self) -> int:
@@ -215,13 +215,26 @@ class Outbox:
                 if self._file is not None:
                     self._file.close()
 
+    def _take_all(self) -> None:
+        """Under the lock: what was put until now."""
+        limit = self.settings.max_message_bytes
+        for message in self._intake.take():
+            size = _size(message)
+            if size > limit:
+                self._memory.refuse(message, Cause.TOO_LARGE)
+                log.error("%s: expected at most %d bytes, found %d", message.topic, limit, size)
+                continue
+            self._memory.take(message, size)
+            if message.retain:
+                self._memory.retain(message.topic, held=True)
+
     def _open(self) -> File:
         """The file; opened, and a damaged one set aside, where that is to be done."""
         if self._file is not None and not self._file.damaged:
             return self._file
         if self._file is not None:
             self._file.close()
-            with self._changed:
+            with self._lock:
                 self._file, self._stored, self._durable = None, 0, 0
                 self._memory.lose_file()
             self._set_aside("found damaged while it was used")
@@ -229,10 +242,10 @@ class Outbox:
             file = File(self.path)
         except DamagedError as error:
             self._set_aside(str(error))
-            with self._changed:
+            with self._lock:
                 self._memory.book(Loss("", Cause.DAMAGED, 0))
             file = File(self.path)
-        with self._changed:
+        with self._lock:
             self._memory.load(file)
             self._file = file
             self._stored = self._durable = file.last_seq()
@@ -243,53 +256,28 @@ class Outbox:
         log.warning("%s: %s; moved to %s, a new one begins", self.path, why, self.moved_aside)
 
     def _write(self, file: File) -> None:
-        with self._changed:
+        with self._lock:
+            self._take_all()
             work = self._memory.work(self.settings.max_bytes)
-        dropped: list[tuple[Waiting, Cause]] = []
+        dropped: list[Dropped] = []
         try:
             if not work.nothing:
                 with file.change() as change:
-                    dropped = self._change(change, work)
+                    dropped = write(change, work, self.settings.max_age_s, self._may_drop)
         except DeviceError:
-            with self._changed:
+            with self._lock:
                 self._memory.failed(work)
             raise
-        with self._changed:
+        with self._lock:
             self._memory.written(work, dropped)
             self._stored = work.last
         if log.isEnabledFor(logging.DEBUG):
             for row in work.rows:
                 log.debug("decided %s", row.message.id)
 
-    def _change(self, change: Change, work: Work) -> list[tuple[Waiting, Cause]]:
-        """Do it in one transaction; what was dropped for it."""
-        change.delete(work.done)
-        change.insert(work.rows)
-        dropped = self._beyond_bounds(change, work)
-        change.delete(item.seq for item, _ in dropped)
-        if dropped or work.booked:
-            change.book(booked(work.losses, dropped))
-            change.set("dropped", self._memory.dropped + len(dropped))
-        if work.retained:
-            change.retain(work.retained)
-        if work.age_s is not None:
-            change.set("age_s", work.age_s)
-        return dropped
-
-    def _beyond_bounds(self, change: Change, work: Work) -> list[tuple[Waiting, Cause]]:
-        excess_bytes, age_s = work.excess_bytes, work.age_s
-        found: list[tuple[Waiting, Cause]] = []
-        if excess_bytes <= 0 and age_s is None:
-            return found
-        for item in change.oldest():
-            old = age_s is not None and item.born_s < age_s - self.settings.max_age_s
-            if not old and excess_bytes <= 0:
-                break
-            with self._changed:
-                if self._memory.may_drop(item, even_handed=old):
-                    found.append((item, Cause.OLD if old else Cause.FULL))
-                    excess_bytes -= item.bytes
-        return found
+    def _may_drop(self, item: Waiting, old: bool) -> bool:
+        with self._lock:
+            return self._memory.may_drop(item, old)
 
 
 def _size(message: Message) -> int:
