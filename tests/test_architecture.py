@@ -22,7 +22,9 @@ FLOORS = {
     "adapters": 3,
     "apps": 3,
     "pipeline": 3,
+    "states": 2,
     "publisher": 3,
+    "storing": 3,
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
