@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
-    from agent.core.incoming import Incoming
     from agent.core.types import Frame
 
 log = logging.getLogger(__name__)
@@ -96,7 +95,14 @@ class Daemon:
             clock,
             topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
         )
-        self._publisher = Publisher(self._outbox, broker, self._wire, clock, heed=self._heed)
+        self._publisher = Publisher(
+            self._outbox,
+            broker,
+            self._wire,
+            clock,
+            heed=lambda incoming: self._commander.take(incoming),  # noqa: PLW0108  it is made below
+            report=lambda reason: self._health.report("broker", reason),
+        )
         self._gate = Gate(
             self._mailbox,
             self._publisher.set_state,
@@ -251,9 +257,6 @@ class Daemon:
         self._captures[camera.id] = capture
         self._gate.add(camera.id)
         self._start(f"capture {camera.id}", capture.run)
-
-    def _heed(self, incoming: Incoming) -> None:
-        self._commander.take(incoming)
 
     def _publish_figures(self, figures: dict[str, float], uptime_s: float) -> None:
         if self._publisher.status.online:  # later they would be of no use

@@ -43,6 +43,9 @@ _TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
 """What is no fault: the broker has the message, or will take it when somebody listens."""
 
 
+_HEARING: Final = ""
+"""Stands for the topics of commands among those that were refused."""
+
 _ANSWERS: Final = 64
 """Answers that wait in memory while there is no connection. Who asked repeats a question that got none."""
 
@@ -58,9 +61,15 @@ class Publisher:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         heed: Callable[[Incoming], None] = lambda _incoming: None,
+        report: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        """`heed(incoming)` is told what others send us; it must not wait."""
+        """`heed(incoming)` is told what others send us; it must not wait.
+
+        `report(reason)` is told what is wrong with delivery, and with nothing that all is well again.
+        """
         self._heed = heed
+        self._report = report
+        self._reported: str | None = None
         self._outbox = outbox
         self._broker = broker
         self._wire = wire
@@ -76,6 +85,7 @@ class Publisher:
         self._done: list[int] = []  # acknowledged, not yet deleted
         self._announced_at = -inf
         self._refused: dict[str, str] = {}  # topic → why its latest message was refused
+        self._oversize = ""  # what was too big for this broker last, and how big that was
         self._complaint = ""
 
     def set_state(self, message: Message) -> None:
@@ -106,7 +116,7 @@ class Publisher:
     def status(self) -> Status:
         """How delivery stands now."""
         refused = next(iter(self._refused.values()), "")
-        error = self._broker.last_error or refused
+        error = self._broker.last_error or refused or self._oversize or self._broker.warning
         return Status(self._born, error, self._lanes.flying, self._lanes.aside, self._lanes.parked)
 
     def step(self, timeout_s: float) -> None:
@@ -125,6 +135,10 @@ class Publisher:
         for signal in self._broker.service(max(0.0, min(timeout_s, self._lanes.due_at(now) - now))):
             self._take_in(signal)
         self._delete_done()
+        trouble = self.status.error
+        if trouble != self._reported:
+            self._reported = trouble
+            self._report(trouble)  # before `_send` tells the states of a new connection
         if failure is not None:
             raise failure
 
@@ -201,6 +215,8 @@ class Publisher:
     def _take_in(self, signal: Signal) -> None:
         if isinstance(signal, Up):
             self._limit = signal.limit
+            self._refused.clear()
+            self._oversize = ""
             self._lanes.up(signal.limit)
             self._broker.publish(_BIRTH, self._wire.availability("online"))
         elif isinstance(signal, Down):
@@ -211,6 +227,7 @@ class Publisher:
         elif isinstance(signal, Incoming):
             self._heed(signal)
         elif isinstance(signal, Deaf):
+            self._refused[_HEARING] = signal.reason
             self._complain(signal.reason)
         elif signal.token == _BIRTH:
             self._take_birth(signal)
@@ -222,10 +239,9 @@ class Publisher:
     def _take_birth(self, ack: Ack) -> None:
         if ack.outcome not in _TAKEN:
             topics = f"{self._wire.root}/#"
-            self._broker.drop(f"the broker refuses our messages ({ack.reason}): let us write to {topics}")
+            self._broker.drop(f"it lets us in, but not write to {topics}: {ack.reason}")
             return
         self._states.connected()
-        self._refused.clear()
         self._born = True
         self._complaint = ""
         log.info("the broker has us: %s", self._wire.root)
@@ -247,9 +263,13 @@ class Publisher:
     def _note(self, topic: str, ack: Ack) -> None:
         if ack.outcome in _TAKEN:
             self._refused.pop(topic, None)
+            return
+        reason = f"{topic}: {ack.reason}"
+        if ack.outcome is Outcome.UNSENDABLE:
+            self._oversize = reason  # it waits, also when smaller ones get through
         else:
-            self._refused[topic] = f"{topic}: {ack.outcome}: {ack.reason}"
-            self._complain(self._refused[topic])
+            self._refused[topic] = reason
+        self._complain(reason)
 
     def _complain(self, text: str) -> None:
         """The first time a warning, then quietly until all was well again."""

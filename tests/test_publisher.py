@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +23,10 @@ from agent.adapters.system import SystemClock
 from agent.core.errors import DeviceError
 from agent.core.incoming import Incoming
 from agent.core.payload import encode, rfc3339
+from agent.core.settings import Secret
 from agent.core.types import Message
 from agent.core.wire import Wire
+from agent.health import Health
 from agent.publisher import Publisher
 from tests.conftest import ROOT
 from tests.support.mosquitto import Heard, Mosquitto, Subscriber, free_port, wait_until
@@ -244,11 +247,18 @@ def test_a_device_that_may_not_announce_itself_says_what_to_allow(tmp_path: Path
     (tmp_path / "acl").write_text("topic read #\n")
     with Mosquitto(tmp_path, general=[f"acl_file {tmp_path}/acl"]) as m, sender(tmp_path, m.url) as s:
         s.outbox.put([fact(1)])
-        s.until(lambda: "let us write" in s.publisher.status.error)
+        s.until(lambda: "lets us in" in s.publisher.status.error)
         assert s.publisher.status.error == (
-            f"{m.url}: the broker refuses our messages (Not authorized): let us write to spotter/s/d/#"
+            f"{m.url}: it lets us in, but not write to spotter/s/d/#: "
+            "the broker does not let this login write there: mend its access rules (Not authorized)"
         )
         assert not s.publisher.status.online
+
+
+DENIED = (
+    f"{WIRE.root}/cam0/recognition: the broker does not let this login write there: "
+    "mend its access rules (Not authorized)"
+)
 
 
 def test_a_topic_that_is_forbidden_is_named_and_holds_up_no_other(tmp_path: Path) -> None:
@@ -261,7 +271,7 @@ def test_a_topic_that_is_forbidden_is_named_and_holds_up_no_other(tmp_path: Path
     ):
         s.outbox.put([fact(n, f"cam{n % 2}") for n in range(20)])
         s.until(lambda: s.outbox.depth()[0] == 10 and s.publisher.status.error)
-        assert s.publisher.status.error == f"{WIRE.root}/cam0/recognition: refused: Not authorized"
+        assert s.publisher.status.error == DENIED
         assert facts_in(ear.wait_count(11), "cam1") == [*range(1, 20, 2)]
 
 
@@ -515,3 +525,52 @@ def test_what_others_send_is_handed_on(tmp_path: Path) -> None:
         assert (heeded[0].topic, heeded[0].payload) == (topic, b'{"id": "1"}')
         publisher.close(1.0)
         outbox.close()
+
+
+def test_three_refusals_are_three_sentences_and_end_when_they_are_mended(tmp_path: Path) -> None:
+    """A refused login, an access rule and a packet that is too big; none of them counts as well."""
+    told: list[str] = []
+    rules = tmp_path / "acl"
+    rules.write_text(f"user eve\ntopic write {AVAILABILITY}\ntopic write {WIRE.root}/big/#\n")
+    general = [f"acl_file {rules}", "max_packet_size 2000"]
+    (tmp_path / "m").mkdir()
+    with Mosquitto(tmp_path / "m", users={"eve": "right"}, general=general) as m:
+        with sender(tmp_path, m.url, username="eve", password=Secret("wrong")) as s:
+            s.publisher._report = told.append
+            s.until(lambda: told and told[-1])
+            assert told[-1] == f"{m.url}: it refused the login: check username and password (Not authorized)"
+            assert not s.publisher.status.online
+        with sender(tmp_path, m.url, username="eve", password=Secret("right")) as s:
+            s.publisher._report = told.append
+            s.outbox.put([fact(1)])
+            s.until(lambda: "write there" in told[-1])
+            assert told[-1] == DENIED
+            s.outbox.put([fact(2, "big", size=3000)])
+            s.until(lambda: s.publisher.status.aside)
+            assert "bytes in a message, found" in s.publisher._oversize
+        rules.write_text(f"user eve\ntopic write {WIRE.root}/#\n")
+        m.restart()
+        with sender(tmp_path, m.url, username="eve", password=Secret("right")) as s:
+            s.publisher._report = told.append
+            s.until(lambda: s.publisher.status.aside)
+            assert s.publisher.status.online
+            assert told[-1].startswith(
+                f"{WIRE.root}/big/recognition: the broker takes 2000 bytes in a message"
+            )
+
+
+def test_when_the_broker_is_back_health_says_so_before_anything_else(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as m, Subscriber(m.port) as ear, sender(tmp_path, m.url) as s:
+        health = Health(WIRE, s.publisher.set_state, SystemClock())
+        s.publisher._report = partial(health.report, "broker")
+        s.until_online()
+        m.restart()
+        s.until(lambda: not s.publisher.status.online)
+        assert health.causes
+        wait_until(ear.is_connected)
+        s.until_online()
+        s.until(lambda: not health.causes)
+        s.publisher.set_state(WIRE.camera_status("cam0", "online", "", UTC))
+        s.until(lambda: ear.on(f"{WIRE.root}/cam0/status"))
+        assert ear.on(f"{WIRE.root}/health")
+        assert {h.content["state"] for h in ear.on(f"{WIRE.root}/health")} == {"ok"}

@@ -57,8 +57,8 @@ def of_message(message: Message, fact_expiry_s: int) -> Packed:
     """Of PUBLISH. `fact_expiry_s` holds for facts that say nothing of their own; 0: they never expire."""
     expiry_s = message.expiry_s or (fact_expiry_s if message.delivery is Delivery.FACT else 0)
     if message.correlation:
-        return Packed(_packed(message.content_type, expiry_s, message.correlation))
-    return _usual(message.content_type, expiry_s)
+        return Packed(_packed(message.content_type, expiry_s, message.late, message.correlation))
+    return _usual(message.content_type, expiry_s, message.late)
 
 
 def packet_size(message: Message, properties: Packed | None) -> int:
@@ -70,15 +70,17 @@ def packet_size(message: Message, properties: Packed | None) -> int:
 
 
 @lru_cache(maxsize=64)
-def _usual(content_type: str, expiry_s: int) -> Packed:
-    return Packed(_packed(content_type, expiry_s, b""))
+def _usual(content_type: str, expiry_s: int, late: bool) -> Packed:
+    return Packed(_packed(content_type, expiry_s, late, b""))
 
 
-def _packed(content_type: str, expiry_s: int, correlation: bytes) -> bytes:
+def _packed(content_type: str, expiry_s: int, late: bool, correlation: bytes) -> bytes:
     properties = _properties(PacketTypes.PUBLISH)
     properties.ContentType = content_type
     if expiry_s:
         properties.MessageExpiryInterval = expiry_s
+    if late:
+        properties.UserProperty = ("late", "true")
     if correlation:
         properties.CorrelationData = correlation
     return bytes(properties.pack())
