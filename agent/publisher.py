@@ -36,8 +36,8 @@ _ANNOUNCE_EVERY_S: Final = 10.0
 """Losses that go on are summed up so long before they are told."""
 
 _BREATH_S: Final = 0.002
-"""While much is under way, acknowledgements are left to come together for so long: on a busy board a look at the
-network for each of them took four times as long. 50 messages in each breath are 25,000 a second."""
+"""While much is under way, acknowledgements are left to come together for so long: on a busy board a look at
+the network for each of them took four times as long. 50 messages in each breath are 25,000 a second."""
 
 _BIRTH: Final = 0
 """Token of the birth. Facts have their seq, from 1; states count down from -1."""
