@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.core.evidence import DecisionSettings, decide
+from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def find(
         ModelError: the model's answer is no embedding.
     """
     regions = propose(kept_centre(crop), image.shape[1], image.shape[0])
-    looks = memory.nearest(eyes.embed(image, regions), max(listed, 5))
+    embeddings = eyes.embed(image, regions)
+    looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(listed, 5)))
     return [
         describe(region, decide([look], memory.calibration, _ONE_LOOK, listed=listed), memory)
         for region, look in zip(regions, looks, strict=True)

@@ -21,6 +21,8 @@ FLOORS = {
     "settings_fill": 2,
     "adapters": 3,
     "apps": 3,
+    "telling": 1,
+    "viewing": 2,  # holds what tells of a camera
     "pipeline": 3,
     "states": 2,
     "publisher": 3,

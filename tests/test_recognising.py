@@ -19,8 +19,9 @@ from agent.core.types import Frame
 from agent.core.wire import Wire
 from agent.metrics import Metrics
 from agent.parts import load_eyes_from
-from agent.pipeline import CameraPlan, Pipeline
+from agent.pipeline import Pipeline
 from agent.recognising import Recogniser
+from agent.viewing import CameraPlan
 from tests.support.clock import ManualClock
 from tests.support.road import Road, picture
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 SIZE_BYTES = 48 << 20
@@ -28,11 +29,14 @@ class Disk:
         return found.f_bavail * found.f_frsize
 
     def fill(self, left_bytes: int) -> None:
-        """Until so much is free."""
+        """Until so much is free; others may write meanwhile."""
         self.empty()
-        handle = os.open(self._filler, os.O_CREAT | os.O_WRONLY)
-        os.posix_fallocate(handle, 0, self.free_bytes - left_bytes)
-        os.close(handle)
+        with self._filler.open("wb") as filler:
+            for _ in range(100):
+                with suppress(OSError):  # somebody was quicker: less is free now
+                    os.posix_fallocate(filler.fileno(), 0, max(1, self.free_bytes - left_bytes))
+                    return
+        raise OSError(f"{self.path}: could not be filled")
 
     def empty(self) -> None:
         self._filler.unlink(missing_ok=True)
