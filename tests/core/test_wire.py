@@ -100,7 +100,10 @@ EVERY_MESSAGE: dict[str, Message] = {
         IndexStatus(release="", model="", error="nobody answers"), UTC
     ),
     "a command that was done": WIRE.answer(
-        "forget", WIRE.command_result("forget", "7", {"sku": "OAT-1"}, ""), Incoming("", b""), UTC
+        "forget",
+        WIRE.command_result("forget", "7", {"sku": "OAT-1", "removed": 0, "in_release": True}, ""),
+        Incoming("", b""),
+        UTC,
     ),
     "a command that could not be read": WIRE.answer(
         "enrol", WIRE.command_result("enrol", "", {}, "expected JSON"), Incoming("", b""), UTC
@@ -336,7 +339,7 @@ def test_topics_that_are_not_ours_have_no_kind(topic: str) -> None:
 
 @pytest.mark.parametrize("name", ["forget", "shipment/open"])
 def test_the_answer_to_a_command_has_a_topic_also_where_commands_are_grouped(name: str) -> None:
-    payload = WIRE.command_result(name, "1", {}, "")
+    payload = WIRE.command_result(name, "1", {}, "not now")
     topic = WIRE.answer(name, payload, Incoming("", b""), UTC).topic
     assert topic == f"{ROOT}/command/{name}/result"
     assert WIRE.kind(topic) == "command_result"
