@@ -18,8 +18,8 @@ import pytest
 
 from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.core.calibration import DEFAULT_CALIBRATION
 from agent.core.errors import CatalogueError, DeviceError, InputError, ModelError
-from agent.core.evidence import DEFAULT_CALIBRATION
 from agent.core.regions import RegionSettings, propose
 from agent.publishing.build import BuildReport, BuildSettings, build_catalogue
 from agent.publishing.problems import ProblemsError

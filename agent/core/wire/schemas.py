@@ -220,6 +220,7 @@ def camera_status() -> dict[str, Any]:
 
 def recognition() -> dict[str, Any]:
     """A fact about one track."""
+    weight = _object({"source": _NAME, "log_odds": {"type": "number", "description": "natural logarithm"}})
     option = _object(
         {
             "sku": _NAME,
@@ -227,6 +228,11 @@ def recognition() -> dict[str, Any]:
             "similarity": _COSINE,
             "probability": _PROBABILITY,
             "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
+            "clues": {
+                "type": "array",
+                "items": weight,
+                "description": "what else counted for it, or against it",
+            },
         }
     )
     return _fact(
@@ -247,7 +253,22 @@ def recognition() -> dict[str, Any]:
                 "type": "number",
                 "description": "similarity above that of the next product",
             },
+            "false_accept": {
+                **_PROBABILITY,
+                "description": "the least `decision.false_accept` at which the best option would be named",
+            },
             "looks": {**_COUNT, "description": "frames in which the thing was looked at"},
+            "independent_looks": {
+                "type": "number",
+                "minimum": 0,
+                "description": "what the latest looks are worth: those that are alike say the same",
+            },
+            "evidence": {
+                "type": "array",
+                "items": weight,
+                "description": "what counted how much for the best option: that most things are known, "
+                "the pictures, other clues, and that it is not one of its rivals",
+            },
             "reason": {**_TEXT, "description": "why it is not known; empty when it is"},
             "box": {
                 "type": "array",
