@@ -68,8 +68,8 @@ class Broker:
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
-        `topics` are subscribed to on every connection. What is sent to them while there is none is kept by the
-        broker for `session_s`.
+        `topics` are subscribed to on every connection. What is sent to them while there is none the broker
+        keeps for `session_s`.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
