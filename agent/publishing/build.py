@@ -28,6 +28,7 @@ from agent.publishing.place import catalogue_place
 from agent.publishing.probes import choose_probes
 from agent.publishing.problems import Problem, ProblemsError
 from agent.publishing.references import Changes, assign, renewed_index
+from agent.publishing.text_model import renewed_text_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +181,7 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
+    words = renewed_text_model(out, former, assigned.keys, index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,
         model=model,
@@ -191,6 +193,7 @@ def write_catalogue(
         index=index.save(out),
         table=former.table.save(compact=compact),
         projection=entry,
+        text_model=words,
         thumbnails=_thumbnails(out, former, gathered, assigned, compact=compact) if thumbnails else None,
     )
     manifest = finish(manifest)
