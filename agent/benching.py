@@ -30,7 +30,8 @@ from agent.core.matching import key_of
 from agent.core.regions import GridSettings, RegionSettings, propose
 from agent.core.tracking import TrackingSettings
 from agent.core.types import Frame, Product
-from agent.pipeline import CameraPlan, Pipeline
+from agent.pipeline import Pipeline
+from agent.viewing import CameraPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,6 +18,7 @@ from agent.core.evidence import DecisionSettings, decide
 from agent.core.learned import Settlement, settle, sight_of
 from agent.core.product_rules import checked_sku, checked_texts
 from agent.core.regions import kept_centre, propose
+from agent.core.types import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -256,7 +257,7 @@ class Teacher:
             if not others:
                 continue
             rival, near = known.product(others[0].product).sku, others[0].similarity
-            named = decide([others], known.base.calibration, _ONE_LOOK).product is not None
+            named = decide([Look(others)], known.base.calibration, _ONE_LOOK).product is not None
             if named if own is None else near > own:
                 own_text = "" if own is None else f" than to it (similarity {own:.3f})"
                 doubts.append(f"{name}: nearer to {quoted(rival)} (similarity {near:.3f}){own_text}")

@@ -16,11 +16,12 @@ from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
 from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
-from agent.pipeline import CameraPlan, Pipeline
+from agent.pipeline import Pipeline
 from agent.searching import search_release
 from agent.sight import open_folder, try_folder
 from agent.state import check_user
 from agent.sync import Sync, Taker
+from agent.viewing import CameraPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,16 +10,18 @@ looks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from agent.core.announcing import Announcer
 from agent.core.changes import changed, signature
 from agent.core.errors import InputError
-from agent.core.evidence import decide
+from agent.core.looking import looks_at
 from agent.core.regions import propose
 from agent.core.tracking import Tracker
-from agent.core.types import Detection, NamedOption, Recognition
+from agent.core.types import Detection
+from agent.telling import Memory as Told
+from agent.telling import Teller
+from agent.viewing import CameraPlan, Seen, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,12 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent.core.announcing import Announcement
-    from agent.core.changes import ChangeSettings
-    from agent.core.evidence import Calibration, DecisionSettings
-    from agent.core.regions import RegionSettings
+    from agent.core.evidence import DecisionSettings
     from agent.core.tracking import TrackingSettings
-    from agent.core.types import Candidate, Decision, Frame, Product, Region, Track
+    from agent.core.types import Candidate, Frame, Look, Recognition, Region
 
 
 class Eyes(Protocol):
@@ -42,37 +41,15 @@ class Eyes(Protocol):
         """`(N, D)` unit rows, one per region."""
 
 
-class Memory(Protocol):
+class Memory(Told, Protocol):
     """What the eyes' embeddings are compared with: `adapters.catalogue.Catalogue`."""
-
-    @property
-    def release(self) -> str:
-        """Which catalogue this is."""
 
     @property
     def version(self) -> int:
         """Another number after answers may have changed. Asked once per frame."""
 
-    @property
-    def calibration(self) -> Calibration:
-        """The curve fitted on this catalogue."""
-
     def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
         """Per row the nearest products, best first, at most `limit` of them."""
-
-    def product(self, no: int) -> Product:
-        """The row of a product."""
-
-    def reference(self, key: int) -> str:
-        """The picture a reference was made from."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameraPlan:
-    """Where to look in the pictures of one camera, and when not to look again."""
-
-    regions: RegionSettings
-    changes: ChangeSettings
 
 
 @dataclass(slots=True)
@@ -82,31 +59,6 @@ class Tally:
     frames: int = 0
     embedded: int = 0
     reused: int = 0
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The last real look at a configured region."""
-
-    signature: NDArray[np.uint8]
-    at: float
-    looks: int  # real ones since its pixels last changed
-    candidates: tuple[Candidate, ...]
-
-
-@dataclass(slots=True)
-class _View:
-    """What is remembered of one camera."""
-
-    plan: CameraPlan
-    tracker: Tracker
-    announcer: Announcer
-    size: tuple[int, int] = (0, 0)
-    regions: tuple[Region, ...] = ()
-    seen: dict[str, _Seen] = field(default_factory=dict)
-    memory: Memory | None = None
-    version: int = 0  # of the memory
-    weighed: dict[str, tuple[tuple[Candidate, ...], ...]] = field(default_factory=dict)  # track → its looks
 
 
 class Pipeline:
@@ -124,7 +76,7 @@ class Pipeline:
         self.tally = Tally()
         self._decision = decision
         self._views = {
-            name: _View(plan, Tracker(name, tracking, decision.window), Announcer(decision.looks))
+            name: View(plan, Tracker(name, tracking, decision.window), Teller(decision))
             for name, plan in cameras.items()
         }
 
@@ -153,16 +105,16 @@ class Pipeline:
         detections = self._look(view, eyes, memory, frame)
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
-        return (*gone, *self._tell(view, memory, tracks, frame.at, frame.utc))
+        return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc))
 
     def close(self, camera: str, at: float, utc: float) -> tuple[Recognition, ...]:
         """The camera is lost or the daemon stops: every track of it ends."""
         view = self._views[camera]
         memory = view.memory or self._sight[1]
         view.seen.clear()
-        return self._tell(view, memory, view.tracker.end(), at, utc)
+        return view.teller.tell(memory, view.tracker.end(), at, utc)
 
-    def _start_over(self, view: _View, memory: Memory, frame: Frame) -> tuple[Recognition, ...]:
+    def _start_over(self, view: View, memory: Memory, frame: Frame) -> tuple[Recognition, ...]:
         """Another catalogue numbers its products its own way: what was seen with the old one ends."""
         if view.memory is memory:
             return ()
@@ -170,7 +122,7 @@ class Pipeline:
         view.memory = memory
         return gone
 
-    def _renew(self, view: _View, memory: Memory) -> None:
+    def _renew(self, view: View, memory: Memory) -> None:
         """Something was learned or forgotten: answers of before count no longer, what is followed goes on."""
         version = memory.version
         if version != view.version:
@@ -178,96 +130,27 @@ class Pipeline:
             view.seen.clear()
             view.tracker.renew()
 
-    def _look(self, view: _View, eyes: Eyes, memory: Memory, frame: Frame) -> list[Detection]:
+    def _look(self, view: View, eyes: Eyes, memory: Memory, frame: Frame) -> list[Detection]:
         changes = view.plan.changes
         signatures = [signature(frame.image, region) for region in view.regions]
-        kept: dict[int, tuple[Candidate, ...]] = {}
+        kept: dict[int, Look] = {}
         looks = [1] * len(view.regions)
         for number, region in enumerate(view.regions):
             seen = view.seen.get(region.name)
             if seen is None or frame.cut or changed(seen.signature, signatures[number], changes.tolerance):
                 continue
             if frame.at - seen.at < changes.refresh_s and seen.looks >= self._decision.looks:
-                kept[number] = seen.candidates
+                kept[number] = seen.look
             looks[number] = seen.looks + 1
         fresh = [number for number in range(len(view.regions)) if number not in kept]
         self.tally.reused += len(kept)
         self.tally.embedded += len(fresh)
         if fresh:
-            embeddings = eyes.embed(frame.image, [view.regions[number] for number in fresh])
-            for number, candidates in zip(fresh, memory.nearest(embeddings), strict=True):
-                kept[number] = candidates
+            regions = [view.regions[number] for number in fresh]
+            embeddings = eyes.embed(frame.image, regions)
+            found = looks_at(frame.image, regions, embeddings, memory.nearest(embeddings))
+            for number, look in zip(fresh, found, strict=True):
+                kept[number] = look
                 name = view.regions[number].name
-                view.seen[name] = _Seen(signatures[number], frame.at, looks[number], candidates)
+                view.seen[name] = Seen(signatures[number], frame.at, looks[number], look)
         return [Detection(region, kept[number]) for number, region in enumerate(view.regions)]
-
-    def _tell(
-        self, view: _View, memory: Memory, tracks: Sequence[Track], at: float, utc: float
-    ) -> tuple[Recognition, ...]:
-        """Everything is weighed and looked up before anything counts as told: a failure loses no fact."""
-        weighed = []
-        for track in tracks:
-            if not view.announcer.wants(track):
-                continue
-            if not track.ended and view.weighed.get(track.id) == track.looks:
-                continue  # the same looks give the same answer, which was told
-            decision = decide(track.looks, memory.calibration, self._decision)
-            due = view.announcer.due(track, decision)
-            weighed.append((track, decision, due, _named(memory, decision) if due else None))
-        told: list[Recognition] = []
-        for track, decision, due, names in weighed:
-            view.announcer.tell(track, decision, due)
-            if track.ended:
-                view.weighed.pop(track.id, None)
-            else:
-                view.weighed[track.id] = track.looks
-            if names is not None:
-                told += [_recognition(track, decision, names, each, memory.release, at, utc) for each in due]
-        return tuple(told)
-
-
-_Names = tuple["Product | None", tuple[NamedOption, ...]]
-"""The product that is known, and the options, looked up."""
-
-
-def _named(memory: Memory, decision: Decision) -> _Names:
-    options = []
-    for option in decision.options:
-        product = memory.product(option.product)
-        options.append(
-            NamedOption(
-                sku=product.sku,
-                name=product.name,
-                similarity=option.similarity,
-                probability=option.probability,
-                reference=memory.reference(option.key),
-            )
-        )
-    known = None if decision.product is None else memory.product(decision.product)
-    return known, tuple(options)
-
-
-def _recognition(
-    track: Track,
-    decision: Decision,
-    names: _Names,
-    announcement: Announcement,
-    release: str,
-    at: float,
-    utc: float,
-) -> Recognition:
-    return Recognition(
-        track=track,
-        phase=announcement.phase,
-        revision=announcement.revision,
-        verdict=decision.verdict,
-        product=names[0],
-        probability=decision.probability,
-        similarity=decision.similarity,
-        margin=decision.margin,
-        reason=decision.reason,
-        options=names[1],
-        release=release,
-        at=at,
-        utc=utc,
-    )

@@ -17,7 +17,8 @@ from agent.core.types import Frame, Phase, Recognition, Verdict
 from agent.learning import Picture, Teacher
 from agent.memory import DeviceMemory
 from agent.parts import load_eyes_from
-from agent.pipeline import CameraPlan, Pipeline
+from agent.pipeline import Pipeline
+from agent.viewing import CameraPlan
 from tests.support.clock import ManualClock
 from tests.support.pictures import coded
 from tests.support.road import Road, picture

@@ -21,8 +21,9 @@ from agent.core.types import Frame, Message
 from agent.core.wire import Wire
 from agent.metrics import Metrics
 from agent.parts import load_eyes_from
-from agent.pipeline import CameraPlan, Pipeline
+from agent.pipeline import Pipeline
 from agent.recognising import UNSAVED_LIMIT, Recogniser
+from agent.viewing import CameraPlan
 from tests.support.clock import ManualClock
 from tests.support.road import Road, picture
 

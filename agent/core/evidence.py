@@ -25,9 +25,7 @@ from agent.core.types import Decision, Option, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.core.types import Candidate
-
-Look = tuple["Candidate", ...]
+    from agent.core.types import Candidate, Look
 
 GROUP_LIMIT = 3
 """Products offered as "did you mean": more than three cards are not an answer."""
@@ -96,12 +94,12 @@ def combine(looks: Sequence[Look], limit: int = 8) -> tuple[Option, ...]:
     lowest = 0.0  # sum over looks
     count = 0
     for look in looks:
-        if not look:
+        if not look.candidates:
             continue
         count += 1
-        floor = look[-1].similarity
+        floor = look.candidates[-1].similarity
         lowest += floor
-        for candidate in look:
+        for candidate in look.candidates:
             product = candidate.product
             above[product] = above.get(product, 0.0) + candidate.similarity - floor
             held = best.get(product)
@@ -129,7 +127,7 @@ def decide(
     rated = _rate(options[: max(1, listed)], calibration, _margin(options, 1))
     best = rated[0]
     margin = _margin(options, 1)
-    votes = Counter(look[0].product for look in looks[-settings.window :] if look)
+    votes = Counter(look.candidates[0].product for look in looks[-settings.window :] if look.candidates)
     agreed = 2 * votes[best.product] > votes.total()
     if best.probability >= settings.known and agreed:
         verdict, product, reason = Verdict.KNOWN, best.product, ""

@@ -102,7 +102,7 @@ class Tracker:
             last_at=frame.at,
             last_utc=frame.utc,
             frames=track.frames + 1,
-            looks=(*before, detection.candidates)[-self._window :],
+            looks=(*before, detection.look)[-self._window :],
         )
 
     def _born(self, frame: Frame, detection: Detection, number: int) -> Track:
@@ -117,7 +117,7 @@ class Tracker:
             last_at=frame.at,
             last_utc=frame.utc,
             frames=1,
-            looks=(detection.candidates,),
+            looks=(detection.look,),
         )
 
 

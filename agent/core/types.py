@@ -1,7 +1,7 @@
 """The facts, in the order in which they flow. Frozen, valid at birth, passed on and never changed.
 
-    Camera ─Frame→ Region ─crop+embed→ (N, D) ─search→ Candidate ─→ Detection
-           → Track ─Decision→ Recognition → Event → (core/wire.py) Message
+    Camera ─Frame→ Region ─crop+embed→ (N, D) ─search→ Candidate ─→ Look ─→ Detection
+           → Track ─Decision→ Recognition → Event → (core/wire) Message
 
 Boxes are `(x1, y1, x2, y2)` in pixels of the frame, half open: `x2 - x1` is the width.
 Similarities are cosines in [-1, 1], higher is better. Probabilities are in [0, 1].
@@ -100,11 +100,36 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Clue:
+    """What something else than the embedding says for one product (above 0) or against it (below)."""
+
+    source: str  # "features", "barcode", "colour", "prior:slot", …
+    product: int
+    log_odds: float  # natural log of P(seen | this product) / P(seen | not this product)
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.log_odds):
+            raise ValueError(f"clue of {self.source!r}: expected finite log-odds, found {self.log_odds}")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One region as it was seen in one frame: the products nearest to it, and how well it could be seen."""
+
+    candidates: tuple[Candidate, ...]  # best first, may be empty
+    side_px: int = 0  # shorter side of the region in the picture, pixels of the frame; 0 where not known
+    sharpness: float = -1.0  # see core/looking.py; -1 where not known
+    clues: tuple[Clue, ...] = ()
+    embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    """`(D,)` unit row of the model; None where not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Detection:
-    """A region of this frame and the products nearest to it, best first (may be empty)."""
+    """A region of this frame and how it was seen."""
 
     region: Region
-    candidates: tuple[Candidate, ...]
+    look: Look
 
 
 class Phase(StrEnum):
@@ -135,7 +160,7 @@ class Track:
     last_at: float
     last_utc: float
     frames: int  # looks since it began
-    looks: tuple[tuple[Candidate, ...], ...]  # the latest ones, oldest first, bounded
+    looks: tuple[Look, ...]  # the latest ones, oldest first, bounded
     ended: bool = False
 
 
@@ -219,7 +244,7 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an application says happened: `kind` picks the topic and the payload in core/wire.py."""
+    """What an application says happened: `kind` picks the topic and the payload in core/wire."""
 
     kind: str
     camera: str
@@ -246,4 +271,7 @@ class Message:
     qos: int = 1
     retain: bool = False
     delivery: Delivery = Delivery.FACT
-    correlation: bytes = b""  # of an answer: what the question came with; MQTT 5 alone carries it
+    # What MQTT 5 alone carries:
+    correlation: bytes = b""  # of an answer: what the question came with
+    content_type: str = "application/json"
+    expiry_s: int = 0  # s until nobody wants it any more; 0: never

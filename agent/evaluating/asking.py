@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.adapters.images import IMAGE_SUFFIXES, read_image
 from agent.core.errors import InputError
 from agent.core.evidence import OPTION_LIMIT, DecisionSettings, decide
+from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 from agent.evaluating.gallery import product_root
 from agent.publishing.folder import read_folder
@@ -130,8 +131,9 @@ def ask(
                 gallery.eyes.embed(image, regions)
                 warm = True
             began = clock.monotonic()
-            look = catalogue.nearest(gallery.eyes.embed(image, regions), limit=LIMIT)[0]
-            decision = decide([look], catalogue.calibration, ONE_LOOK)
+            embeddings = gallery.eyes.embed(image, regions)
+            looks = looks_at(image, regions, embeddings, catalogue.nearest(embeddings, limit=LIMIT))
+            decision = decide(looks, catalogue.calibration, ONE_LOOK)
             took_s = clock.monotonic() - began
         except InputError as error:
             report(Problem(str(query.path), str(error).removeprefix(f"{query.path}: ")))

@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.evidence import Calibration, DecisionSettings, combine, decide
-from agent.core.types import Candidate, Verdict
+from agent.core.types import Candidate, Look, Verdict
 
 CURVE = Calibration(bias=-20.0, similarity=20.0, margin=40.0)
 SETTINGS = DecisionSettings(known=0.9, looks=1, window=8)
 
 
-def look(*similarities: float) -> tuple[Candidate, ...]:
+def look(*similarities: float) -> Look:
     """Products 1, 2, … with these similarities, best first."""
     found = [Candidate(n, s, key=n << 24) for n, s in enumerate(similarities, 1)]
-    return tuple(sorted(found, key=lambda c: -c.similarity))
+    return Look(tuple(sorted(found, key=lambda c: -c.similarity)))
 
 
 @dataclass
 class Case:
-    looks: list[tuple[Candidate, ...]]
+    looks: list[Look]
     verdict: Verdict
     product: int | None
     says: str
@@ -32,7 +32,7 @@ class Case:
 
 CASES = {
     "no look at all is unknown": Case([], Verdict.UNKNOWN, None, "nothing to compare"),
-    "an empty catalogue is unknown": Case([()], Verdict.UNKNOWN, None, "nothing to compare"),
+    "an empty catalogue is unknown": Case([Look(())], Verdict.UNKNOWN, None, "nothing to compare"),
     "a near product far from the rest is known": Case([look(0.95, 0.7)], Verdict.KNOWN, 1, ""),
     "two near products are ambiguous": Case(
         [look(0.97, 0.96, 0.5)], Verdict.AMBIGUOUS, None, "2 products look alike"
@@ -51,7 +51,7 @@ CASES = {
         [look(0.995, 0.2), look(0.97, 0.98)], Verdict.AMBIGUOUS, None, "only 1 of 2 looks agree"
     ),
     "a product alone in its catalogue can be known": Case([look(0.99)], Verdict.KNOWN, 1, ""),
-    "empty looks do not count against the others": Case([(), look(0.95, 0.7)], Verdict.KNOWN, 1, ""),
+    "empty looks do not count against the others": Case([Look(()), look(0.95, 0.7)], Verdict.KNOWN, 1, ""),
 }
 
 
@@ -64,12 +64,12 @@ def test_verdict(case: Case) -> None:
 
 
 def test_a_missing_product_counts_as_the_lowest_listed() -> None:
-    options = combine([look(0.9, 0.8), (Candidate(1, 0.7, 1 << 24),)])
+    options = combine([look(0.9, 0.8), Look((Candidate(1, 0.7, 1 << 24),))])
     assert [(o.product, round(o.similarity, 6)) for o in options] == [(1, 0.8), (2, 0.75)]
 
 
 def test_the_best_reference_over_all_looks_speaks_for_a_product() -> None:
-    looks = [(Candidate(1, 0.7, key=11),), (Candidate(1, 0.9, key=12),), (Candidate(1, 0.8, key=13),)]
+    looks = [Look((Candidate(1, s, key),)) for s, key in ((0.7, 11), (0.9, 12), (0.8, 13))]
     assert combine(looks)[0].key == 12
 
 

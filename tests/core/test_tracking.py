@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.core.tracking import Tracker, TrackingSettings
-from agent.core.types import Box, Candidate, Detection, Frame, Region, Track
+from agent.core.types import Box, Candidate, Detection, Frame, Look, Region, Track
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 SETTINGS = TrackingSettings(iou=0.3, patience_s=1.0)
@@ -18,7 +18,7 @@ def frame(at: float, cut: bool = False) -> Frame:
 
 def seen(*boxes: Box, names: tuple[str, ...] = ()) -> list[Detection]:
     return [
-        Detection(Region(box, name=names[n] if names else ""), (Candidate(1, 0.9, 1 << 24),))
+        Detection(Region(box, name=names[n] if names else ""), Look((Candidate(1, 0.9, 1 << 24),)))
         for n, box in enumerate(boxes)
     ]
 
@@ -119,7 +119,7 @@ def test_settings_out_of_range_are_refused(field: dict[str, float]) -> None:
 
 def test_looks_begin_anew_with_the_next_one_and_the_track_goes_on() -> None:
     tracker = new()
-    old, fresh = (Candidate(1, 0.9, 1),), (Candidate(2, 0.9, 2),)
+    old, fresh = Look((Candidate(1, 0.9, 1),)), Look((Candidate(2, 0.9, 2),))
     region = Region((0, 0, 10, 10), name="slot")
     for at in (0.0, 0.1, 0.2):
         (before,) = tracker.update(frame(at), [Detection(region, old)])

@@ -35,9 +35,10 @@ from agent.core.types import Frame
 from agent.core.wire import Wire
 from agent.metrics import Metrics
 from agent.parts import PROBE_REST_S
-from agent.pipeline import CameraPlan, Pipeline
+from agent.pipeline import Pipeline
 from agent.recognising import Recogniser
 from agent.sight import open_folder, try_folder
+from agent.viewing import CameraPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
