@@ -24,7 +24,9 @@ FLOORS = {
     "telling": 1,
     "viewing": 2,  # holds what tells of a camera
     "pipeline": 3,
+    "states": 2,
     "publisher": 3,
+    "storing": 3,
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing

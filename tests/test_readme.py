@@ -66,6 +66,7 @@ def test_every_verb_is_named() -> None:
         "evaluate",
         "model fetch",
         "model spec",
+        "asyncapi",
         "bench",
         "version",
     ):
@@ -94,6 +95,7 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["catalog", "health"],
         ["evaluate"],
         ["model", "fetch"],
+        ["asyncapi"],
         ["bench"],
         ["version"],
     ):

@@ -275,3 +275,4 @@ class Message:
     correlation: bytes = b""  # of an answer: what the question came with
     content_type: str = "application/json"
     expiry_s: int = 0  # s until nobody wants it any more; 0: never
+    late: bool = False  # it had to wait; its payload says so too

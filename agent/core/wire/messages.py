@@ -10,43 +10,25 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from agent.core.learned import NOTHING_LEARNED, Counts
 from agent.core.payload import encode, rfc3339
-from agent.core.topics import check_camera, check_prefix, check_topic_part
+from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, check_topic_part
 from agent.core.types import Delivery, Event, Message, Product, Recognition
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
+from agent.core.wire.late import lost_body
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.core.incoming import Incoming
+    from agent.core.losses import Loss
+    from agent.core.wire.index import IndexStatus
 
 Availability = Literal["online", "offline"]
 
 _DIGITS: Final = 4
 """Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
 component), coarser than the last-bit noise between machines."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexStatus:
-    """The catalogue that a device recognises with, and how syncing it stands."""
-
-    release: str  # id of the catalogue; empty while there is none
-    model: str  # name and fingerprint of the model that made it; empty while there is none
-    channel: str = ""  # empty for a catalogue that did not come by sync
-    number: int = 0  # of the release within the channel; 0 for a catalogue that did not come by sync
-    products: int = 0
-    references: int = 0
-    size_bytes: int = 0  # on disk
-    last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
-    last_sync_bytes: int = 0  # sent and received in the last round, without TLS
-    last_sync_result: str = ""  # what came of it, see core/syncing.py; empty before the first
-    next_poll_utc: float | None = None  # s, Unix; None without sync
-    learned: Counts = NOTHING_LEARNED  # by the device itself, beside the catalogue
-    note: str = ""  # why a release is not taken although nothing is wrong
-    error: str = ""  # what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +226,19 @@ class Wire:
         }
         payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
+
+    def lost(self, loss: Loss, utc: float) -> Message:
+        """Facts that were given up, told at `utc`: in place of all of them."""
+        about = (loss.topic, loss.cause, str(loss.count), str(loss.first_utc), str(loss.last_utc), str(utc))
+        identity = self._id("lost", *about)
+        body = lost_body(loss, self.kind(loss.topic), identity)
+        return self._made("lost", self._encoded(body, utc), utc, identity=identity)
+
+    def camera_of(self, topic: str) -> str:
+        """The camera that a topic of this device is about; empty when it is about none."""
+        below = topic.removeprefix(f"{self.root}/")
+        camera, slash, _ = below.partition("/")
+        return camera if slash and below != topic and camera not in RESERVED_CAMERAS else ""
 
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
         head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.commands import COMMANDS
 from agent.core.forms import NEEDED
+from agent.core.losses import Cause
 from agent.core.requests import ID_LIMIT
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ _TIME: Final = {
     "description": "RFC 3339, UTC, milliseconds",
 }
 _TIME_OR_NULL: Final = {"anyOf": [_TIME, {"type": "null"}]}
+_IDENTITY: Final = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{32}$",
+    "description": "same recording, same id: a second delivery can be told from a second fact",
+}
 
 
 def availability() -> dict[str, Any]:
@@ -104,6 +110,16 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
         "description": description,
         **schema,
     }
+
+
+def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A message that waits until the broker has it."""
+    schema = _message(title, description, {"id": _IDENTITY, **properties})
+    schema["properties"] |= {
+        "late": {"const": True, "description": "it had to wait; absent when it was told at once"},
+        "sent": {**_TIME, "description": "when it was sent, beside `late`"},
+    }
+    return schema
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -213,15 +229,10 @@ def recognition() -> dict[str, Any]:
             "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
         }
     )
-    return _message(
+    return _fact(
         "recognition",
         "What is known of one thing followed over frames, when that is new, has changed, or it went away.",
         {
-            "id": {
-                "type": "string",
-                "pattern": "^[0-9a-f]{32}$",
-                "description": "same recording, same id: a second delivery can be told from a second fact",
-            },
             "camera": _NAME,
             "track": _NAME,
             "phase": {"enum": ["new", "update", "end"]},
@@ -250,5 +261,21 @@ def recognition() -> dict[str, Any]:
             "release": {**_NAME_OR_NULL, "description": "of the catalogue that answered"},
             "first_seen": _TIME,
             "seen_s": {"type": "number", "minimum": 0, "description": "seconds since it was first seen"},
+        },
+    )
+
+
+def lost() -> dict[str, Any]:
+    """Facts that were given up."""
+    return _fact(
+        "lost",
+        "Facts that were dropped before they could be sent: the sum of all counts is what a reader misses.",
+        {
+            "topic": {**_NAME_OR_NULL, "description": "that they would have gone to; null: nobody knows"},
+            "kind": {**_NAME_OR_NULL, "description": "of message"},
+            "cause": {"enum": [cause.value for cause in Cause]},
+            "count": {"type": ["integer", "null"], "minimum": 1, "description": "null: nobody knows"},
+            "first": {**_TIME_OR_NULL, "description": "when the earliest of them happened"},
+            "last": {**_TIME_OR_NULL, "description": "when the latest of them happened"},
         },
     )
