@@ -31,6 +31,7 @@ from agent.publishing.place import catalogue_place
 from agent.publishing.probes import choose_probes
 from agent.publishing.problems import Problem, ProblemsError
 from agent.publishing.references import Changes, assign, renewed_index
+from agent.publishing.text_model import renewed_text_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,6 +187,7 @@ def write_catalogue(
     alike = usual_cosine(
         assigned.keys >> np.uint64(VIEW_BITS), lambda places: gathered.rows(assigned.positions[places])
     )
+    words = renewed_text_model(out, former, assigned.keys, index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,
         model=model,
@@ -197,6 +199,7 @@ def write_catalogue(
         index=index.save(out),
         table=former.table.save(compact=compact),
         projection=entry,
+        text_model=words,
         thumbnails=_thumbnails(out, former, gathered, assigned, compact=compact) if thumbnails else None,
     )
     manifest = finish(manifest)
