@@ -46,7 +46,6 @@ _BIRTH: Final = 0
 _TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
 """What is no fault: the broker has the message, or will take it when somebody listens."""
 
-
 _HEARING: Final = ""
 """Stands for the topics of commands among those that were refused."""
 
@@ -178,8 +177,7 @@ class Publisher:
     def _announce(self, now: float) -> None:
         if self._born and now - self._announced_at >= _ANNOUNCE_EVERY_S and self._outbox.losses():
             self._announced_at = now
-            utc = self._clock.utc()
-            self._outbox.announce(lambda loss: self._wire.lost(loss, utc))
+            self._outbox.announce(partial(self._wire.lost, utc=self._clock.utc()))
 
     def _send(self, now: float) -> None:
         if not self._born:

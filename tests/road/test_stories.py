@@ -155,6 +155,8 @@ class World:
 
     def check(self) -> None:
         decided = self.decided()
+        for log in self.logs:
+            assert "Traceback" not in log.read_text(errors="replace"), log
 
         def missing() -> set[str]:
             heard = {h.content["id"] for h in list(self.heard) if h.topic.endswith("/recognition")}

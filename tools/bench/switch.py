@@ -124,7 +124,7 @@ def _switched(own: EmbedderSettings, folders: list[Path], switches: int) -> dict
     pipeline = _Timed(clock, eyes, catalogue, {"cam": plan}, DecisionSettings(), TrackingSettings())
     recogniser = Recogniser(
         pipeline, ["cam"], Watch(), mailbox, _Nowhere(), Wire("bench", "bench", "bench").event,
-        lambda *_: None, lambda: None, lambda: None, clock, Metrics(),
+        lambda *_: None, lambda: None, clock, Metrics(),
     )  # fmt: skip
     pictures = [drawn_picture(number) for number in range(PICTURES)]
     loop = threading.Thread(target=recogniser.run, args=(0.1,))
