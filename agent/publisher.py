@@ -170,8 +170,7 @@ class Publisher:
     def _announce(self, now: float) -> None:
         if self._born and now - self._announced_at >= _ANNOUNCE_EVERY_S and self._outbox.losses():
             self._announced_at = now
-            utc = self._clock.utc()
-            self._outbox.announce(lambda loss: self._wire.lost(loss, utc))
+            self._outbox.announce(partial(self._wire.lost, utc=self._clock.utc()))
 
     def _send(self, now: float) -> None:
         if not self._born:

@@ -47,6 +47,11 @@ class Program:
             )
 
     @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
+    @property
     def ended(self) -> bool:
         """Whether it is gone."""
         return self._process.poll() is not None
