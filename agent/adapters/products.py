@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.adapters import words
 from agent.adapters.tables import TableWriter, open_table
 from agent.core.copies import COPY_GLOB, is_copy, picture_of
 from agent.core.errors import CatalogueError, quoted
@@ -33,6 +34,7 @@ CREATE TABLE products (no INTEGER PRIMARY KEY AUTOINCREMENT,
                        {", ".join(f"{name} TEXT NOT NULL" for name in _TEXTS)},
                        extra TEXT NOT NULL, UNIQUE (sku));
 CREATE TABLE refs (key INTEGER PRIMARY KEY, image TEXT NOT NULL);
+{words.CREATE};
 """  # AUTOINCREMENT: SQLite remembers the highest number ever given, also of a product that is gone
 _CACHED = 4096
 """Products kept in memory: more than one shop's cameras see in a day, about 4 MB."""
@@ -95,8 +97,7 @@ class ProductTable:
         Raises:
             CatalogueError: the table cannot be read.
         """
-        sql = "SELECT count(*) FROM refs WHERE image NOT GLOB ?"
-        return int(self._table.ask(sql, (COPY_GLOB,))[0])
+        return int(self._table.ask("SELECT count(*) FROM refs WHERE image NOT GLOB ?", (COPY_GLOB,))[0])
 
     def picture_key(self, key: int) -> int:
         """The reference that shows the picture of another one in full; 0 where there is none.
@@ -145,13 +146,7 @@ class ProductTable:
         return str(self._table.ask("SELECT image FROM refs WHERE key = ?", (key,))[0])
 
     def _made(self, row: tuple[Any, ...]) -> Product:
-        try:
-            extra = json.loads(row[-1])
-        except (ValueError, TypeError, RecursionError):
-            extra = None
-        if not isinstance(extra, dict) or not all(isinstance(text, str) for text in row[1:]):
-            raise CatalogueError(f"{self._path}: product {row[0]}: expected texts, found {quoted(row)}")
-        return Product(row[0], **dict(zip(_TEXTS, row[1:-1], strict=True)), extra=extra)
+        return _product(row, self._path)
 
 
 def open_products(path: Path, entry: FileEntry, *, products: int, references: int) -> ProductTable:
@@ -183,6 +178,12 @@ class ProductWriter:
             DeviceError: the disk failed or is full.
         """
         self._file = TableWriter(folder, "products", _CREATE, previous)
+        self._anew = previous is None
+        try:
+            self._anew |= words.fill_missing(self._file, self.all())
+        except BaseException:
+            self._file.close()
+            raise
 
     @property
     def products(self) -> int:
@@ -204,6 +205,15 @@ class ProductWriter:
         """The numbers of all products, ascending."""
         return (no for (no,) in self._file.rows("SELECT no FROM products ORDER BY no"))
 
+    def all(self) -> Iterator[Product]:
+        """All products, by their number.
+
+        Raises:
+            CatalogueError: a row is damaged.
+        """
+        rows = self._file.rows(f"SELECT {_COLUMNS} FROM products ORDER BY no")  # noqa: S608
+        return (_product(row, self._file.path) for row in rows)
+
     def keys(self) -> NDArray[np.uint64]:
         """The keys of all references, `(R,)` ascending."""
         rows = self._file.rows("SELECT key FROM refs ORDER BY key")
@@ -224,19 +234,25 @@ class ProductWriter:
         row = _row(product)
         marks = ", ".join("?" * len(row))
         self._file.change(f"INSERT INTO products ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608
+        words.put(self._file, product)
 
     def put(self, product: Product) -> None:
         """Add a product, or make the row of its number what it is now. Raises as `add`."""
-        held = next(self._file.rows(f"SELECT {_COLUMNS} FROM products WHERE no = ?", (product.no,)), None)  # noqa: S608
+        held = self._row(product.no)
         if held is None:
             self.add(product)
         elif held != _row(product):
             names = ", ".join(f"{name} = ?" for name in (*_TEXTS, "extra"))
             self._file.change(f"UPDATE products SET {names} WHERE no = ?", (*_row(product)[1:], product.no))  # noqa: S608
+            words.take_out(self._file, _product(held, self._file.path))
+            words.put(self._file, product)
 
     def remove(self, product: int) -> None:
         """Take a product out; its references stay. Raises as `add`."""
-        self._file.change("DELETE FROM products WHERE no = ?", (product,))
+        held = self._row(product)
+        if held is not None:
+            words.take_out(self._file, _product(held, self._file.path))
+            self._file.change("DELETE FROM products WHERE no = ?", (product,))
 
     def add_reference(self, key: int, image: str) -> None:
         """Add a reference: `image` is its path within the product folder. Raises as `add`."""
@@ -252,11 +268,26 @@ class ProductWriter:
 
     def save(self, *, compact: bool = False) -> FileEntry:
         """Finish the file under a name of its content; see `TableWriter.save`. Raises as it does."""
+        if compact or self._anew or self._file.is_worn:
+            words.tidy(self._file)
         return self._file.save(compact=compact)
 
     def close(self) -> None:
         """Let go of the file; without `save` it stays unfinished."""
         self._file.close()
+
+    def _row(self, product: int) -> tuple[Any, ...] | None:
+        return next(self._file.rows(f"SELECT {_COLUMNS} FROM products WHERE no = ?", (product,)), None)  # noqa: S608
+
+
+def _product(row: tuple[Any, ...], path: Path) -> Product:
+    try:
+        extra = json.loads(row[-1])
+    except (ValueError, TypeError, RecursionError):
+        extra = None
+    if not isinstance(extra, dict) or not all(isinstance(text, str) for text in row[1:]):
+        raise CatalogueError(f"{path}: product {row[0]}: expected texts, found {quoted(row)}")
+    return Product(row[0], **dict(zip(_TEXTS, row[1:-1], strict=True)), extra=extra)
 
 
 def _span(product: int) -> tuple[int, int]:

@@ -1,10 +1,11 @@
-"""`spotter find`: what is in a photo."""
+"""`spotter find`: what is in a photo, or which product is meant by a text."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.cli.find_text import find_text
 from agent.cli.options import (
     add_json,
     add_model,
@@ -27,11 +28,14 @@ def add(verbs: Verbs) -> None:
     parser = add_verb(
         verbs,
         "find",
-        "say which product a photo shows",
+        "say which product a photo shows, or which ones a text means",
         "spotter find --model model.tflite --release catalogue photo.jpg",
         do,
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="photos (JPEG, PNG, WebP, BMP)")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="photos (JPEG, PNG, WebP, BMP)")
+    parser.add_argument(
+        "--text", metavar="TEXT", help="words, an SKU or a GTIN to look for instead, also misspelt or begun"
+    )
     parser.add_argument(
         "-k", type=int, default=5, metavar="N", help="candidates to list, 1 to 50 (default: 5)"
     )
@@ -61,6 +65,10 @@ def do(args: argparse.Namespace) -> int:
     from agent.parts import load_eyes, load_eyes_from, with_learned
 
     check_argument("-k", args.k, 1, 50)
+    if args.text is not None:
+        return find_text(args)
+    if not args.images:
+        raise UsageError("expected photos, or --text TEXT")
     if args.crop is not None:
         check_argument("--crop", args.crop, MIN_CROP, 1)
     if args.config:

@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
 from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
 from agent.core.copies import check_sizes
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
+from agent.core.matching import VIEW_BITS
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate
+from agent.publishing.calibrate import calibrate, usual_cosine
 from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -29,6 +32,7 @@ from agent.publishing.place import catalogue_place
 from agent.publishing.probes import choose_probes
 from agent.publishing.problems import Problem, ProblemsError
 from agent.publishing.references import Changes, assign, renewed_index
+from agent.publishing.text_model import renewed_text_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,17 +192,21 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
+    own, places = assigned.keys[~assigned.copies], assigned.positions[~assigned.copies]
+    alike = usual_cosine(own >> np.uint64(VIEW_BITS), lambda chosen: gathered.rows(places[chosen]))
+    words = renewed_text_model(out, former, own, index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=calibrate(assigned.keys[~assigned.copies], index.vectors),
+        calibration=replace(calibrate(own, index.vectors), alike=alike),
         products=former.table.products,
         references=len(index),
         index=index.save(out),
         table=former.table.save(compact=compact),
         projection=entry,
+        text_model=words,
         thumbnails=_thumbnails(out, former, gathered, assigned, compact=compact) if thumbnails else None,
     )
     manifest = finish(manifest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -62,36 +62,45 @@ class Worker:
             ModelError: the model's answer is no embedding.
             DeviceError: the inference failed.
         """
-        kept, rows, thumbnails, refused = [], [], [], []
+        ready, refused = [], []
         for position, data in enumerate(chunk):
             try:
-                seen, small = self._look(data)
+                ready.append((position, *self._prepared(data)))
             except InputError as error:
                 refused.append((position, str(error).removeprefix(f"{_NAME}: ")))
-            else:
-                kept.append(position)
-                rows.append(seen)
-                thumbnails.append(small)
-        shape = (len(rows), 1 + len(self._small), self._eyes.dimension)
-        vectors = np.concatenate([*rows, np.empty((0, self._eyes.dimension), np.float32)]).reshape(shape)
-        return Answer(tuple(kept), vectors[:, 0], vectors[:, 1:], tuple(thumbnails), tuple(refused))
+        kept, rows, thumbnails = [], [], []
+        for position, shown, small in ready:
+            seen = [self._seen(each) for each in shown]
+            if not seen[0].any():
+                refused.append((position, _NOTHING))
+                continue
+            kept.append(position)
+            rows += seen
+            thumbnails.append(small)
+        shape = (len(kept), 1 + len(self._small), self._eyes.dimension)
+        vectors = np.concatenate([np.empty((0, self._eyes.dimension), np.float32), *rows]).reshape(shape)
+        return Answer(tuple(kept), vectors[:, 0], vectors[:, 1:], tuple(thumbnails), tuple(sorted(refused)))
 
-    def _look(self, data: bytes) -> tuple[NDArray[np.float32], bytes]:
-        """`(1 + S, D)`: the picture and its copies, and the thumbnail."""
+    def _seen(self, shown: NDArray[Any] | None) -> NDArray[np.float32]:
+        """`(1, D)`, each picture by itself: its bits depend on no neighbour. Zeros for none."""
+        if shown is None:
+            return np.zeros((1, self._eyes.dimension), np.float32)
+        return self._eyes.embed_prepared(shown)
+
+    def _prepared(self, data: bytes) -> tuple[list[NDArray[Any] | None], bytes]:
+        """What the model is to be shown of a picture and of each copy, and the thumbnail."""
         image = decode_image(data, _NAME)
+        copies = [_from_afar(image, self._where, px) for px in self._small]
         try:
-            rows = [self._embedded(image)]
-            if not rows[0].any():
-                raise InputError("the model sees nothing in this picture: its embedding is all zeros")
-            for px in self._small:
-                copy = _from_afar(image, self._where, px)
-                rows.append(np.zeros_like(rows[0]) if copy is None else self._embedded(copy))
+            shown = [self._shown(each) for each in (image, *copies)]
         except ValueError as error:
             raise InputError(str(error)) from None
-        return np.concatenate(rows), thumbnail(image)
+        return shown, thumbnail(image)
 
-    def _embedded(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._eyes.embed(image, propose(self._where, image.shape[1], image.shape[0]))
+    def _shown(self, image: NDArray[np.uint8] | None) -> NDArray[Any] | None:
+        if image is None:
+            return None
+        return self._eyes.prepare(image, propose(self._where, image.shape[1], image.shape[0]))
 
 
 def _from_afar(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDArray[np.uint8] | None:
@@ -107,6 +116,7 @@ def _from_afar(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDAr
 
 
 _NAME = "picture"
+_NOTHING = "the model sees nothing in this picture: its embedding is all zeros"
 
 
 @dataclass(frozen=True, slots=True)
