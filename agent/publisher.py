@@ -16,9 +16,10 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from agent.core.delivery import Down, Lanes, Outcome, Status, Up
+from agent.core.delivery import Down, Lanes, Status, Up
 from agent.core.errors import DeviceError
 from agent.core.incoming import Deaf, Incoming
+from agent.core.refusals import TAKEN, Refusals
 from agent.core.types import Delivery, Message
 from agent.core.wire import late
 from agent.states import States
@@ -42,13 +43,6 @@ the network for each of them took four times as long. 50 messages in each breath
 _BIRTH: Final = 0
 """Token of the birth. Facts have their seq, from 1; states count down from -1."""
 
-
-_TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
-"""What is no fault: the broker has the message, or will take it when somebody listens."""
-
-
-_HEARING: Final = ""
-"""Stands for the topics of commands among those that were refused."""
 
 _ANSWERS: Final = 64
 """Answers that wait in memory while there is no connection. Who asked repeats a question that got none."""
@@ -88,8 +82,7 @@ class Publisher:
         self._born = False
         self._done: list[int] = []  # acknowledged, not yet deleted
         self._announced_at = -inf
-        self._refused: dict[str, str] = {}  # topic → why its latest message was refused
-        self._oversize = ""  # what was too big for this broker last, and how big that was
+        self._refusals = Refusals()
         self._complaint = ""
 
     def set_state(self, message: Message) -> None:
@@ -119,8 +112,7 @@ class Publisher:
     @property
     def status(self) -> Status:
         """How delivery stands now."""
-        refused = next(iter(self._refused.values()), "")
-        error = self._broker.last_error or refused or self._oversize or self._broker.warning
+        error = self._broker.last_error or self._refusals.text or self._broker.warning
         return Status(self._born, error, self._lanes.flying, self._lanes.aside, self._lanes.parked)
 
     def step(self, timeout_s: float) -> None:
@@ -178,8 +170,7 @@ class Publisher:
     def _announce(self, now: float) -> None:
         if self._born and now - self._announced_at >= _ANNOUNCE_EVERY_S and self._outbox.losses():
             self._announced_at = now
-            utc = self._clock.utc()
-            self._outbox.announce(lambda loss: self._wire.lost(loss, utc))
+            self._outbox.announce(partial(self._wire.lost, utc=self._clock.utc()))
 
     def _send(self, now: float) -> None:
         if not self._born:
@@ -221,8 +212,7 @@ class Publisher:
     def _take_in(self, signal: Signal) -> None:
         if isinstance(signal, Up):
             self._limit = signal.limit
-            self._refused.clear()
-            self._oversize = ""
+            self._refusals.connected()
             self._lanes.up(signal.limit)
             self._broker.publish(_BIRTH, self._wire.availability("online"))
         elif isinstance(signal, Down):
@@ -233,7 +223,7 @@ class Publisher:
         elif isinstance(signal, Incoming):
             self._heed(signal)
         elif isinstance(signal, Deaf):
-            self._refused[_HEARING] = signal.reason
+            self._refusals.deaf(signal.reason)
             self._complain(signal.reason)
         elif signal.token == _BIRTH:
             self._take_birth(signal)
@@ -243,7 +233,7 @@ class Publisher:
             self._take_fact(signal)
 
     def _take_birth(self, ack: Ack) -> None:
-        if ack.outcome not in _TAKEN:
+        if ack.outcome not in TAKEN:
             topics = f"{self._wire.root}/#"
             self._broker.drop(f"it lets us in, but not write to {topics}: {ack.reason}")
             return
@@ -267,15 +257,8 @@ class Publisher:
             self._done.append(ack.token)
 
     def _note(self, topic: str, ack: Ack) -> None:
-        if ack.outcome in _TAKEN:
-            self._refused.pop(topic, None)
-            return
-        reason = f"{topic}: {ack.reason}"
-        if ack.outcome is Outcome.UNSENDABLE:
-            self._oversize = reason  # it waits, also when smaller ones get through
-        else:
-            self._refused[topic] = reason
-        self._complain(reason)
+        if reason := self._refusals.note(topic, ack):
+            self._complain(reason)
 
     def _complain(self, text: str) -> None:
         """The first time a warning, then quietly until all was well again."""

@@ -547,7 +547,7 @@ def test_three_refusals_are_three_sentences_and_end_when_they_are_mended(tmp_pat
             assert told[-1] == DENIED
             s.outbox.put([fact(2, "big", size=3000)])
             s.until(lambda: s.publisher.status.aside)
-            assert "bytes in a message, found" in s.publisher._oversize
+            assert "bytes in a message, found" in s.publisher._refusals._oversize
         rules.write_text(f"user eve\ntopic write {WIRE.root}/#\n")
         m.restart()
         with sender(tmp_path, m.url, username="eve", password=Secret("right")) as s:

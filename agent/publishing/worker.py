@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -55,31 +55,36 @@ class Worker:
             ModelError: the model's answer is no embedding.
             DeviceError: the inference failed.
         """
-        kept, rows, thumbnails, refused = [], [], [], []
+        ready, refused = [], []
         for position, data in enumerate(chunk):
             try:
-                row, small = self._look(data)
+                ready.append((position, *self._prepared(data)))
             except InputError as error:
                 refused.append((position, str(error).removeprefix(f"{_NAME}: ")))
-            else:
-                kept.append(position)
-                rows.append(row)
-                thumbnails.append(small)
+        kept, rows, thumbnails = [], [], []
+        for position, shown, small in ready:
+            row = self._eyes.embed_prepared(shown)  # each by itself: its bits depend on no neighbour
+            if not row.any():
+                refused.append((position, _NOTHING))
+                continue
+            kept.append(position)
+            rows.append(row)
+            thumbnails.append(small)
         vectors = np.concatenate([np.empty((0, self._eyes.dimension), np.float32), *rows])
-        return Answer(tuple(kept), vectors, tuple(thumbnails), tuple(refused))
+        return Answer(tuple(kept), vectors, tuple(thumbnails), tuple(sorted(refused)))
 
-    def _look(self, data: bytes) -> tuple[NDArray[np.float32], bytes]:
+    def _prepared(self, data: bytes) -> tuple[NDArray[Any], bytes]:
+        """What the model is to be shown of a picture, and its thumbnail."""
         image = decode_image(data, _NAME)
         try:
-            rows = self._eyes.embed(image, propose(self._where, image.shape[1], image.shape[0]))
+            shown = self._eyes.prepare(image, propose(self._where, image.shape[1], image.shape[0]))
         except ValueError as error:
             raise InputError(str(error)) from None
-        if not rows.any():
-            raise InputError("the model sees nothing in this picture: its embedding is all zeros")
-        return rows, thumbnail(image)
+        return shown, thumbnail(image)
 
 
 _NAME = "picture"
+_NOTHING = "the model sees nothing in this picture: its embedding is all zeros"
 
 
 @dataclass(frozen=True, slots=True)

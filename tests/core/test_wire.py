@@ -17,6 +17,7 @@ from agent.core.losses import Cause, Loss
 from agent.core.payload import content, encode, rfc3339
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
+    Clue,
     Delivery,
     Event,
     Message,
@@ -59,10 +60,17 @@ KNOWN = Recognition(
     similarity=0.91234567,
     margin=0.1,
     reason="",
-    options=(NamedOption("OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg"),),
+    options=(
+        NamedOption(
+            "OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg", (Clue("barcode", 1, 4.56789),)
+        ),
+    ),
     release="2026-01-01",
     at=7.0,
     utc=UTC,
+    false_accept=0.000123456789,
+    independent=1.33333,
+    evidence=(("catalogue", 1.098612), ("pictures", 3.0)),
 )
 UNKNOWN = replace(
     KNOWN, verdict=Verdict.UNKNOWN, product=None, reason="nothing is similar", similarity=-1.0, options=()
@@ -178,7 +186,13 @@ def test_a_recognition_says_what_was_recognised() -> None:
         "probability": 0.9877,
         "similarity": 0.9123,
         "margin": 0.1,
+        "false_accept": 0.00012346,
         "looks": 9,
+        "independent_looks": 1.3333,
+        "evidence": [
+            {"source": "catalogue", "log_odds": 1.0986},
+            {"source": "pictures", "log_odds": 3.0},
+        ],
         "reason": "",
         "box": [10, 20, 110, 220],
         "region": "slot-4",
@@ -189,6 +203,7 @@ def test_a_recognition_says_what_was_recognised() -> None:
                 "similarity": 0.9123,
                 "probability": 0.9877,
                 "reference": "images/OAT-1/a.jpg",
+                "clues": [{"source": "barcode", "log_odds": 4.5679}],
             }
         ],
         "release": "2026-01-01",

@@ -148,7 +148,7 @@ def test_over_a_real_broker_every_request_is_answered_and_recognising_goes_on(
         built.configure(camera, decision=ONE_LOOK, commands={"allow": [*COMMANDS]})
         with built.start() as daemon:
             daemon.wait_for("the broker has us")
-            sent = [each for each in requests(300, SEED) if each[0] not in {"pause", "log_level", "forget"}]
+            sent = [each for each in requests(200, SEED) if each[0] not in {"pause", "log_level", "forget"}]
             for number, (name, payload) in enumerate(sent):
                 topic = f"spotter/test/dev-1/command/{name}"
                 ear.send(topic, payload, answer_to=f"back/{number}", correlation=b"%d" % number)

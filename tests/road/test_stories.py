@@ -3,8 +3,9 @@
 Each round is a story of random misfortunes; at its end everything is mended, and a subscriber that may have
 been away too holds every fact that was decided, in order, and the broker retains what is true.
 
-What a broker acknowledged is the broker's: mosquitto forgets it when it is killed, unless it wrote it down.
-So it is told to save before it is killed, but where the subscriber is there and has everything at once.
+What a broker acknowledged is the broker's: mosquitto forgets it when it is killed, unless it wrote it down or
+the subscriber has it. So the network is cut in the middle of everything, and the broker saves what it had
+acknowledged until then, before it is killed.
 
 `SPOTTER_STORIES=100 python -m pytest -s tests/road/test_stories.py` is the long way round;
 `SPOTTER_STORY=17` tells that one alone.
@@ -72,6 +73,8 @@ class World:
         self.daemon: Daemon | None = None
         self.witness: Subscriber | None = None
         self.heard: list[Heard] = []
+        self._facts: list[dict[str, Any]] = []
+        self._read = 0  # of `heard`, those that are in `_facts` if they are facts
         stack.callback(self.kill_device)
         stack.callback(self.witness_leaves)
 
@@ -108,9 +111,8 @@ class World:
     # ── the broker and the witness ──────────────────────────────────────────────────────────────────────
 
     def kill_broker(self) -> None:
-        if self.witness is None:
-            self.net.cut()
-            self._save_broker()
+        self.net.cut()
+        self._save_broker()
         self.broker.kill()
         self.net.mend()
 
@@ -134,6 +136,13 @@ class World:
             self.witness.__exit__()
             self.witness = None
 
+    def facts(self) -> list[dict[str, Any]]:
+        """All that the witness ever heard, read once."""
+        new = self.heard[self._read :]
+        self._read += len(new)
+        self._facts += [heard.content for heard in new if heard.topic.endswith("/recognition")]
+        return self._facts
+
     def retained(self) -> dict[str, bytes]:
         login = {"username": "witness", "password": "witness"}
         with Subscriber(self.broker.port, f"{WIRE.root}/#", "end", **login) as late:
@@ -155,14 +164,15 @@ class World:
 
     def check(self) -> None:
         decided = self.decided()
+        for log in self.logs:
+            assert "Traceback" not in log.read_text(errors="replace"), log
 
         def missing() -> set[str]:
-            heard = {h.content["id"] for h in list(self.heard) if h.topic.endswith("/recognition")}
-            return set(decided) - heard
+            return set(decided) - {fact["id"] for fact in self.facts()}
 
         until(lambda: not missing(), MENDED_S, lambda: f"{len(missing())} of {len(decided)} are missing")
         wanted, said = set(decided), dict[str, Any]()
-        for fact in (h.content for h in list(self.heard) if h.topic.endswith("/recognition")):
+        for fact in self.facts():
             once = {key: value for key, value in fact.items() if key not in {"late", "sent"}}
             assert said.setdefault(fact["id"], once) == once, "the same id is the same fact"
         assert [identity for identity in said if identity in wanted] == decided, "each in its place"

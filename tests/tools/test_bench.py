@@ -47,3 +47,22 @@ def test_switch(tmp_path: Path) -> None:
     figures = json.loads(done.stdout)
     for which in ("same_model", "another_model"):
         assert figures[which].keys() >= {"dropped_switching", "pause_over_interval", "trial_ms", "open_ms"}
+
+
+def test_outage() -> None:
+    done = bench("outage", "--hours", "0.05", "--max-bytes", "200000")
+    figures = json.loads(done.stdout)
+    assert figures["arrived_and_lost_are_all"]
+    assert figures["in_order"]
+    assert figures["away"]["dropped"] == figures["told_as_lost"] > 0
+
+
+def test_publish() -> None:
+    figures = json.loads(bench("publish", "--facts", "200", "--hang", "0.2").stdout)
+    assert figures["steady"]["of_that"].keys() == {"make", "store", "publish"}
+    assert figures["put_us"].keys() == {"all_well", "broker_hangs", "disk_hangs"}
+
+
+def test_wear() -> None:
+    figures = json.loads(bench("wear", "--facts", "500").stdout)
+    assert figures["facts_per_s"]["1"]["bytes_per_fact"] > figures["facts_per_s"]["200"]["bytes_per_fact"]

@@ -1,7 +1,7 @@
 """The MQTT broker, over paho: one connection at a time, made again when it is lost, driven by one thread.
 
-paho is given no thread, no queue and no memory: each connection is a new client with a clean session, and
-what was not acknowledged is sent again by `agent/publisher.py` from the outbox. `service` does all the work:
+paho is given no thread, no queue and no memory: each connection is a new client, and what was not
+acknowledged is sent again by `agent/publisher.py` from the outbox. `service` does all the work:
 it connects when that is due, waits for the network or for `wake`, and says what happened.
 """
 
@@ -68,7 +68,8 @@ class Broker:
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
-        `topics` are subscribed to on every connection. What is sent to them while there is none is not kept.
+        `topics` are subscribed to on every connection. What is sent to them while there is none the broker
+        keeps for `session_s`.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.

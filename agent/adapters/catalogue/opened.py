@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.adapters.words import Words
-    from agent.core.evidence import Calibration
+    from agent.core.calibration import Calibration
     from agent.core.matching import Found
     from agent.core.probes import Probes
     from agent.core.projection import Projection

@@ -12,14 +12,15 @@
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
 
 `messages.py` makes them, `late.py` marks those that had to wait, `definitions.py` is the table of them,
-`schemas.py` says what is in them, and `asyncapi.py` tells all of it to others.
+`schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others.
 """
 
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas
 from agent.core.wire.index import IndexStatus
 from agent.core.wire.late import LATE_S, late
 from agent.core.wire.messages import Availability, Wire
-from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, request_schemas, result_schemas
+from agent.core.wire.orders import request_schemas, result_schemas
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 
 __all__ = [
     "CAMERA_STATES",

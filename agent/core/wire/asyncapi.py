@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.commands import COMMANDS
 from agent.core.wire.definitions import ANSWER_EXPIRY_S, COMMAND, DEFINITIONS, RESULT
-from agent.core.wire.schemas import SCHEMA, request_schemas, result_schemas
+from agent.core.wire.orders import request_schemas, result_schemas
+from agent.core.wire.schemas import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

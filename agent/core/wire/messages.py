@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.core.payload import encode, rfc3339
 from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, check_topic_part
-from agent.core.types import Delivery, Event, Message, Product, Recognition
+from agent.core.types import Delivery, Event, Message, Recognition
+from agent.core.wire.bodies import recognition_body
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
 from agent.core.wire.late import lost_body
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from agent.core.wire.index import IndexStatus
 
 Availability = Literal["online", "offline"]
-
-_DIGITS: Final = 4
-"""Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
-component), coarser than the last-bit noise between machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,35 +192,7 @@ class Wire:
         """
         track = recognition.track
         identity = self._id(track.camera, track.id, str(recognition.revision))
-        body = {
-            "id": identity,
-            "camera": track.camera,
-            "track": track.id,
-            "phase": recognition.phase.value,
-            "revision": recognition.revision,
-            "verdict": recognition.verdict.value,
-            **_named(recognition.product),
-            "probability": _rounded(recognition.probability),
-            "similarity": _rounded(recognition.similarity),
-            "margin": _rounded(recognition.margin),
-            "looks": track.frames,
-            "reason": recognition.reason,
-            "box": list(track.region.box),
-            "region": track.region.name,
-            "options": [
-                {
-                    "sku": option.sku,
-                    "name": option.name or None,
-                    "similarity": _rounded(option.similarity),
-                    "probability": _rounded(option.probability),
-                    "reference": option.reference,
-                }
-                for option in recognition.options
-            ],
-            "release": recognition.release or None,
-            "first_seen": rfc3339(track.first_utc),
-            "seen_s": round(max(0.0, recognition.at - track.first_at), 3),
-        }
+        body = {"id": identity, **recognition_body(recognition)}
         payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
 
@@ -271,13 +240,3 @@ class Wire:
 def _checked_camera(camera: str) -> str:
     check_camera("camera", camera)
     return camera
-
-
-def _named(product: Product | None) -> dict[str, str | None]:
-    if product is None:
-        return {"sku": None, "gtin": None, "name": None}
-    return {"sku": product.sku, "gtin": product.gtin or None, "name": product.name or None}
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DIGITS) + 0.0  # -0.0 + 0.0 is 0.0: one number, one text

@@ -5,15 +5,9 @@ Readers of today must bear keys of tomorrow, so additional properties are allowe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from agent.core.commands import COMMANDS
-from agent.core.forms import NEEDED
 from agent.core.losses import Cause
-from agent.core.requests import ID_LIMIT
-
-if TYPE_CHECKING:
-    from agent.core.forms import Form
 
 SCHEMA: Final = 1
 """Version of all payloads together. A change that old readers would misunderstand raises it."""
@@ -54,30 +48,6 @@ def availability() -> dict[str, Any]:
     }
 
 
-def request_schemas() -> dict[str, dict[str, Any]]:
-    """Name of a command → JSON Schema of its request; unknown fields are refused."""
-    return {name: _request(name, form) for name, form in COMMANDS.items()}
-
-
-def result_schemas() -> dict[str, dict[str, Any]]:
-    """Name of a command → JSON Schema of the `result` in its answer, where it was done."""
-    return {name: _object(dict(form.result)) for name, form in COMMANDS.items()}
-
-
-def _request(name: str, form: Form) -> dict[str, Any]:
-    identity = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT, "description": "chosen by who asks"}
-    fields = {field: each.schema() for field, each in form.fields.items()}
-    needed = (field for field, each in form.fields.items() if each.default is NEEDED)
-    return {
-        "$schema": DIALECT,
-        "title": f"command {name}",
-        "description": form.does,
-        **_object({"id": identity, **fields}),
-        "required": sorted(("id", *needed)),
-        "additionalProperties": False,
-    }
-
-
 def command_result() -> dict[str, Any]:
     """What came of a command."""
     schema = _message(
@@ -103,7 +73,7 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
         "device": _NAME,
         "time": _TIME,
     }
-    schema = _object({**head, **properties})
+    schema = object_of({**head, **properties})
     return {
         "$schema": DIALECT,
         "title": title,
@@ -122,7 +92,8 @@ def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str,
     return schema
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def object_of(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object of which every property is required."""
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 
@@ -146,7 +117,7 @@ def info() -> dict[str, Any]:
 
 def health() -> dict[str, Any]:
     """How the device is."""
-    cause = _object({"part": _NAME, "reason": _TEXT})
+    cause = object_of({"part": _NAME, "reason": _TEXT})
     return _message(
         "health",
         "How the device is. Retained.",
@@ -178,7 +149,7 @@ def index() -> dict[str, Any]:
             },
             "next_poll": {**_TIME_OR_NULL, "description": "null without sync"},
             "learned": {
-                **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
+                **object_of(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
                 "description": "by the device itself: pictures that count beside the catalogue, their "
                 "products, products that do not count, and what the catalogue has taken in",
             },
@@ -220,13 +191,19 @@ def camera_status() -> dict[str, Any]:
 
 def recognition() -> dict[str, Any]:
     """A fact about one track."""
-    option = _object(
+    weight = object_of({"source": _NAME, "log_odds": {"type": "number", "description": "natural logarithm"}})
+    option = object_of(
         {
             "sku": _NAME,
             "name": _NAME_OR_NULL,
             "similarity": _COSINE,
             "probability": _PROBABILITY,
             "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
+            "clues": {
+                "type": "array",
+                "items": weight,
+                "description": "what else counted for it, or against it",
+            },
         }
     )
     return _fact(
@@ -247,7 +224,22 @@ def recognition() -> dict[str, Any]:
                 "type": "number",
                 "description": "similarity above that of the next product",
             },
+            "false_accept": {
+                **_PROBABILITY,
+                "description": "the least `decision.false_accept` at which the best option would be named",
+            },
             "looks": {**_COUNT, "description": "frames in which the thing was looked at"},
+            "independent_looks": {
+                "type": "number",
+                "minimum": 0,
+                "description": "what the latest looks are worth: those that are alike say the same",
+            },
+            "evidence": {
+                "type": "array",
+                "items": weight,
+                "description": "what counted how much for the best option: that most things are known, "
+                "the pictures, other clues, and that it is not one of its rivals",
+            },
             "reason": {**_TEXT, "description": "why it is not known; empty when it is"},
             "box": {
                 "type": "array",
