@@ -22,7 +22,7 @@ from agent.core.matching import VIEW_BITS
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate, usual_cosine
+from agent.publishing.calibrate import calibrate, trusted, usual_cosine
 from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.embedder import EmbedderSettings
+    from agent.core.calibration import Calibration
     from agent.core.manifest import FileEntry
     from agent.publishing.embed import Engine
     from agent.publishing.former import Former
@@ -152,6 +153,7 @@ def build_catalogue(
             crop=settings.crop,
             thumbnails=settings.thumbnails,
             created_utc=created_utc,
+            expected=eyes.spec.calibration,
             finish=finish,
         )
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
@@ -166,11 +168,13 @@ def write_catalogue(
     crop: float,
     thumbnails: bool,
     created_utc: float,
+    expected: Calibration | None = None,
     finish: Callable[[Manifest], Manifest] = lambda made: made,
 ) -> tuple[Manifest, Changes]:
     """Make what was gathered the catalogue of the directory `out`, which is held for writing.
 
-    `finish(manifest)` adds files that need the others to be there.
+    `expected` is what the model's description says of new photos. `finish(manifest)` adds files that need
+    the others to be there.
 
     Raises:
         CatalogueError: the thumbnails before are damaged.
@@ -184,6 +188,7 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
+    calibration = trusted(calibrate(assigned.keys, index.vectors), expected, projected=projection is not None)
     alike = usual_cosine(
         assigned.keys >> np.uint64(VIEW_BITS), lambda places: gathered.rows(assigned.positions[places])
     )
@@ -193,7 +198,7 @@ def write_catalogue(
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=replace(calibrate(assigned.keys, index.vectors), alike=alike),
+        calibration=replace(calibration, alike=alike),
         products=former.table.products,
         references=len(index),
         index=index.save(out),
