@@ -10,8 +10,9 @@ import numpy as np
 
 from agent.adapters import words
 from agent.adapters.tables import TableWriter, open_table
+from agent.core.copies import COPY_GLOB, is_copy, picture_of
 from agent.core.errors import CatalogueError, quoted
-from agent.core.matching import VIEW_BITS
+from agent.core.matching import VIEW_BITS, product_of
 from agent.core.types import Product
 
 if TYPE_CHECKING:
@@ -83,12 +84,44 @@ class ProductTable:
         return self._products(no)
 
     def reference(self, key: int) -> str:
-        """The picture of a reference: its path within the product folder.
+        """The picture of a reference, also of a small copy: its path within the product folder.
 
         Raises:
             CatalogueError: there is none: index and table do not belong together.
         """
-        return self._references(key)
+        return picture_of(self._references(key))
+
+    def count_pictures(self) -> int:
+        """References that are no copies.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        sql = "SELECT count(*) FROM refs WHERE image NOT GLOB ?"
+        return int(self._table.ask(sql, (COPY_GLOB,))[0])
+
+    def picture_key(self, key: int) -> int:
+        """The reference that shows the picture of another one in full; 0 where there is none.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        row = self._table.ask("SELECT image FROM refs WHERE key = ?", (key,), may_miss=True)
+        if not (row and is_copy(str(row[0]))):
+            return key
+        asked = (*_span(product_of(key)), picture_of(str(row[0])))
+        sql = "SELECT key FROM refs WHERE key >= ? AND key < ? AND image = ?"
+        found = self._table.ask(sql, asked, may_miss=True)
+        return int(found[0]) if found else 0
+
+    def picture_keys(self) -> NDArray[np.uint64]:
+        """The keys of all references that are no copies, ascending.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        rows = self._table.all("SELECT key, image FROM refs ORDER BY key")
+        return np.fromiter((key for key, image in rows if not is_copy(image)), np.uint64)
 
     def skus(self) -> Iterator[tuple[int, str]]:
         """Number and SKU of every product.
@@ -104,9 +137,8 @@ class ProductTable:
         Raises:
             CatalogueError: there is none.
         """
-        span = (product << VIEW_BITS, (product + 1) << VIEW_BITS)
         sql = "SELECT image FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
-        return str(self._table.ask(sql, span)[0])
+        return picture_of(str(self._table.ask(sql, _span(product))[0]))
 
     def _read_product(self, no: int) -> Product:
         return self._made(self._table.ask(f"SELECT {_COLUMNS} FROM products WHERE no = ?", (no,)))  # noqa: S608
@@ -190,10 +222,8 @@ class ProductWriter:
 
     def references_of(self, product: int) -> dict[int, str]:
         """Key → picture of the references of a product, ascending."""
-        span = (product << VIEW_BITS, (product + 1) << VIEW_BITS)
-        return dict(
-            self._file.rows("SELECT key, image FROM refs WHERE key >= ? AND key < ? ORDER BY key", span)
-        )
+        sql = "SELECT key, image FROM refs WHERE key >= ? AND key < ? ORDER BY key"
+        return dict(self._file.rows(sql, _span(product)))
 
     def add(self, product: Product) -> None:
         """Add a product.
@@ -259,6 +289,11 @@ def _product(row: tuple[Any, ...], path: Path) -> Product:
     if not isinstance(extra, dict) or not all(isinstance(text, str) for text in row[1:]):
         raise CatalogueError(f"{path}: product {row[0]}: expected texts, found {quoted(row)}")
     return Product(row[0], **dict(zip(_TEXTS, row[1:-1], strict=True)), extra=extra)
+
+
+def _span(product: int) -> tuple[int, int]:
+    """From which key to below which the references of a product are."""
+    return product << VIEW_BITS, (product + 1) << VIEW_BITS
 
 
 def _row(product: Product) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
 from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
+from agent.core.copies import check_sizes
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import VIEW_BITS
@@ -51,6 +52,11 @@ class BuildSettings:
     """How a catalogue is built."""
 
     crop: float = setting("share of each side of a picture that is kept around its centre, 0.1 to 1", 1.0)
+    small: tuple[int, ...] = setting(
+        "pixels of the shorter side of further references of each picture, as a camera sees it from afar; "
+        "at most 4 sizes from 24 to 256",
+        (),
+    )
     strict: bool = setting("stop at bad rows and pictures instead of leaving them out", False)
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
     engine: Engine = setting("where pictures are embedded: on this machine, or on a Ray cluster", "processes")
@@ -61,6 +67,7 @@ class BuildSettings:
 
     def __post_init__(self) -> None:
         check_crop(self.crop)
+        check_sizes("small", self.small)
         if self.jobs is not None:
             check_range("jobs", self.jobs, 1, 1024)
 
@@ -124,6 +131,7 @@ def build_catalogue(
                 eyes,
                 embedder,
                 crop=settings.crop,
+                small=settings.small,
                 crew=Crew(settings.engine, settings.jobs, settings.ray_address),
                 total=total,
                 cache=known,
@@ -188,9 +196,13 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
-    calibration = trusted(calibrate(assigned.keys, index.vectors), expected, projected=projection is not None)
+    own = ~assigned.copies  # a copy is no picture of its own
+    calibration = trusted(
+        calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
+    )
     alike = usual_cosine(
-        assigned.keys >> np.uint64(VIEW_BITS), lambda places: gathered.rows(assigned.positions[places])
+        assigned.keys[own] >> np.uint64(VIEW_BITS),
+        lambda places: gathered.rows(assigned.positions[own][places]),
     )
     words = renewed_text_model(out, former, assigned.keys, index.vectors, anew=bool(changes.why))
     manifest = Manifest(
@@ -216,9 +228,10 @@ def _thumbnails(
     out: Path, former: Former, gathered: Gathered, assigned: Assigned, *, compact: bool
 ) -> FileEntry:
     with closing(ThumbnailWriter(out, former.thumbnails)) as writer:
-        for key, position in zip(assigned.keys.tolist(), assigned.positions.tolist(), strict=True):
+        own = ~assigned.copies  # a copy is shown by the picture that it is of
+        for key, position in zip(assigned.keys[own].tolist(), assigned.positions[own].tolist(), strict=True):
             writer.put(key, gathered.thumbnail(position))
-        for key in assigned.removed.tolist():
+        for key in (*assigned.removed.tolist(), *assigned.keys[~own].tolist()):
             writer.remove(key)
         return writer.save(compact=compact and former.thumbnails is not None)
 
