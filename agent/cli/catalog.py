@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cli.catalog_cluster import add_cluster
 from agent.cli.catalog_health import add_health
 from agent.cli.catalog_prune import add_prune
 from agent.cli.catalog_publish import add_keys, add_publish, add_serve
@@ -93,7 +94,7 @@ def add(verbs: Verbs) -> None:
     )
     build.add_argument("--no-cache", action="store_true", help="embed every picture")
     add_json(build)
-    for add_other in (add_health, add_publish, add_prune, add_serve, add_keys):
+    for add_other in (add_cluster, add_health, add_publish, add_prune, add_serve, add_keys):
         add_other(inner)
 
 

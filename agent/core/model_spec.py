@@ -11,7 +11,9 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
 
+from agent.core.calibration import LATER, Calibration
 from agent.core.errors import ModelError, quoted
+from agent.core.json_fields import record
 from agent.core.strict_json import parse_object, shown
 
 SPEC_SCHEMA = 1
@@ -86,6 +88,9 @@ class ModelSpec:
     dimension: int  # numbers in the output
     provenance: str = ""  # where the weights come from
     licence: str = ""  # SPDX identifier where there is one
+    calibration: Calibration | None = None
+    """What its similarities are worth on new photos of what it was trained on: for catalogues of its training
+    pictures, which cannot tell that themselves. None where nobody measured it."""
 
     def __post_init__(self) -> None:
         check_identity(self.name, self.file, self.sha256)
@@ -103,7 +108,11 @@ class ModelSpec:
 
     def document(self) -> dict[str, Any]:
         """The spec as JSON holds it: `parse_spec(json.dumps(spec.document()).encode(), …) == spec`."""
-        return document_of(self)
+        plain = document_of(self)
+        del plain["calibration"]
+        if self.calibration is not None:
+            plain["calibration"] = self.calibration.document
+        return plain
 
 
 def check_identity(name: str, file: str, sha256: str) -> None:
@@ -146,6 +155,8 @@ def _spec_of(kind: type[T], document: dict[str, Any]) -> T:
         raise ValueError(f"schema: expected {SPEC_SCHEMA}, found {quoted(schema)}")
     known = _known_fields(kind, document, "")
     known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
+    if "calibration" in known:
+        known["calibration"] = record("calibration", Calibration, LATER | known["calibration"])
     return kind(**known)
 
 
@@ -169,7 +180,7 @@ def _typed(where: str, kind: str, value: Any) -> Any:
     """`value` as the field type `kind` (an annotation as text) wants it."""
     if kind == "int":
         fits, expected = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif kind == "InputSpec":
+    elif kind in {"InputSpec", "Calibration | None"}:
         fits, expected = isinstance(value, dict), "an object of fields"
     elif kind == "Triple":
         if isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)):

@@ -23,7 +23,7 @@ from agent.core.matching import VIEW_BITS
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate, usual_cosine
+from agent.publishing.calibrate import calibrate, trusted, usual_cosine
 from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.embedder import EmbedderSettings
+    from agent.core.calibration import Calibration
     from agent.core.manifest import FileEntry
     from agent.publishing.embed import Engine
     from agent.publishing.former import Former
@@ -160,6 +161,7 @@ def build_catalogue(
             crop=settings.crop,
             thumbnails=settings.thumbnails,
             created_utc=created_utc,
+            expected=eyes.spec.calibration,
             finish=finish,
         )
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
@@ -174,11 +176,13 @@ def write_catalogue(
     crop: float,
     thumbnails: bool,
     created_utc: float,
+    expected: Calibration | None = None,
     finish: Callable[[Manifest], Manifest] = lambda made: made,
 ) -> tuple[Manifest, Changes]:
     """Make what was gathered the catalogue of the directory `out`, which is held for writing.
 
-    `finish(manifest)` adds files that need the others to be there.
+    `expected` is what the model's description says of new photos. `finish(manifest)` adds files that need
+    the others to be there.
 
     Raises:
         CatalogueError: the thumbnails before are damaged.
@@ -192,15 +196,21 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
-    own, places = assigned.keys[~assigned.copies], assigned.positions[~assigned.copies]
-    alike = usual_cosine(own >> np.uint64(VIEW_BITS), lambda chosen: gathered.rows(places[chosen]))
-    words = renewed_text_model(out, former, own, index.vectors, anew=bool(changes.why))
+    own = ~assigned.copies  # a copy is no picture of its own
+    calibration = trusted(
+        calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
+    )
+    alike = usual_cosine(
+        assigned.keys[own] >> np.uint64(VIEW_BITS),
+        lambda places: gathered.rows(assigned.positions[own][places]),
+    )
+    words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=replace(calibrate(own, index.vectors), alike=alike),
+        calibration=replace(calibration, alike=alike),
         products=former.table.products,
         references=len(index),
         index=index.save(out),

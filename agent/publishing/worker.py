@@ -70,7 +70,7 @@ class Worker:
                 refused.append((position, str(error).removeprefix(f"{_NAME}: ")))
         kept, rows, thumbnails = [], [], []
         for position, shown, small in ready:
-            seen = [self._seen(each) for each in shown]
+            seen = [self._embedded(each) for each in shown]
             if not seen[0].any():
                 refused.append((position, _NOTHING))
                 continue
@@ -78,29 +78,27 @@ class Worker:
             rows += seen
             thumbnails.append(small)
         shape = (len(kept), 1 + len(self._small), self._eyes.dimension)
-        vectors = np.concatenate([np.empty((0, self._eyes.dimension), np.float32), *rows]).reshape(shape)
+        vectors = np.concatenate([*rows, np.empty((0, self._eyes.dimension), np.float32)]).reshape(shape)
         return Answer(tuple(kept), vectors[:, 0], vectors[:, 1:], tuple(thumbnails), tuple(sorted(refused)))
 
-    def _seen(self, shown: NDArray[Any] | None) -> NDArray[np.float32]:
-        """`(1, D)`, each picture by itself: its bits depend on no neighbour. Zeros for none."""
-        if shown is None:
-            return np.zeros((1, self._eyes.dimension), np.float32)
-        return self._eyes.embed_prepared(shown)
-
     def _prepared(self, data: bytes) -> tuple[list[NDArray[Any] | None], bytes]:
-        """What the model is to be shown of a picture and of each copy, and the thumbnail."""
+        """What the model is to be shown of a picture and of its copies, and its thumbnail."""
         image = decode_image(data, _NAME)
         copies = [_from_afar(image, self._where, px) for px in self._small]
         try:
-            shown = [self._shown(each) for each in (image, *copies)]
+            shown = [None if each is None else self._shown(each) for each in (image, *copies)]
         except ValueError as error:
             raise InputError(str(error)) from None
         return shown, thumbnail(image)
 
-    def _shown(self, image: NDArray[np.uint8] | None) -> NDArray[Any] | None:
-        if image is None:
-            return None
+    def _shown(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         return self._eyes.prepare(image, propose(self._where, image.shape[1], image.shape[0]))
+
+    def _embedded(self, shown: NDArray[Any] | None) -> NDArray[np.float32]:
+        """`(1, D)`: each by itself, so that its bits depend on no neighbour; zeros of nothing."""
+        if shown is None:
+            return np.zeros((1, self._eyes.dimension), np.float32)
+        return self._eyes.embed_prepared(shown)
 
 
 def _from_afar(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDArray[np.uint8] | None:
