@@ -47,3 +47,9 @@ def test_switch(tmp_path: Path) -> None:
     figures = json.loads(done.stdout)
     for which in ("same_model", "another_model"):
         assert figures[which].keys() >= {"dropped_switching", "pause_over_interval", "trial_ms", "open_ms"}
+
+
+def test_slots(tmp_path: Path) -> None:
+    figures = json.loads(bench("slots", "--model", str(write_tiny_model(tmp_path)), "--shops", "1").stdout)
+    assert figures["slots"] > 0
+    assert 0 <= figures["right_percent"] <= figures["line_percent"] <= 100
