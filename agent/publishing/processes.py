@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
+from agent.adapters.embedder import library_module
 from agent.core.errors import DeviceError
 from agent.publishing.worker import CHUNKS_AHEAD
 
@@ -25,8 +26,11 @@ def process_workers(recipe: Recipe, jobs: int) -> Iterator[tuple[Submit, int]]:
     Raises:
         DeviceError: a process died, be it while a chunk is handed over or while its answer is waited for.
     """
-    # spawn: a fork of a process that holds an interpreter's and OpenCV's threads would hang.
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (recipe,))
+    # A fork of this process, which holds an interpreter's and OpenCV's threads, would hang. So forks of one
+    # that has imported the libraries and nothing more: 30 ms of CPU a worker, where a new Python takes 300.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__, library_module()])
+    pool = ProcessPoolExecutor(jobs, context, _start, (recipe,))
 
     def submit(chunk: Chunk) -> Callable[[], Answer]:
         return pool.submit(_embed, chunk).result

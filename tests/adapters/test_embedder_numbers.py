@@ -53,6 +53,24 @@ def test_the_embedding_is_what_the_model_computes_by_hand(tmp_path: Path, dtype:
     assert (rows.shape, rows.dtype) == ((3, 48), np.float32)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_was_prepared_before_gives_the_same_bits(tmp_path: Path, dtype: str) -> None:
+    eyes = loaded(write_tiny_model(tmp_path, dtype))
+    pictures = [drawn_picture(seed) for seed in range(3)]
+    regions = [WHOLE, Region((10, 20, 110, 100))]
+    shown = [eyes.prepare(picture, regions) for picture in pictures]
+    for picture, tensors in zip(pictures, shown, strict=True):
+        assert eyes.embed_prepared(tensors).tobytes() == eyes.embed(picture, regions).tobytes()
+    assert eyes.embed_prepared(eyes.prepare(pictures[0], [])).shape == (0, 48)
+
+
+def test_what_was_prepared_for_another_model_is_refused(tmp_path: Path) -> None:
+    eyes = loaded(write_tiny_model(tmp_path, "uint8"))
+    for wrong in (np.zeros((1, 32, 31, 3), np.uint8), np.zeros((1, 32, 32, 3), np.int8)):
+        with pytest.raises(ValueError, match=r"prepared: expected \(N, 32, 32, 3\) uint8, found"):
+            eyes.embed_prepared(wrong)
+
+
 def test_all_types_of_models_see_the_same(tmp_path: Path) -> None:
     rows = [
         loaded(write_tiny_model(tmp_path, dtype, name=dtype)).embed(drawn_picture(2), [WHOLE])[0]

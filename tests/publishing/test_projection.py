@@ -40,7 +40,6 @@ def test_what_disturbs_is_turned_down() -> None:
 
     assert projection is not None
     assert trial.helps
-    assert trial.asked == len(rows)
     assert right(names, projection.apply(rows), projection.apply(asked)) > right(names, rows, asked)
 
 
@@ -49,6 +48,33 @@ def test_what_does_not_help_is_left_out() -> None:
     projection, trial = fit(names, rows)
     assert projection is None
     assert not trial.helps
+    assert trial.asked == len(rows)
+
+
+def test_a_trial_without_doubt_is_not_gone_on_with() -> None:
+    names, rows = drawn(200, 6, disturbed=6)
+    projection, trial = fit(names, rows)
+    assert projection is not None
+    assert trial.no_doubt
+    assert trial.asked == len(rows) // 3
+
+
+def test_pictures_of_one_product_differ_as_much_in_any_direction_afterwards() -> None:
+    rng = np.random.default_rng(5)
+    disturbed = rng.normal(size=(40, 200)) / 10  # directions that pictures of one product differ in
+    names = np.repeat(np.arange(1, 121, dtype=np.uint64), 6)
+    rows = np.repeat(rng.normal(size=(120, 200)) / 20, 6, axis=0)
+    rows += rng.normal(size=(720, 40)) @ disturbed + rng.normal(size=(720, 200)) / 50
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    projection, _ = fit(names, rows)
+
+    assert projection is not None
+    apart = rows.reshape(120, 6, 200) - rows.reshape(120, 6, 200).mean(axis=1, keepdims=True)
+    within = np.einsum("pnd,pne->de", apart, apart) / 600
+    shrunk = 0.8 * within + 0.2 * np.trace(within) / 200 * np.eye(200)
+    seen = projection.matrix.T @ shrunk @ projection.matrix
+    assert np.allclose(seen / np.trace(seen) * len(seen), np.eye(len(seen)), atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +105,7 @@ def test_a_large_catalogue_is_fitted_on_whole_products_of_it(monkeypatch: pytest
     monkeypatch.setattr("agent.publishing.projection.SAMPLE", 300)
     projection, trial = fit(names, rows)
     assert projection is not None
-    assert trial.asked == 300
+    assert trial.asked == 300 // 3  # the first fold leaves no doubt
 
 
 TRIALS = {
@@ -94,4 +120,19 @@ TRIALS = {
 
 @pytest.mark.parametrize(("trial", "helps"), TRIALS.values(), ids=TRIALS)
 def test_when_it_helps(trial: Trial, helps: bool) -> None:
-    assert bool(trial.helps) is helps
+    assert trial.helps is helps
+
+
+DOUBTS = {
+    "nothing asked": (Trial(0, 0, 0), False),
+    "eight won, none lost": (Trial(8, 0, 900), False),
+    "many won, few lost": (Trial(32, 4, 900), True),
+    "many won, half as many lost": (Trial(200, 100, 900), False),
+    "as chance would": (Trial(20, 18, 900), False),
+    "few won, many lost": (Trial(10, 40, 900), True),
+}
+
+
+@pytest.mark.parametrize(("trial", "none"), DOUBTS.values(), ids=DOUBTS)
+def test_when_there_is_no_doubt(trial: Trial, none: bool) -> None:
+    assert trial.no_doubt is none

@@ -2,7 +2,7 @@
 
 from agent.adapters.embedder.draft import draft_spec, refuse_crashing
 from agent.adapters.embedder.eyes import Embedder, load_embedder, read_model, read_spec
-from agent.adapters.embedder.runtime import library_name
+from agent.adapters.embedder.runtime import library_module, library_name
 from agent.adapters.embedder.settings import DelegateSettings, EmbedderSettings
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Embedder",
     "EmbedderSettings",
     "draft_spec",
+    "library_module",
     "library_name",
     "load_embedder",
     "read_model",

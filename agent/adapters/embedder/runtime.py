@@ -68,6 +68,12 @@ def library_name() -> str:
     return library()[1]
 
 
+def library_module() -> str:
+    """Its name, for a process that imports it before it is needed. Raises ConfigError, as `library`."""
+    name: str = library()[0].__name__
+    return name
+
+
 def _version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
