@@ -26,6 +26,10 @@ class Queue(Protocol):
     def dropped(self) -> int:
         """Facts given up since the queue was made."""
 
+    @property
+    def unsaved(self) -> int:
+        """Facts that are in memory alone."""
+
     def depth(self) -> tuple[int, int]:
         """Waiting messages and their bytes."""
 
@@ -37,14 +41,6 @@ class Mailbox(Protocol):
         """Frames of a camera that were replaced unread."""
 
 
-class Saver(Protocol):
-    """Who saves facts: `recognising.Recogniser`."""
-
-    @property
-    def unsaved(self) -> int:
-        """Facts that the disk refused so far."""
-
-
 class Bookkeeper:
     """`tick` is called by the main thread several times a second."""
 
@@ -52,7 +48,6 @@ class Bookkeeper:
         self,
         outbox: Queue,
         mailbox: Mailbox,
-        saver: Saver,
         metrics: Metrics,
         clock: Clock,
         interval_s: float,
@@ -61,7 +56,6 @@ class Bookkeeper:
         """`publish(figures, uptime_s)` is called every `interval_s` seconds; never where that is 0."""
         self._outbox = outbox
         self._mailbox = mailbox
-        self._saver = saver
         self._metrics = metrics
         self._clock = clock
         self._lost_said = outbox.dropped
@@ -75,7 +69,7 @@ class Bookkeeper:
         """Say at once that facts were lost, and now and then all figures."""
         lost = self._outbox.dropped
         if lost > self._lost_said:
-            log.error("%d facts dropped: the outbox is full or they grew too old", lost - self._lost_said)
+            log.error("%d facts dropped; the broker is told which on …/lost", lost - self._lost_said)
             self._lost_said = lost
         now = self._clock.monotonic()
         if now >= self._figures_at:
@@ -96,6 +90,6 @@ class Bookkeeper:
         figures = self._metrics.snapshot()
         figures |= {f"frames.dropped.{name}": self._mailbox.dropped(name) for name in cameras}
         figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
-        figures["facts.unsaved"] = self._saver.unsaved
+        figures["facts.unsaved"] = self._outbox.unsaved
         figures["memory.resident_mb"] = round(resident_mb(), 1)
         return figures

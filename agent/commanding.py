@@ -60,7 +60,7 @@ class Book(Protocol):
 
 
 class Commander:
-    """`take` may be called by any thread, and neither waits nor fails."""
+    """`take` is for one thread and `run` for another. `take` neither waits nor fails."""
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """The running agent: builds the parts, owns every thread, the signals and the watchdog.
 
-capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ publish (one)      main: signals, stalls
+capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ store (one): the disk
+                                                           └────▶ publish (one)     main: signals, stalls
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
 """
@@ -23,7 +24,7 @@ from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
 from agent.config import load_config, read_again
 from agent.core.clock import Backoff
-from agent.core.errors import ConfigError, DeviceError
+from agent.core.errors import AgentError, DeviceError
 from agent.core.wire import Wire
 from agent.doing import Doing
 from agent.gate import Gate
@@ -35,13 +36,13 @@ from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
 from agent.state import lock_state
+from agent.storing import Storer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
-    from agent.core.incoming import Incoming
     from agent.core.types import Frame
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,7 @@ IDLE_S = 1.0
 """Longest wait of a loop that has nothing to do. The watchdog is fed at least this often."""
 
 TICK_S = 0.25
-"""Beat of the main thread, and so the longest time until a fact survives a power cut while the publish thread
-waits for a broker that does not answer."""
+"""Beat of the main thread."""
 
 JOIN_S = 5.0
 """How long stopping waits for all captures together, then for recognise, then for publish: with the unit's
@@ -95,7 +95,14 @@ class Daemon:
             clock,
             topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
         )
-        self._publisher = Publisher(self._outbox, broker, self._wire, clock, heed=self._heed)
+        self._publisher = Publisher(
+            self._outbox,
+            broker,
+            self._wire,
+            clock,
+            heed=lambda incoming: self._commander.take(incoming),  # noqa: PLW0108  it is made below
+            report=lambda reason: self._health.report("broker", reason),
+        )
         self._gate = Gate(
             self._mailbox,
             self._publisher.set_state,
@@ -111,7 +118,6 @@ class Daemon:
             store=self._outbox,
             to_message=self._wire.event,
             say=self._gate.say,
-            wake_publisher=self._publisher.wake,
             feed_watchdog=partial(notifier.send, "WATCHDOG=1"),
             clock=clock,
             metrics=self.metrics,
@@ -119,13 +125,15 @@ class Daemon:
         self._books = Bookkeeper(
             self._outbox,
             self._mailbox,
-            self._recogniser,
             self.metrics,
             clock,
             self._settings.metrics.interval_s,
             self._publish_figures,
         )
         self._health = Health(self._wire, self._publisher.set_state, clock)
+        self._storer = Storer(
+            self._outbox, self._publisher.wake, partial(self._health.report, "outbox"), clock
+        )
         self._holding = Holding(
             settings=self._settings,
             sight=sight,
@@ -154,6 +162,8 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
         self._holding.say_info()
         self._holding.say_index(None)
+        self._publisher.retire([camera.id for camera in self._settings.cameras])
+        self._start("store", self._storer.run)
         self._start("publish", self._publish)
         self._start("recognise", partial(self._recogniser.run, self._idle_s()))
         self._start("learn", self._commander.run)
@@ -169,9 +179,6 @@ class Daemon:
                 self._read_config_again()
             for capture in self._captures.values():
                 capture.look_for_stall()
-            if self._outbox.dirty:
-                with suppress(DeviceError):  # the publish thread meets it too, and says so
-                    self._outbox.sync()
             self._gate.tend()
             self._holding.tend()
             self._books.tick(self._captures)
@@ -185,7 +192,7 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self._mailbox.close()
-        for name in ("sync", "learn", "capture", "recognise", "publish"):
+        for name in ("sync", "learn", "capture", "recognise", "store", "publish"):
             self._publisher.wake()
             end = self._clock.monotonic() + JOIN_S
             for thread in self._threads:
@@ -193,7 +200,8 @@ class Daemon:
                     thread.join(max(0.0, end - self._clock.monotonic()))
         self._books.say(self._captures)
         self._commander.close()
-        self._outbox.close()
+        with suppress(DeviceError):  # the publish thread met it too, and said so
+            self._outbox.close()
         log.info("stopped")
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
@@ -250,9 +258,6 @@ class Daemon:
         self._gate.add(camera.id)
         self._start(f"capture {camera.id}", capture.run)
 
-    def _heed(self, incoming: Incoming) -> None:
-        self._commander.take(incoming)
-
     def _publish_figures(self, figures: dict[str, float], uptime_s: float) -> None:
         if self._publisher.status.online:  # later they would be of no use
             self._publisher.answer(self._wire.metrics(figures, uptime_s, self._clock.utc()))
@@ -267,11 +272,12 @@ class Daemon:
         """Take over what can change while running; an invalid file leaves everything as it is."""
         try:
             new, changed = read_again(self._config_path, self._settings)
-        except ConfigError as error:
+            if not changed:
+                log.info("configuration unchanged")
+                return
+            pipeline = self._holding.pipeline(new)  # before anything changes: its detector may be wrong
+        except AgentError as error:
             log.error("configuration not taken over: %s", error)
-            return
-        if not changed:
-            log.info("configuration unchanged")
             return
         self._log_level.configure(new.log.level)
         old_cameras = {camera.id: camera for camera in self._settings.cameras}
@@ -279,9 +285,9 @@ class Daemon:
         for name, camera in old_cameras.items():
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
-                self._publisher.forget_state(self._wire.camera_status_topic(name))
         self._settings = new
-        self._recogniser.replace(self._holding.pipeline(new), list(new_cameras))
+        self._publisher.retire(new_cameras)
+        self._recogniser.replace(pipeline, list(new_cameras))
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

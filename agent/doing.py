@@ -87,8 +87,8 @@ class Doing:
         """Do it; what came of it.
 
         Raises:
-            AgentError: it was not done, or the part of it that `enrol` and the like do at once.
-            ValueError: likewise, for a picture that nothing can be made of.
+            AgentError: it was not done.
+            ValueError: likewise: nothing can be made of a picture.
         """
         return self.deeds[command.name](**command.arguments)
 

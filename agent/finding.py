@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.core.evidence import DecisionSettings, decide
+from agent.core.evidence import ONE_LOOK, decide
 from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from agent.core.types import Decision, Region
     from agent.pipeline import Eyes, Memory
-
-_ONE_LOOK = DecisionSettings(looks=1)
 
 
 def find(
@@ -34,7 +32,7 @@ def find(
     embeddings = eyes.embed(image, regions)
     looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(listed, 5)))
     return [
-        describe(region, decide([look], memory.calibration, _ONE_LOOK, listed=listed), memory)
+        describe(region, decide([look], memory.calibration, ONE_LOOK, listed=listed), memory)
         for region, look in zip(regions, looks, strict=True)
     ]
 
@@ -50,8 +48,10 @@ def describe(region: Region, decision: Decision, memory: Memory) -> dict[str, An
                 "name": product.name,
                 "similarity": round(option.similarity, 6),
                 "probability": round(option.probability, 6),
-                "reference": memory.reference(option.key),
+                "reference": memory.reference(option.key) if option.key else "",
                 "place": " ".join(part for part in (product.aisle, product.bay) if part),
+                "key": option.key,
+                "clues": [_weight(clue.source, clue.log_odds) for clue in option.clues],
             }
         )
     known = decision.product is not None
@@ -61,6 +61,14 @@ def describe(region: Region, decision: Decision, memory: Memory) -> dict[str, An
         "sku": candidates[0]["sku"] if known else None,
         "name": candidates[0]["name"] if known else None,
         "probability": round(decision.probability, 6),
+        "similarity": round(decision.similarity, 6),
+        "margin": round(decision.margin, 6),
+        "false_accept": round(decision.false_accept, 8),
+        "evidence": [_weight(source, log_odds) for source, log_odds in decision.evidence],
         "reason": decision.reason,
         "candidates": candidates,
     }
+
+
+def _weight(source: str, log_odds: float) -> dict[str, Any]:
+    return {"source": source, "log_odds": round(log_odds, 4)}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from agent.core.calibration import DEFAULT_CALIBRATION
 from agent.core.errors import AgentError, CatalogueError
-from agent.core.evidence import DEFAULT_CALIBRATION
 from agent.core.learned import (
     NOTHING_LEARNED,
     REFERENCE_LIMIT,
@@ -25,14 +25,14 @@ from agent.core.learned import (
     counted,
     sight_of,
 )
-from agent.core.matching import UNCHANGED, Changes, nearest_products
+from agent.core.matching import UNCHANGED, VIEW_BITS, Changes, nearest_products
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from agent.core.evidence import Calibration
+    from agent.core.calibration import Calibration
     from agent.core.learned import Counts, Reference
     from agent.core.matching import Found
     from agent.core.types import Candidate, Product
@@ -204,10 +204,27 @@ class DeviceMemory:
         Raises:
             ValueError: the embeddings are not finite `(N, D)` float32.
         """
+        return self.alike(self.base.project(embeddings), limit)
+
+    def alike(self, vectors: NDArray[np.float32], limit: int) -> list[tuple[Candidate, ...]]:
+        """The same of vectors of this catalogue, `(N, d)` float32 unit rows."""
         base = self.base
-        return nearest_products(
-            base.project(embeddings), base.search, len(base), limit, self._snapshot.changes
-        )
+        return nearest_products(vectors, base.search, len(base), limit, self._snapshot.changes)
+
+    def learned_products(self) -> list[Product]:
+        """Those that have learned pictures which count, and that the release does not have."""
+        snapshot = self._snapshot
+        counted_skus = {each.sku for each in active(snapshot.learned, self.release).references}
+        return [
+            each.product
+            for sku, each in snapshot.learned.products.items()
+            if sku in counted_skus and not self._number(sku)
+        ]
+
+    def is_left_out(self, no: int) -> bool:
+        """Whether it was forgotten, and no picture of it was enrolled since."""
+        changes = self._snapshot.changes
+        return bool((changes.left_out == no).any()) and not (changes.keys >> VIEW_BITS == no).any()
 
     def product(self, no: int) -> Product:
         """The row of a product, also of one that was forgotten since it was found.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from agent.adapters.detector import DetectorRegions, load_detector
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
@@ -14,9 +15,12 @@ from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
+from agent.core.motion import Motion
+from agent.core.regions import FixedRegions
 from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import Pipeline
+from agent.searching import search_release
 from agent.sight import open_folder, try_folder
 from agent.state import check_user
 from agent.sync import Sync, Taker
@@ -26,13 +30,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.catalogue import Catalogue
+    from agent.adapters.detector import Detector
     from agent.adapters.embedder import Embedder
+    from agent.config import CameraEntry
     from agent.core.clock import Clock
+    from agent.core.manifest import ModelEntry
+    from agent.core.proposals import DetectorSettings
     from agent.core.syncing import Generation
     from agent.memory import Base
     from agent.pipeline import Memory
+    from agent.searching import TextSearch
+    from agent.viewing import Proposer
 
 log = logging.getLogger(__name__)
+
+_Opened = TypeVar("_Opened")
 
 PROBE_REST_S = 0.1
 """Between two probes of a release: a frame then waits for one inference at most. Without it a camera at 0.7
@@ -75,10 +87,23 @@ def open_current(settings: Settings) -> tuple[Embedder, Catalogue]:
         ModelError: the configured model is needed, and is wrong.
         DeviceError: the inference failed.
     """
+    return _first_usable(settings, lambda folder: open_folder(folder, settings.model))
+
+
+def search_device(settings: Settings) -> TextSearch:
+    """Search by text what this device holds and has learned. Raises as `open_current`."""
+
+    def learned_beside(catalogue: Catalogue) -> DeviceMemory:
+        return with_learned(settings, catalogue.manifest.model, catalogue, begin=False)
+
+    return _first_usable(settings, lambda folder: search_release(folder, learned_beside))
+
+
+def _first_usable(settings: Settings, opened: Callable[[Path], _Opened]) -> _Opened:
     problems = []
     for _, folder in catalogue_folders(settings):
         try:
-            return open_folder(folder, settings.model)
+            return opened(folder)
         except CatalogueError as error:
             problems.append(str(error))
     for problem in problems[:-1]:
@@ -104,11 +129,6 @@ def open_sight(settings: Settings) -> Sight:
         DeviceError: the inference failed.
     """
     base: Base
-    if settings.sync is not None:
-        try:
-            library_of(settings).mend()
-        except DeviceError as error:  # what is whole is found without, as long as the disk can be read
-            log.error("%s", error)
     try:
         eyes, base = open_current(settings)
     except CatalogueError as error:
@@ -120,7 +140,9 @@ def open_sight(settings: Settings) -> Sight:
     return Sight(eyes, with_learned(settings, eyes, base))
 
 
-def with_learned(settings: Settings, eyes: Embedder, base: Base, *, begin: bool = True) -> DeviceMemory:
+def with_learned(
+    settings: Settings, eyes: Embedder | ModelEntry, base: Base, *, begin: bool = True
+) -> DeviceMemory:
     """A release with what this device learned beside it; the release alone where that cannot be opened.
 
     Where nothing was learned yet a file for it is made; without `begin` not.
@@ -197,9 +219,26 @@ def make_sync(settings: Settings, clock: Clock, in_use: Callable[[], Embedder | 
 
 
 def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:
-    """The pipeline of a configuration."""
-    plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
+    """The pipeline of a configuration.
+
+    Raises:
+        ModelError: a detector is wrong.
+        DeviceError: its inference failed.
+    """
+    detectors: dict[DetectorSettings, Detector] = {}  # cameras that name the same one share it
+    plans = {
+        camera.id: CameraPlan(_proposer(camera, detectors), camera.changes) for camera in settings.cameras
+    }
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
+
+
+def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) -> Proposer:
+    where = camera.regions
+    if where.detector is not None:
+        if where.detector not in detectors:
+            detectors[where.detector] = load_detector(where.detector)
+        return DetectorRegions(detectors[where.detector], where.detector, where.watched, camera.changes)
+    return Motion(where.motion, where.watched) if where.mode == "motion" else FixedRegions(where)
 
 
 def open_outbox(settings: Settings) -> Outbox:

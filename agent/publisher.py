@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections import deque
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from agent.core.delivery import Down, Lanes, Outcome, Status, Up
+from agent.core.delivery import Down, Lanes, Status, Up
 from agent.core.errors import DeviceError
 from agent.core.incoming import Deaf, Incoming
+from agent.core.refusals import TAKEN, Refusals
 from agent.core.types import Delivery, Message
+from agent.core.wire import late
+from agent.states import States
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from agent.core.clock import Clock
     from agent.core.delivery import Ack, Network, Signal, Store
@@ -31,15 +33,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_AGE_EVERY_S: Final = 60.0
-"""How often the outbox is told that time passed: one small write."""
+_ANNOUNCE_EVERY_S: Final = 10.0
+"""Losses that go on are summed up so long before they are told."""
+
+_BREATH_S: Final = 0.002
+"""While much is under way, acknowledgements are left to come together for so long: on a busy board a look at
+the network for each of them took four times as long. 50 messages in each breath are 25,000 a second."""
 
 _BIRTH: Final = 0
 """Token of the birth. Facts have their seq, from 1; states count down from -1."""
-
-
-_TAKEN: Final = frozenset({Outcome.ACCEPTED, Outcome.UNHEARD})
-"""What is no fault: the broker has the message, or will take it when somebody listens."""
 
 
 _ANSWERS: Final = 64
@@ -57,40 +59,46 @@ class Publisher:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         heed: Callable[[Incoming], None] = lambda _incoming: None,
+        report: Callable[[str], None] = lambda _reason: None,
     ) -> None:
-        """`heed(incoming)` is told what others send us; it must not wait."""
+        """`heed(incoming)` is told what others send us; it must not wait.
+
+        `report(reason)` is told what is wrong with delivery, and with nothing that all is well again.
+        """
         self._heed = heed
+        self._report = report
+        self._reported: str | None = None
         self._outbox = outbox
         self._broker = broker
         self._wire = wire
         self._clock = clock
         self._jitter = jitter
         self._lanes = Lanes()
-        self._lock = threading.Lock()  # the next two, which other threads touch
-        self._states: dict[str, Message] = {}
-        self._untold: dict[str, None] = {}  # topics of states this connection was not told, oldest first
+        self._states = States(outbox, wire)
         self._answers: deque[Message] = deque(maxlen=_ANSWERS)  # append and popleft are atomic
         self._telling: dict[int, Message] = {}  # states and answers under way, by token
         self._token = 0
         self._limit = 0
         self._born = False
         self._done: list[int] = []  # acknowledged, not yet deleted
-        self._synced_at = -inf
-        self._aged_at = clock.monotonic()
-        self._refused: dict[str, str] = {}  # topic → why its latest message was refused
+        self._announced_at = -inf
+        self._refusals = Refusals()
         self._complaint = ""
 
     def set_state(self, message: Message) -> None:
         """What is true of this topic from now on; told again on every new connection."""
-        with self._lock:
-            if self._states.get(message.topic) != message:
-                self._states[message.topic] = message
-                self._untold[message.topic] = None
+        self._states.set(message)
         self._broker.wake()
 
     def forget_state(self, topic: str) -> None:
         """Take back what was set: the broker retains it no longer."""
-        self.set_state(Message(topic, b"", "", 0.0, retain=True, delivery=Delivery.STATE))
+        self._states.forget(topic)
+        self._broker.wake()
+
+    def retire(self, cameras: Collection[str]) -> None:
+        """Take back whatever was ever set of other cameras than these, also before a restart."""
+        self._states.retire(cameras)
+        self._broker.wake()
 
     def answer(self, message: Message) -> None:
         """Send it once, soon: it is kept in memory alone."""
@@ -104,25 +112,33 @@ class Publisher:
     @property
     def status(self) -> Status:
         """How delivery stands now."""
-        refused = next(iter(self._refused.values()), "")
-        error = self._broker.last_error or refused
+        error = self._broker.last_error or self._refusals.text or self._broker.warning
         return Status(self._born, error, self._lanes.flying, self._lanes.aside, self._lanes.parked)
 
     def step(self, timeout_s: float) -> None:
         """Send what may be sent, wait for up to `timeout_s`, take in what happened.
 
         Raises:
-            DeviceError: the disk refuses. Nothing is lost, and states still go out; call again later.
+            DeviceError: the disk cannot be read. Nothing is lost, and states still go out; call again later.
         """
         now = self._clock.monotonic()
-        failures: list[DeviceError] = []
-        for work in (self._tend_outbox, self._send, partial(self._listen, timeout_s), self._delete_done):
-            try:
-                work(now)
-            except DeviceError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        self._announce(now)
+        failure: DeviceError | None = None
+        try:
+            self._send(now)
+        except DeviceError as error:
+            failure = error
+        if self._lanes.flying > self._limit // 2:
+            self._clock.wait(_BREATH_S)
+        for signal in self._broker.service(max(0.0, min(timeout_s, self._lanes.due_at(now) - now))):
+            self._take_in(signal)
+        self._delete_done()
+        trouble = self.status.error
+        if trouble != self._reported:
+            self._reported = trouble
+            self._report(trouble)  # before `_send` tells the states of a new connection
+        if failure is not None:
+            raise failure
 
     def close(self, timeout_s: float = 3.0) -> None:
         """Make the last facts durable, give them and then `offline` half the time each, and say farewell.
@@ -145,38 +161,28 @@ class Publisher:
             if failures:
                 break
         tried(partial(self._say_offline, began + timeout_s))
-        tried(partial(self._delete_done, self._clock.monotonic()))
+        self._delete_done()
         self._born = False
         self._broker.close(max(0.1, began + timeout_s - self._clock.monotonic()))
         if failures:
             raise failures[0]
 
-    def _tend_outbox(self, now: float) -> None:
-        if self._outbox.dirty and now - self._synced_at >= self._outbox.sync_every_s:
-            self._synced_at = now
-            self._outbox.sync()
-        if now - self._aged_at >= _AGE_EVERY_S:
-            self._outbox.age(now - self._aged_at)
-            self._aged_at = now
-
-    def _listen(self, timeout_s: float, now: float) -> None:
-        for signal in self._broker.service(self._wait_s(now, timeout_s)):
-            self._take_in(signal)
+    def _announce(self, now: float) -> None:
+        if self._born and now - self._announced_at >= _ANNOUNCE_EVERY_S and self._outbox.losses():
+            self._announced_at = now
+            self._outbox.announce(partial(self._wire.lost, utc=self._clock.utc()))
 
     def _send(self, now: float) -> None:
         if not self._born:
             return
         while self._limit > self._lanes.flying + len(self._telling):
-            with self._lock:
-                topic = next(iter(self._untold), None)
-                if topic is None:
-                    break
-                del self._untold[topic]
-                message = self._states[topic]
+            message = self._states.next()
+            if message is None:
+                break
             self._tell(message)  # when it is lost, a new connection tells all states
         while self._answers and self._limit > self._lanes.flying + len(self._telling):
             self._tell(self._answers.popleft())
-        if self._untold or self._telling:
+        if self._states.untold or self._telling:
             return  # a fact is never heard before the state that it belongs to
         for topic, after, count in self._lanes.offers(self._outbox.topics(), now):
             if not self._send_facts(topic, after, count):
@@ -189,12 +195,13 @@ class Publisher:
 
     def _send_facts(self, topic: str, after: int, count: int) -> bool:
         """Up to `count` facts of one topic. False: nothing more can be sent now."""
+        utc = self._clock.utc()
         while stored := self._outbox.pending(after, count, topic):
             for item in stored:
                 may = self._lanes.send(item)
                 if may is None:
                     return True
-                if may and not self._broker.publish(item.seq, item.message):
+                if may and not self._broker.publish(item.seq, late(item.message, utc)):
                     return False  # the connection is gone; `Down` follows
                 count -= may
             after = stored[-1].seq
@@ -202,15 +209,10 @@ class Publisher:
                 break
         return True
 
-    def _wait_s(self, now: float, timeout_s: float) -> float:
-        due = self._lanes.due_at(now)
-        if self._outbox.dirty:
-            due = min(due, self._synced_at + self._outbox.sync_every_s)
-        return max(0.0, min(timeout_s, due - now))
-
     def _take_in(self, signal: Signal) -> None:
         if isinstance(signal, Up):
             self._limit = signal.limit
+            self._refusals.connected()
             self._lanes.up(signal.limit)
             self._broker.publish(_BIRTH, self._wire.availability("online"))
         elif isinstance(signal, Down):
@@ -221,6 +223,7 @@ class Publisher:
         elif isinstance(signal, Incoming):
             self._heed(signal)
         elif isinstance(signal, Deaf):
+            self._refusals.deaf(signal.reason)
             self._complain(signal.reason)
         elif signal.token == _BIRTH:
             self._take_birth(signal)
@@ -230,13 +233,11 @@ class Publisher:
             self._take_fact(signal)
 
     def _take_birth(self, ack: Ack) -> None:
-        if ack.outcome not in _TAKEN:
+        if ack.outcome not in TAKEN:
             topics = f"{self._wire.root}/#"
-            self._broker.drop(f"the broker refuses our messages ({ack.reason}): let us write to {topics}")
+            self._broker.drop(f"it lets us in, but not write to {topics}: {ack.reason}")
             return
-        with self._lock:
-            self._untold = dict.fromkeys(self._states)
-        self._refused.clear()
+        self._states.connected()
         self._born = True
         self._complaint = ""
         log.info("the broker has us: %s", self._wire.root)
@@ -246,9 +247,7 @@ class Publisher:
         if message is None or message.delivery is Delivery.FACT:
             return  # an answer goes to a topic that somebody else chose: whether it is let in is theirs
         self._note(message.topic, ack)
-        with self._lock:
-            if not message.payload and self._states.get(message.topic) is message:
-                del self._states[message.topic]  # forgotten, and the broker knows
+        self._states.told(message)
 
     def _take_fact(self, ack: Ack) -> None:
         message = self._lanes.message(ack.token)
@@ -258,24 +257,21 @@ class Publisher:
             self._done.append(ack.token)
 
     def _note(self, topic: str, ack: Ack) -> None:
-        if ack.outcome in _TAKEN:
-            self._refused.pop(topic, None)
-        else:
-            self._refused[topic] = f"{topic}: {ack.outcome}: {ack.reason}"
-            self._complain(self._refused[topic])
+        if reason := self._refusals.note(topic, ack):
+            self._complain(reason)
 
     def _complain(self, text: str) -> None:
         """The first time a warning, then quietly until all was well again."""
         log.log(logging.DEBUG if text == self._complaint else logging.WARNING, "%s", text)
         self._complaint = text
 
-    def _delete_done(self, _now: float) -> None:
+    def _delete_done(self) -> None:
         if self._done:
             self._outbox.delivered(self._done)
             self._done = []
 
     def _unfinished(self) -> bool:
-        if self._untold or self._answers or self._telling or self._lanes.flying:
+        if self._states.untold or self._answers or self._telling or self._lanes.flying:
             return True
         now = self._clock.monotonic()
         return next(self._lanes.offers(self._outbox.topics(), now), None) is not None

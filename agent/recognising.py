@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from agent.capturing import Lost
-from agent.core.errors import AgentError, DeviceError
+from agent.core.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNSAVED_LIMIT = 1000
-"""Messages kept in memory while the disk refuses them (about 1 MB)."""
-
 
 class Store(Protocol):
     """Where facts are safe: `adapters.outbox.Outbox`."""
 
     def put(self, messages: Sequence[Message]) -> None:
-        """Durable at return; DeviceError: the disk refuses; ValueError: it will never take one of them."""
+        """Take them in; waits for nobody."""
 
 
 class App(Protocol):
@@ -53,7 +50,6 @@ class Recogniser:
         store: Store,
         to_message: Callable[[Event], Message],
         say: Callable[[str, str, str], None],
-        wake_publisher: Callable[[], None],
         feed_watchdog: Callable[[], None],
         clock: Clock,
         metrics: Metrics,
@@ -68,18 +64,10 @@ class Recogniser:
         self._store = store
         self._to_message = to_message
         self._say = say
-        self._wake = wake_publisher
         self._feed = feed_watchdog
         self._clock = clock
         self._metrics = metrics
-        self._unsaved: deque[Message] = deque()
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
-        self._disk_full = False
-
-    @property
-    def unsaved(self) -> int:
-        """Facts that the disk refused so far and that wait in memory."""
-        return len(self._unsaved)
 
     def replace(self, pipeline: Pipeline, cameras: Sequence[str]) -> None:
         """Go on with another pipeline from the next frame; what the old one followed ends."""
@@ -103,8 +91,6 @@ class Recogniser:
                 self._handle(item[1])
             elif stopping:
                 break
-            if self._unsaved:
-                self._save([])
         self._close_all()
 
     def _handle(self, item: Frame | Lost) -> None:
@@ -149,44 +135,6 @@ class Recogniser:
 
     def _tell(self, recognitions: Sequence[Recognition]) -> None:
         if recognitions:
-            self._save([self._to_message(event) for event in self._app.update(recognitions)])
-
-    def _save(self, messages: Sequence[Message]) -> None:
-        """Facts become durable here; while the disk refuses they wait in memory, bounded and counted."""
-        self._unsaved.extend(messages)
-        while len(self._unsaved) > UNSAVED_LIMIT:
-            self._unsaved.popleft()
-            self._metrics.count("facts.lost")
-        try:
-            saved = self._put_all()
-        except DeviceError as error:
-            level = logging.DEBUG if self._disk_full else logging.ERROR
-            self._disk_full = True
-            log.log(level, "facts wait in memory (%d): %s", len(self._unsaved), error)
-            return
-        for message in saved:
-            log.debug("decided %s", message.id)
-        self._metrics.count("facts.decided", len(saved))
-        self._disk_full = False
-        self._wake()
-
-    def _put_all(self) -> list[Message]:
-        """Empty `_unsaved` into the store; one that it will never take is dropped, counted and said."""
-        waiting = list(self._unsaved)
-        try:
-            self._store.put(waiting)
-            self._unsaved.clear()
-            return waiting
-        except ValueError:
-            pass  # one of them is too large: which one shows when they go one by one
-        saved = []
-        while self._unsaved:
-            message = self._unsaved[0]
-            try:
-                self._store.put([message])
-                saved.append(message)
-            except ValueError as error:
-                self._metrics.count("facts.lost")
-                log.error("a fact is lost: %s", error)
-            self._unsaved.popleft()
-        return saved
+            messages = [self._to_message(event) for event in self._app.update(recognitions)]
+            self._store.put(messages)
+            self._metrics.count("facts.decided", len(messages))

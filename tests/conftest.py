@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # for `tests.support` and `tools`
 
+from tests.support.judge import judging_what_is_made, taken_problems  # noqa: E402
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Shells start what runs in the background so; processes that tests stop by Ctrl-C would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,3 +36,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judge() -> Iterator[None]:
+    """No message leaves a `Wire` of this process unjudged."""
+    with judging_what_is_made():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def every_message_is_valid() -> Iterator[None]:
+    """A test fails whose messages, made or heard, are not what their schema says."""
+    yield
+    assert taken_problems() == []

@@ -24,7 +24,9 @@ FLOORS = {
     "telling": 1,
     "viewing": 2,  # holds what tells of a camera
     "pipeline": 3,
+    "states": 2,
     "publisher": 3,
+    "storing": 3,
     "capturing": 3,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
@@ -36,12 +38,14 @@ FLOORS = {
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
+    "searching": 5,  # a catalogue and what was learned, asked by text
     "sight": 5,  # tries the probes
     "state": 4,
     "parts": 6,
     "standing": 7,
     "commanding": 4,
     "finding": 4,
+    "explaining": 4,
     "gate": 4,  # in front of the mailbox that capturing puts into
     "loglevel": 1,
     "selftest": 7,

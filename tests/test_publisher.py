@@ -10,19 +10,23 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.adapters.broker import Broker, BrokerSettings
-from agent.adapters.outbox import Outbox
+from agent.adapters.outbox import Outbox, OutboxSettings
 from agent.adapters.system import SystemClock
 from agent.core.errors import DeviceError
 from agent.core.incoming import Incoming
-from agent.core.payload import encode
+from agent.core.payload import encode, rfc3339
+from agent.core.settings import Secret
 from agent.core.types import Message
 from agent.core.wire import Wire
+from agent.health import Health
 from agent.publisher import Publisher
 from tests.conftest import ROOT
 from tests.support.mosquitto import Heard, Mosquitto, Subscriber, free_port, wait_until
@@ -50,8 +54,8 @@ def facts_in(heard: list[Heard], camera: str = "cam0") -> list[int]:
 class Sender:
     """A publisher with its own outbox and broker; the test calls `step` through `until`."""
 
-    def __init__(self, folder: Path, url: str, **values: Any) -> None:
-        self.outbox = Outbox(folder / "outbox.db")
+    def __init__(self, folder: Path, url: str, outbox: OutboxSettings | None = None, **values: Any) -> None:
+        self.outbox = Outbox(folder / "outbox.db", outbox)
         self.broker = Broker(
             BrokerSettings(url=url, **values),
             WIRE.root,
@@ -63,6 +67,8 @@ class Sender:
 
     def until(self, what: Callable[[], Any], timeout_s: float = 30.0) -> None:
         def look() -> bool:
+            with suppress(DeviceError):  # as the storer: it says so, and goes on
+                self.outbox.sync()
             self.publisher.step(0.05)
             return bool(what())
 
@@ -241,11 +247,18 @@ def test_a_device_that_may_not_announce_itself_says_what_to_allow(tmp_path: Path
     (tmp_path / "acl").write_text("topic read #\n")
     with Mosquitto(tmp_path, general=[f"acl_file {tmp_path}/acl"]) as m, sender(tmp_path, m.url) as s:
         s.outbox.put([fact(1)])
-        s.until(lambda: "let us write" in s.publisher.status.error)
+        s.until(lambda: "lets us in" in s.publisher.status.error)
         assert s.publisher.status.error == (
-            f"{m.url}: the broker refuses our messages (Not authorized): let us write to spotter/s/d/#"
+            f"{m.url}: it lets us in, but not write to spotter/s/d/#: "
+            "the broker does not let this login write there: mend its access rules (Not authorized)"
         )
         assert not s.publisher.status.online
+
+
+DENIED = (
+    f"{WIRE.root}/cam0/recognition: the broker does not let this login write there: "
+    "mend its access rules (Not authorized)"
+)
 
 
 def test_a_topic_that_is_forbidden_is_named_and_holds_up_no_other(tmp_path: Path) -> None:
@@ -258,7 +271,7 @@ def test_a_topic_that_is_forbidden_is_named_and_holds_up_no_other(tmp_path: Path
     ):
         s.outbox.put([fact(n, f"cam{n % 2}") for n in range(20)])
         s.until(lambda: s.outbox.depth()[0] == 10 and s.publisher.status.error)
-        assert s.publisher.status.error == f"{WIRE.root}/cam0/recognition: refused: Not authorized"
+        assert s.publisher.status.error == DENIED
         assert facts_in(ear.wait_count(11), "cam1") == [*range(1, 20, 2)]
 
 
@@ -282,26 +295,112 @@ def test_a_fact_that_is_too_big_for_the_broker_is_kept_and_holds_up_no_other(
         s.until(lambda: s.outbox.depth()[0] == 1)
 
 
-def test_while_the_disk_is_full_states_go_out_and_later_everything_arrives(tmp_path: Path) -> None:
+def test_while_the_disk_is_full_everything_arrives_in_order(tmp_path: Path) -> None:
     """The kernel refuses to let files of this process grow, as a full disk does."""
     with Mosquitto(tmp_path) as m, Subscriber(m.port) as ear, sender(tmp_path, m.url) as s:
         s.outbox.put([fact(n) for n in range(10)])
-        s.until_online()
+        s.outbox.sync()
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         log_bytes = (tmp_path / "outbox.db-wal").stat().st_size
         resource.setrlimit(resource.RLIMIT_FSIZE, (log_bytes, hard))
         try:
-            with pytest.raises(DeviceError, match=r"outbox\.db: delivered: "):
-                s.until_empty()
-            s.publisher.set_state(WIRE.health("failed", {"disk": "full"}, UTC))
-            for _ in range(3):
-                with pytest.raises(DeviceError):
-                    s.publisher.step(0.1)
-            ear.wait_for(lambda heard: any("health" in h.topic for h in heard))
+            s.outbox.put([fact(n) for n in range(10, 300)])
+            s.publisher.set_state(WIRE.health("degraded", {"outbox": "full"}, UTC))
+            s.until(lambda: s.outbox.depth()[0] == 0)
+            assert "outbox.db" in s.outbox.trouble
+            heard = ear.wait_for(lambda heard: len(facts_in(heard)) == 300)
+            assert any("health" in h.topic for h in heard)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         s.until_empty()
-        assert facts_in(ear.wait_for(lambda heard: len(facts_in(heard)) == 10)) == [*range(10)]
+        s.outbox.put([fact(300)])
+        s.until_empty()
+        assert facts_in(ear.wait_for(lambda heard: len(facts_in(heard)) == 301)) == [*range(301)]
+        assert s.outbox.trouble == ""
+
+
+# ── late, and lost ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_had_to_wait_says_so_and_when_it_was_sent(tmp_path: Path) -> None:
+    now = SystemClock().utc()
+    with Mosquitto(tmp_path) as m, Subscriber(m.port) as ear, sender(tmp_path, m.url) as s:
+        s.outbox.put([replace(fact(1), utc=now - 60), replace(fact(2), utc=now)])
+        s.until_empty()
+        old, new = (h.content for h in ear.wait_count(3)[1:])
+        assert old["late"] is True
+        assert old["sent"] >= rfc3339(now)
+        assert old["n"] == 1
+        assert new == {"n": 2, "pad": ""}
+
+
+def test_what_was_dropped_while_the_broker_was_away_is_told_when_it_is_back(tmp_path: Path) -> None:
+    """The number lost is the number told."""
+    url = f"mqtt://127.0.0.1:{free_port()}"
+    small = OutboxSettings(max_bytes=50_000)
+    with sender(tmp_path, url, outbox=small) as s:
+        for n in range(300):
+            s.outbox.put([fact(n, f"cam{n % 2}", size=1000)])
+            s.outbox.store()
+    with Mosquitto(tmp_path) as m, Subscriber(m.port) as ear, sender(tmp_path, m.url, outbox=small) as s:
+        s.until_online()
+        s.until_empty()
+        heard = ear.wait_for(lambda heard: sum(h.topic == f"{WIRE.root}/lost" for h in heard) == 2)
+        arrived = {c: facts_in(heard, f"cam{c}") for c in range(2)}
+        told = {h.content["topic"]: h.content for h in heard if h.topic == f"{WIRE.root}/lost"}
+        for camera, numbers in arrived.items():
+            account = told[f"{WIRE.root}/cam{camera}/recognition"]
+            assert account["count"] == 150 - len(numbers) > 0
+            assert account["kind"] == "recognition"
+            assert account["cause"] == "full"
+            assert numbers == [*range(300 - 2 * len(numbers) + camera, 300, 2)]
+        assert s.outbox.losses() == ()
+
+
+# ── truth after restarts ────────────────────────────────────────────────────────────────────────────────
+
+
+def retained(port: int) -> dict[str, bytes]:
+    """What a broker retains of this device: a question of ours ends what it sends to a new subscriber."""
+    with Subscriber(port, f"{WIRE.root}/#", "end") as late:
+        late.send("end", b"")
+        heard = late.wait_for(lambda heard: any(h.topic == "end" for h in heard))
+    return {h.topic: h.payload for h in heard if h.retain}
+
+
+def test_what_a_camera_left_is_taken_back_though_it_was_removed_while_the_device_was_off(
+    tmp_path: Path,
+) -> None:
+    states = [WIRE.camera_status(f"cam{n}", "online", "", UTC) for n in range(3)]
+    with Mosquitto(tmp_path) as m:
+        with sender(tmp_path, m.url) as s:
+            for state in states:
+                s.publisher.set_state(state)
+            s.until(lambda: len(retained(m.port)) == 4)
+        with sender(tmp_path, m.url) as s:
+            s.publisher.retire(["cam1"])
+            s.publisher.set_state(states[1])
+            s.until(lambda: len(retained(m.port)) == 2)
+            assert retained(m.port) == {AVAILABILITY: b"online", states[1].topic: states[1].payload}
+
+
+def test_what_was_taken_back_is_taken_back_again_from_a_broker_that_was_restored(tmp_path: Path) -> None:
+    """A broker that is killed comes back with the copy that it wrote last."""
+    state = WIRE.camera_status("cam0", "online", "", UTC)
+    with Mosquitto(tmp_path) as m:
+        with sender(tmp_path, m.url) as s:
+            s.publisher.set_state(state)
+            s.until(lambda: state.topic in retained(m.port))
+            m.restart()  # it is in the broker's copy now
+            s.until(lambda: not s.publisher.status.online)
+            s.until_online()
+            s.publisher.retire([])
+            s.until(lambda: state.topic not in retained(m.port))
+        m.kill()
+        m.start()
+        assert state.topic in retained(m.port)
+        with sender(tmp_path, m.url) as s:
+            s.until(lambda: retained(m.port) == {AVAILABILITY: b"online"})
 
 
 CHILD = """
@@ -320,12 +419,14 @@ broker = Broker(BrokerSettings(url=sys.argv[2]), wire.root, wire.availability("o
 publisher = Publisher(outbox, broker, wire, clock)
 def publish():
     while True:
+        outbox.sync()
         publisher.step(1.0)
 threading.Thread(target=publish, daemon=True).start()
 number = int(sys.argv[3])
 while True:
     message = Message(wire.root + "/cam0/recognition", encode({"n": number}), f"{number:032x}", 0.0)
     outbox.put([message])
+    outbox.store()
     publisher.wake()
     print(number, flush=True)
     number += 1
@@ -424,3 +525,52 @@ def test_what_others_send_is_handed_on(tmp_path: Path) -> None:
         assert (heeded[0].topic, heeded[0].payload) == (topic, b'{"id": "1"}')
         publisher.close(1.0)
         outbox.close()
+
+
+def test_three_refusals_are_three_sentences_and_end_when_they_are_mended(tmp_path: Path) -> None:
+    """A refused login, an access rule and a packet that is too big; none of them counts as well."""
+    told: list[str] = []
+    rules = tmp_path / "acl"
+    rules.write_text(f"user eve\ntopic write {AVAILABILITY}\ntopic write {WIRE.root}/big/#\n")
+    general = [f"acl_file {rules}", "max_packet_size 2000"]
+    (tmp_path / "m").mkdir()
+    with Mosquitto(tmp_path / "m", users={"eve": "right"}, general=general) as m:
+        with sender(tmp_path, m.url, username="eve", password=Secret("wrong")) as s:
+            s.publisher._report = told.append
+            s.until(lambda: told and told[-1])
+            assert told[-1] == f"{m.url}: it refused the login: check username and password (Not authorized)"
+            assert not s.publisher.status.online
+        with sender(tmp_path, m.url, username="eve", password=Secret("right")) as s:
+            s.publisher._report = told.append
+            s.outbox.put([fact(1)])
+            s.until(lambda: "write there" in told[-1])
+            assert told[-1] == DENIED
+            s.outbox.put([fact(2, "big", size=3000)])
+            s.until(lambda: s.publisher.status.aside)
+            assert "bytes in a message, found" in s.publisher._refusals._oversize
+        rules.write_text(f"user eve\ntopic write {WIRE.root}/#\n")
+        m.restart()
+        with sender(tmp_path, m.url, username="eve", password=Secret("right")) as s:
+            s.publisher._report = told.append
+            s.until(lambda: s.publisher.status.aside)
+            assert s.publisher.status.online
+            assert told[-1].startswith(
+                f"{WIRE.root}/big/recognition: the broker takes 2000 bytes in a message"
+            )
+
+
+def test_when_the_broker_is_back_health_says_so_before_anything_else(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as m, Subscriber(m.port) as ear, sender(tmp_path, m.url) as s:
+        health = Health(WIRE, s.publisher.set_state, SystemClock())
+        s.publisher._report = partial(health.report, "broker")
+        s.until_online()
+        m.restart()
+        s.until(lambda: not s.publisher.status.online)
+        assert health.causes
+        wait_until(ear.is_connected)
+        s.until_online()
+        s.until(lambda: not health.causes)
+        s.publisher.set_state(WIRE.camera_status("cam0", "online", "", UTC))
+        s.until(lambda: ear.on(f"{WIRE.root}/cam0/status"))
+        assert ear.on(f"{WIRE.root}/health")
+        assert {h.content["state"] for h in ear.on(f"{WIRE.root}/health")} == {"ok"}

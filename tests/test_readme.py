@@ -59,6 +59,7 @@ def test_every_verb_is_named() -> None:
         "record",
         "replay",
         "catalog build",
+        "catalog cluster",
         "catalog publish",
         "catalog prune",
         "catalog serve",
@@ -66,6 +67,7 @@ def test_every_verb_is_named() -> None:
         "evaluate",
         "model fetch",
         "model spec",
+        "asyncapi",
         "bench",
         "version",
     ):
@@ -91,9 +93,11 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["catalog", "publish"],
         ["catalog", "prune"],
         ["catalog", "serve"],
+        ["catalog", "cluster"],
         ["catalog", "health"],
         ["evaluate"],
         ["model", "fetch"],
+        ["asyncapi"],
         ["bench"],
         ["version"],
     ):

@@ -55,11 +55,11 @@ class Table:
             raise CatalogueError(f"{self._path}: expected a row for {quoted(values)}, found none: {sql}")
         return row or ()
 
-    def column(self, sql: str) -> list[Any]:
+    def column(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """The first value of every row. Raises as `all`."""
-        return [row[0] for row in self.all(sql)]
+        return [row[0] for row in self.all(sql, values)]
 
-    def all(self, sql: str) -> list[tuple[Any, ...]]:
+    def all(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows.
 
         Raises:
@@ -67,7 +67,7 @@ class Table:
         """
         try:
             with self._lock:
-                return self._connection.execute(sql).fetchall()
+                return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise CatalogueError(f"{self._path}: cannot be read: {quoted(str(error))}") from None
 
@@ -138,6 +138,11 @@ class TableWriter:
             self._connection.close()
             raise self._failed(error) from None
 
+    @property
+    def path(self) -> Path:
+        """Where it is written."""
+        return self._temporary
+
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """What a question gives. Raises DeviceError."""
         try:
@@ -160,6 +165,12 @@ class TableWriter:
         except sqlite3.Error as error:
             raise self._failed(error) from None
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether so much of it is empty that it is to be written anew."""
+        (free,), (pages,) = (next(self.rows(f"PRAGMA {name}_count")) for name in ("freelist", "page"))
+        return bool(free * FREE_SHARE > pages)
+
     def save(self, *, compact: bool = False) -> FileEntry:
         """Finish the file, complete or not at all, under a name that its content gives it.
 
@@ -171,9 +182,7 @@ class TableWriter:
         finished = self._temporary
         try:
             self._connection.execute("COMMIT")
-            free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
-            pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
-            if compact or free * FREE_SHARE > pages:
+            if compact or self.is_worn:
                 finished = self._temporary.with_name(f".{self._stem}.compact.partial")
                 finished.unlink(missing_ok=True)
                 self._connection.execute("VACUUM INTO ?", (str(finished),))

@@ -58,7 +58,7 @@ def do(args: argparse.Namespace) -> int:
         "products": catalogue.manifest.products,
         "references": catalogue.manifest.references,
         "probes": try_probes(eyes, catalogue),
-        "broker": masked_url(settings.mqtt.url),
+        "broker": ", ".join(masked_url(url) for url in settings.mqtt.urls),
         "cameras": {camera.id: masked_url(camera.source) for camera in settings.cameras},
     }
     if args.json:

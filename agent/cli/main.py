@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from agent.cli import (
+    asyncapi,
     bench,
     catalog,
     check,
@@ -53,6 +54,7 @@ VERBS = (
     catalog,
     evaluate,
     model,
+    asyncapi,
     bench,
     version,
 )

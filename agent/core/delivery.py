@@ -23,8 +23,9 @@ from agent.core.clock import Backoff
 from agent.core.incoming import Deaf, Incoming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from agent.core.losses import Loss
     from agent.core.types import Message
 
 
@@ -74,12 +75,8 @@ Signal = Up | Down | Ack | Incoming | Deaf
 class Store(Protocol):
     """Where facts wait: `adapters.outbox.Outbox`."""
 
-    sync_every_s: float
-    """Longest time until a fact is to survive a power cut."""
-
-    @property
-    def dirty(self) -> bool:
-        """Whether something waits for `sync`."""
+    def store(self) -> None:
+        """Write what is in memory alone."""
 
     def sync(self) -> None:
         """Make what was put survive a power cut."""
@@ -93,8 +90,17 @@ class Store(Protocol):
     def delivered(self, seqs: Sequence[int]) -> None:
         """Forget these."""
 
-    def age(self, elapsed_s: float) -> None:
-        """Let time pass."""
+    def losses(self) -> Sequence[Loss]:
+        """What was dropped, and not told of yet."""
+
+    def announce(self, tell: Callable[[Loss], Message]) -> None:
+        """Put a message for each of them instead."""
+
+    def retain(self, topic: str, *, held: bool) -> bool:
+        """Remember that the broker retains this topic, or does so no longer. True: that is new."""
+
+    def retained(self) -> Mapping[str, bool]:
+        """Topics that the broker retains (True), or should no longer (False)."""
 
 
 class Network(Protocol):
@@ -107,6 +113,10 @@ class Network(Protocol):
     @property
     def last_error(self) -> str:
         """Why not."""
+
+    @property
+    def warning(self) -> str:
+        """What the operator should know although there is a connection; empty when nothing."""
 
     def publish(self, token: int, message: Message) -> bool:
         """Hand over a message; False when there is no connection."""

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
+from agent.core.calibration import LATER, Calibration
 from agent.core.errors import CatalogueError, quoted
-from agent.core.evidence import Calibration
 from agent.core.json_fields import (
     check_digest,
     check_file_name,
@@ -37,6 +37,7 @@ _FILES = {
     "projection": "projection",
     "probes": "probes",
     "thumbnails": "thumbnails",
+    "text_model": "text_model",
     "model": "model_file",
     "spec": "model_spec",
 }
@@ -91,6 +92,7 @@ class Manifest:
     projection: FileEntry | None = None  # what turns the model's embedding into a vector to compare
     probes: FileEntry | None = None  # pictures with the answers that whoever built this got
     thumbnails: FileEntry | None = None  # small pictures of the references, for people
+    text_model: FileEntry | None = None  # what finds pictures by words
     model_file: FileEntry | None = None  # the model itself, for devices that hold another one
     model_spec: FileEntry | None = None  # … and its description
 
@@ -184,7 +186,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         "model": asdict(manifest.model),
         "crop": manifest.crop,
         "dimension": manifest.dimension,
-        "calibration": asdict(manifest.calibration),
+        "calibration": manifest.calibration.document,
         "counts": {"products": manifest.products, "references": manifest.references},
         "files": {kind: asdict(entry) for kind, entry in manifest.entries.items()},
     }
@@ -201,7 +203,7 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         model=record("model", ModelEntry, top["model"]),
         crop=top["crop"],
         dimension=top["dimension"],
-        calibration=record("calibration", Calibration, top["calibration"]),
+        calibration=record("calibration", Calibration, LATER | top["calibration"]),
         products=counts["products"],
         references=counts["references"],
         **{_FILES[kind]: record(f"files.{kind}", FileEntry, entry) for kind, entry in files.items()},

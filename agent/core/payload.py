@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def rfc3339(utc: float) -> str:
@@ -20,8 +22,13 @@ def rfc3339(utc: float) -> str:
     """
     if not 0.0 <= utc < 253_402_300_799:
         raise ValueError(f"time: expected Unix seconds from 1970 to 9999, found {utc}")
-    moment = _EPOCH + timedelta(milliseconds=round(utc * 1000))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(round(utc * 1000), 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=64)  # what happens at once is told at once: a fifth of a message's cost
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 def encode(payload: Mapping[str, Any]) -> bytes:
@@ -32,8 +39,7 @@ def encode(payload: Mapping[str, Any]) -> bytes:
     Raises:
         ValueError: for NaN and infinities.
     """
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace")
+    return _ENCODER.encode(payload).encode("utf-8", "replace")
 
 
 def content(payload: bytes) -> Any:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from agent.core.incoming import Incoming
 from agent.core.learned import Counts
+from agent.core.losses import Cause, Loss
 from agent.core.payload import content, encode, rfc3339
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
+    Clue,
     Delivery,
     Event,
     Message,
@@ -27,7 +29,7 @@ from agent.core.types import (
     Track,
     Verdict,
 )
-from agent.core.wire import IndexStatus, Wire, schemas
+from agent.core.wire import LATE_S, IndexStatus, Wire, late, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +60,17 @@ KNOWN = Recognition(
     similarity=0.91234567,
     margin=0.1,
     reason="",
-    options=(NamedOption("OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg"),),
+    options=(
+        NamedOption(
+            "OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg", (Clue("barcode", 1, 4.56789),)
+        ),
+    ),
     release="2026-01-01",
     at=7.0,
     utc=UTC,
+    false_accept=0.000123456789,
+    independent=1.33333,
+    evidence=(("catalogue", 1.098612), ("pictures", 3.0)),
 )
 UNKNOWN = replace(
     KNOWN, verdict=Verdict.UNKNOWN, product=None, reason="nothing is similar", similarity=-1.0, options=()
@@ -99,7 +108,10 @@ EVERY_MESSAGE: dict[str, Message] = {
         IndexStatus(release="", model="", error="nobody answers"), UTC
     ),
     "a command that was done": WIRE.answer(
-        "forget", WIRE.command_result("forget", "7", {"sku": "OAT-1"}, ""), Incoming("", b""), UTC
+        "forget",
+        WIRE.command_result("forget", "7", {"sku": "OAT-1", "removed": 0, "in_release": True}, ""),
+        Incoming("", b""),
+        UTC,
     ),
     "a command that could not be read": WIRE.answer(
         "enrol", WIRE.command_result("enrol", "", {}, "expected JSON"), Incoming("", b""), UTC
@@ -107,6 +119,8 @@ EVERY_MESSAGE: dict[str, Message] = {
     "numbers": WIRE.metrics({"outbox.waiting": 3, "step.p95_ms": 17.25}, 86_400.5, UTC),
     "camera online": WIRE.camera_status("cam1", "online", "", UTC),
     "camera stalled": WIRE.camera_status("cam1", "stalled", "no picture for 5 s", UTC),
+    "facts that were dropped": WIRE.lost(Loss(f"{ROOT}/cam1/recognition", Cause.FULL, 9, UTC - 9, UTC), UTC),
+    "an unknown number of facts": WIRE.lost(Loss("", Cause.DAMAGED, 0), UTC),
     "a known product": WIRE.recognition(KNOWN),
     "an unknown thing": WIRE.recognition(UNKNOWN),
     "a product with nothing but its sku": WIRE.recognition(
@@ -123,7 +137,7 @@ def test_every_message_is_valid_by_its_schema_and_says_all_of_it(message: Messag
     said = content(message.payload)
     jsonschema.validate(said, schema, jsonschema.Draft202012Validator)
     if isinstance(said, dict):
-        assert set(said) == set(schema["properties"])
+        assert set(said) == set(schema["required"])
 
 
 def test_every_schema_is_used() -> None:
@@ -172,7 +186,13 @@ def test_a_recognition_says_what_was_recognised() -> None:
         "probability": 0.9877,
         "similarity": 0.9123,
         "margin": 0.1,
+        "false_accept": 0.00012346,
         "looks": 9,
+        "independent_looks": 1.3333,
+        "evidence": [
+            {"source": "catalogue", "log_odds": 1.0986},
+            {"source": "pictures", "log_odds": 3.0},
+        ],
         "reason": "",
         "box": [10, 20, 110, 220],
         "region": "slot-4",
@@ -183,6 +203,7 @@ def test_a_recognition_says_what_was_recognised() -> None:
                 "similarity": 0.9123,
                 "probability": 0.9877,
                 "reference": "images/OAT-1/a.jpg",
+                "clues": [{"source": "barcode", "log_odds": 4.5679}],
             }
         ],
         "release": "2026-01-01",
@@ -333,7 +354,7 @@ def test_topics_that_are_not_ours_have_no_kind(topic: str) -> None:
 
 @pytest.mark.parametrize("name", ["forget", "shipment/open"])
 def test_the_answer_to_a_command_has_a_topic_also_where_commands_are_grouped(name: str) -> None:
-    payload = WIRE.command_result(name, "1", {}, "")
+    payload = WIRE.command_result(name, "1", {}, "not now")
     topic = WIRE.answer(name, payload, Incoming("", b""), UTC).topic
     assert topic == f"{ROOT}/command/{name}/result"
     assert WIRE.kind(topic) == "command_result"
@@ -351,3 +372,40 @@ def test_encode_and_content_are_inverse() -> None:
     said = {"b": [1, None, "ä"], "a": {"c": 0.5}}
     assert content(encode(said)) == said
     assert encode(said) == '{"a":{"c":0.5},"b":[1,null,"ä"]}'.encode()
+
+
+# ── late ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_that_had_to_wait_has_both_times_and_is_valid() -> None:
+    fact = WIRE.recognition(KNOWN)
+    sent = late(fact, UTC + 3600.5)
+    body = content(sent.payload)
+    assert body == {**content(fact.payload), "late": True, "sent": "2026-01-01T01:00:00.623Z"}
+    assert (sent.late, sent.id, sent.topic, sent.utc) == (True, fact.id, fact.topic, fact.utc)
+    jsonschema.validate(body, schemas()["recognition"])
+
+
+NOT_LATE = {
+    "at once": (WIRE.recognition(KNOWN), UTC),
+    "soon": (WIRE.recognition(KNOWN), UTC + LATE_S),
+    "by a clock that was set back": (WIRE.recognition(KNOWN), UTC - 86_400),
+    "bare text": (WIRE.availability("online"), UTC),
+}
+
+
+@pytest.mark.parametrize(("message", "utc"), NOT_LATE.values(), ids=NOT_LATE.keys())
+def test_what_is_not_late_or_no_object_is_sent_as_it_is(message: Message, utc: float) -> None:
+    assert late(message, utc) is message
+
+
+def test_the_camera_of_a_topic() -> None:
+    cases = {
+        f"{ROOT}/cam1/status": "cam1",
+        f"{ROOT}/cam1/shelf/a1": "cam1",
+        f"{ROOT}/health": "",
+        f"{ROOT}/command/forget/result": "",
+        "spotter/berlin-12/other/cam1/status": "",
+        ROOT: "",
+    }
+    assert {topic: WIRE.camera_of(topic) for topic in cases} == cases

@@ -16,48 +16,13 @@ from agent.core.syncing import Result
 from tests.support import static_host as does
 from tests.support.device import Device
 from tests.support.head_office import HeadOffice, draw_catalogue
+from tests.support.small_disk import Disk
 from tests.support.static_host import StaticHost
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 
-SIZE_BYTES = 48 << 20
 STEP_BYTES = 4096
 """From one trial to the next: less than the smallest file of a release takes with its place in a directory."""
-
-
-class Disk:
-    """A small disk of its own, mounted."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "disk"
-        self.path.mkdir()
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={SIZE_BYTES}", "tmpfs", str(self.path)],
-            check=True,
-            capture_output=True,
-        )
-        self._filler = self.path / "filler"
-
-    @property
-    def free_bytes(self) -> int:
-        found = os.statvfs(self.path)
-        return found.f_bavail * found.f_frsize
-
-    def fill(self, left_bytes: int) -> None:
-        """Until so much is free."""
-        self.empty()
-        handle = os.open(self._filler, os.O_CREAT | os.O_WRONLY)
-        os.posix_fallocate(handle, 0, self.free_bytes - left_bytes)
-        os.close(handle)
-
-    def empty(self) -> None:
-        self._filler.unlink(missing_ok=True)
-
-    def remount(self, how: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)
-
-    def close(self) -> None:
-        subprocess.run(["umount", "--lazy", str(self.path)], check=True)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ WIRE = Wire("spotter", "test", "dev-1")
 
 
 class HurriedClock(SystemClock):
-    """Real time, and what the test adds to it."""
+    """Real time, and what the test adds to it; pauses are short."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +45,9 @@ class HurriedClock(SystemClock):
 
     def utc(self) -> float:
         return super().utc() + self.ahead_s
+
+    def wait(self, seconds: float) -> bool:
+        return super().wait(min(seconds, 0.01))
 
 
 class Post:
@@ -76,7 +79,7 @@ class Post:
         self.sight = open_sight(self.settings)
         recogniser = Recogniser(
             make_pipeline(self.settings, self.sight.eyes, self.sight.memory), ["cam"], Watch(), self.mailbox,
-            Outbox(state / "outbox.db"), WIRE.event, self.gate.say, lambda: None, lambda: None, self.clock,
+            Outbox(state / "outbox.db"), WIRE.event, self.gate.say, lambda: None, self.clock,
             self.metrics,
         )  # fmt: skip
         self.holding = Holding(

@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.core.payload import content
+from tests.support.judge import judge_heard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,6 +170,8 @@ class Heard:
     payload: bytes
     retain: bool
     correlation: bytes = b""
+    content_type: str = ""
+    expiry_s: int = 0  # what is left of it
 
     @property
     def content(self) -> Any:
@@ -263,7 +266,17 @@ class Subscriber:
         client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in self._topics])
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        judge_heard(message.topic, bytes(message.payload))
         with self.changed:
-            correlation = getattr(message.properties, "CorrelationData", b"")
-            self.heard.append(Heard(message.topic, bytes(message.payload), message.retain, correlation))
+            said = message.properties
+            self.heard.append(
+                Heard(
+                    message.topic,
+                    bytes(message.payload),
+                    message.retain,
+                    getattr(said, "CorrelationData", b""),
+                    getattr(said, "ContentType", ""),
+                    getattr(said, "MessageExpiryInterval", 0),
+                )
+            )
             self.changed.notify_all()

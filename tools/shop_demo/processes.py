@@ -47,6 +47,11 @@ class Program:
             )
 
     @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
+    @property
     def ended(self) -> bool:
         """Whether it is gone."""
         return self._process.poll() is not None
@@ -99,6 +104,7 @@ def start_broker(folder: Path) -> tuple[Program, int]:
         config.write_text(
             f"user {user}\nlistener {port} 127.0.0.1\nallow_anonymous true\n"
             "persistence false\nlog_dest stderr\n"
+            "max_queued_messages 0\n"  # else a listener that is slow misses some
         )
         broker = Program("broker", [program, "-c", str(config)], folder / "mosquitto.log")
         if _listens(broker, port):

@@ -1,54 +1,57 @@
 """The MQTT broker, over paho: one connection at a time, made again when it is lost, driven by one thread.
 
-paho is given no thread, no queue and no memory: each connection is a new client with a clean session, and
-what was not acknowledged is sent again by `agent/publisher.py` from the outbox. `service` does all the work:
+paho is given no thread, no queue and no memory: each connection is a new client, and what was not
+acknowledged is sent again by `agent/publisher.py` from the outbox. `service` does all the work:
 it connects when that is due, waits for the network or for `wake`, and says what happened.
 """
 
 from __future__ import annotations
 
 import random
-import select
-import socket
-import ssl
 import struct
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import paho.mqtt.client as mqtt
 from paho.mqtt import MQTTException
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 
-from agent.adapters.broker.incoming import answering, limits, received, refusals, subscribe
-from agent.adapters.broker.reasons import explain, explain_end, explain_refusal, fate
-from agent.adapters.broker.settings import packet_size, parse_url, tls_context
-from agent.core.clock import Backoff
+from agent.adapters.broker.bell import Bell
+from agent.adapters.broker.certificates import Certificates
+from agent.adapters.broker.client import Terms, connect, new_client, terms_of
+from agent.adapters.broker.incoming import received, refusals, subscribe
+from agent.adapters.broker.packets import of_message, packet_size
+from agent.adapters.broker.reasons import (
+    SESSION_TAKEN_OVER,
+    UNSUPPORTED_PROTOCOL,
+    explain,
+    explain_end,
+    explain_refusal,
+    explain_rival,
+    fate,
+)
+from agent.adapters.broker.route import STEADY_S, Route
+from agent.adapters.broker.settings import client_id, parse_url
 from agent.core.delivery import Ack, Down, Outcome, Up
-from agent.core.errors import masked_url, quoted
+from agent.core.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import paho.mqtt.client as mqtt
     from paho.mqtt.client import DisconnectFlags
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from agent.adapters.broker.settings import BrokerSettings
+    from agent.adapters.broker.settings import Address, BrokerSettings
     from agent.core.clock import Clock
     from agent.core.delivery import Signal
     from agent.core.types import Message
 
-_RETRY: Final = Backoff(first_s=0.5, limit_s=15.0)
-"""An attempt costs one packet; after an outage of any length facts flow within 15 s of its end."""
-
-_STEADY_S: Final = 10.0
-"""A connection that lived so long was a good one: the next attempt follows at once. A shorter one counts as a
-failed attempt, or two clients with one identifier would throw each other out many times a second."""
-
 _LOOK_S: Final = 1.0
 """Longest wait without a look at what is due: the keep-alive, and the time an answer may take."""
 
-_UNSUPPORTED_PROTOCOL: Final = 0x84
+_OLD: Final = "the broker does not speak MQTT 5; trying 3.1.1"
+_RENEWED: Final = "the certificate files were renewed: connecting anew"
+"""Ends after which the same address is tried again at once."""
 
 
 class Broker:
@@ -65,7 +68,8 @@ class Broker:
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
-        `topics` are subscribed to on every connection. What is sent to them while there is none is not kept.
+        `topics` are subscribed to on every connection. What is sent to them while there is none the broker
+        keeps for `session_s`.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
@@ -73,28 +77,33 @@ class Broker:
         self.settings = settings
         self.last_error = ""
         """Why there is no connection, for the operator; empty while there is one."""
-        self._host, self._port, tls = parse_url(settings.url)
-        self._client_id = settings.client_id or name.replace("/", "-")
+        self._addresses = [parse_url(url) for url in settings.urls]
+        self._client_id = settings.client_id or client_id(name)
         self._will = will
         self._clock = clock
-        self._jitter = jitter
         self._topics = tuple(topics)
-        self._tls = tls_context(settings) if tls else None
+        self._certificates = Certificates(settings)
+        if any(address.tls for address in self._addresses):
+            self._certificates.context(clock.monotonic())
+        self._route = Route(len(self._addresses), clock.monotonic(), jitter)
+        self._rival = ""
+        self._errors: dict[int, str] = {}  # place of the address → why it failed last
         self._v5: bool = settings.protocol == "5"
         self._client: mqtt.Client | None = None
         self._up = False
         self._began_at = 0.0  # of the attempt, then of the connection
-        self._retry_at = clock.monotonic()
-        self._attempt = 0
-        self._refusal = ""
+        self._ending = ""  # why it is about to end, where we know better than paho
         self._tokens: dict[int, int] = {}  # paho's message id → token
         self._signals: list[Signal] = []
-        self._max_packet = 0  # bytes; 0: no limit known
-        self._max_qos = 2
-        self._may_retain = True
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
+        self._terms = Terms(settings.inflight)
+        self._bell = Bell()
+
+    @property
+    def warning(self) -> str:
+        """What the operator should know although there is a connection; empty when nothing."""
+        return self._certificates.problem or (
+            self._rival if self._route.rival(self._clock.monotonic()) else ""
+        )
 
     @property
     def connected(self) -> bool:
@@ -103,8 +112,7 @@ class Broker:
 
     def wake(self) -> None:
         """Let `service` return soon. Any thread may call it."""
-        with suppress(OSError):  # full: it is awake already; closed: it will not sleep again
-            self._wake_write.send(b"\0")
+        self._bell.ring()
 
     def publish(self, token: int, message: Message) -> bool:
         """Hand a message to the network; its `Ack` comes with `token`. False: there is no connection now.
@@ -114,14 +122,15 @@ class Broker:
         client = self._client
         if client is None or not self._up:
             return False
-        size = packet_size(message)
-        if 0 < self._max_packet < size:
-            reason = f"{message.topic}: the broker takes {self._max_packet} bytes, found {size}"
+        properties = of_message(message, self.settings.expiry_s) if self._v5 else None
+        size = packet_size(message, properties)
+        if 0 < self._terms.max_packet < size:
+            limit = f"the broker takes {self._terms.max_packet} bytes in a message"
+            reason = f"{limit}, found {size}: raise its limit of a packet"
             self._signals.append(Ack(token, Outcome.UNSENDABLE, reason))
             return True
-        qos = min(message.qos, self._max_qos)
-        retain = message.retain and self._may_retain
-        properties = answering(message.correlation) if self._v5 and message.correlation else None
+        qos = min(message.qos, self._terms.max_qos)
+        retain = message.retain and self._terms.may_retain
         info = client.publish(message.topic, message.payload, qos, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False
@@ -134,8 +143,12 @@ class Broker:
     def service(self, timeout_s: float) -> list[Signal]:
         """Connect when due, read, write, wait for up to `timeout_s`; what happened, in order."""
         now = self._clock.monotonic()
-        if self._client is None and now >= self._retry_at:
+        if self._client is None and now >= self._route.due:
             self._connect(now)
+        elif self._client is not None and self._up and self._certificates.renewed(now):
+            self._ending = _RENEWED
+            self._client.disconnect()  # a farewell: the last will is not sent
+            self.drop(_RENEWED)
         self._wait(0.0 if self._signals else min(timeout_s, _LOOK_S))
         client = self._client
         limit_s = self.settings.connect_timeout_s
@@ -159,63 +172,45 @@ class Broker:
         client = self._client
         deadline = self._clock.monotonic() + timeout_s
         if client is not None and self._up:
-            self._refusal = "closed"
+            self._ending = "closed"
             client.disconnect()
             while self._client is client and self._clock.monotonic() < deadline:
                 self._wait(max(0.0, deadline - self._clock.monotonic()))
         self.drop("closed")
-        self._wake_read.close()
-        self._wake_write.close()
+        self._bell.close()
+
+    @property
+    def _address(self) -> Address:
+        return self._addresses[self._route.place]
 
     def _connect(self, now: float) -> None:
-        client = self._new_client()
-        self._client, self._began_at, self._refusal = client, now, ""
-        clean: dict[str, Any] = {"clean_start": True} if self._v5 else {}
-        if self._v5 and self._topics:
-            clean["properties"] = limits()
+        address = self._address
+        self._began_at, self._ending = now, ""
         try:
-            client.connect(self._host, self._port, self.settings.keepalive_s, **clean)
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            self._lost(client, explain(error, self.settings))
-
-    def _new_client(self) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=None if self._v5 else True,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = self.settings.connect_timeout_s
-        client.max_inflight_messages = 0  # unlimited: the publisher counts, so paho never queues
-        client.will_set(self._will.topic, self._will.payload, self._will.qos, self._will.retain)
-        if self.settings.username:
-            client.username_pw_set(self.settings.username, self.settings.password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
+            context = self._certificates.context(now) if address.tls else None
+        except ConfigError as error:  # they were good when we began
+            self._lost(None, str(error))
+            return
+        client = new_client(self.settings, address, self._client_id, self._will, context, v5=self._v5)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        return client
+        self._client = client
+        try:
+            connect(client, self.settings, address, v5=self._v5, listens=bool(self._topics))
+        except (OSError, ValueError, IndexError) as error:  # ssl.SSLError is an OSError
+            self._lost(client, explain(error, address, self.settings.connect_timeout_s))
 
     def _wait(self, timeout_s: float) -> None:
         """Wait for the network or a wake-up, then let paho read and write."""
         client = self._client
         sock = client.socket() if client is not None else None
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
-        if client is not None and sock is not None:
-            poll.register(sock.fileno(), select.POLLIN | (select.POLLOUT if client.want_write() else 0))
-            if isinstance(sock, ssl.SSLSocket) and sock.pending():
-                timeout_s = 0.0  # decrypted bytes wait where poll does not see them
+        if client is None or sock is None:
+            self._bell.wait(min(timeout_s, max(0.0, self._route.due - self._clock.monotonic())))
         else:
-            timeout_s = min(timeout_s, max(0.0, self._retry_at - self._clock.monotonic()))
-        poll.poll(timeout_s * 1000)
-        with suppress(BlockingIOError):
-            while self._wake_read.recv(4096):
-                pass
+            self._bell.wait(timeout_s, sock, writing=client.want_write())
         if client is not None:
             try:
                 client.loop_read()
@@ -235,35 +230,35 @@ class Broker:
         if client is not self._client:
             return
         if code.is_failure:
-            self._refusal = self._explain_refusal(code)
+            self._ending = self._explain_refusal(code, properties)
             return
-        limit = self.settings.inflight
-        if properties is not None:  # what the broker does not say is unlimited (MQTT 5, 3.2.2.3)
-            limit = min(limit, getattr(properties, "ReceiveMaximum", limit))
-            self._max_packet = getattr(properties, "MaximumPacketSize", 0)
-            self._max_qos = getattr(properties, "MaximumQoS", 2)
-            self._may_retain = bool(getattr(properties, "RetainAvailable", 1))
+        self._terms = terms_of(properties, self.settings.inflight)
         self._up, self.last_error = True, ""
+        self._errors.clear()
         self._began_at = self._clock.monotonic()
-        self._signals.append(Up(limit))
+        self._signals.append(Up(self._terms.inflight))
         subscribe(client, self._topics, v5=self._v5)
 
-    def _explain_refusal(self, code: ReasonCode) -> str:
-        if code.value == _UNSUPPORTED_PROTOCOL and self._v5:
+    def _explain_refusal(self, code: ReasonCode, properties: Properties | None) -> str:
+        if code.value == UNSUPPORTED_PROTOCOL and self._v5:
             self._v5 = False
-            self._attempt = -1  # try that at once
-            return "the broker does not speak MQTT 5; trying 3.1.1"
-        return explain_refusal(code)
+            return _OLD
+        return explain_refusal(code, properties)
 
     def _on_disconnect(
-        self, client: mqtt.Client, _data: Any, flags: DisconnectFlags, code: ReasonCode, _properties: Any
+        self,
+        client: mqtt.Client,
+        _data: Any,
+        flags: DisconnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
     ) -> None:
-        reason = self._refusal or explain_end(
-            code,
-            said=flags.is_disconnect_packet_from_server,
-            up=self._up,
-            tls=self._tls is not None,
-            client_id=self._client_id,
+        said = flags.is_disconnect_packet_from_server
+        if said and code.value == SESSION_TAKEN_OVER and client is self._client:
+            times = self._route.taken_over(self._clock.monotonic())
+            self._rival = self._ending = explain_rival(self._client_id, times)
+        reason = self._ending or explain_end(
+            code, said=said, lived_s=self._lived_s(), tls=self._address.tls, properties=properties
         )
         self._lost(client, reason)
 
@@ -283,17 +278,21 @@ class Broker:
         if client is self._client:
             self._signals += received(message)
 
-    def _lost(self, client: mqtt.Client, reason: str) -> None:
+    def _lived_s(self) -> float | None:
+        return self._clock.monotonic() - self._began_at if self._up else None
+
+    def _lost(self, client: mqtt.Client | None, reason: str) -> None:
         if client is not self._client:
             return
-        now = self._clock.monotonic()
-        if self._up and now - self._began_at >= _STEADY_S:
-            self._attempt = 0
-        wait_s = _RETRY.delay_s(self._attempt, self._jitter()) if self._attempt >= 0 else 0.0
-        self._attempt += 1
-        self._retry_at = now + wait_s
+        now, lived_s = self._clock.monotonic(), self._lived_s()
+        self._errors[self._route.place] = f"{self._address.shown}: {reason}"
+        if reason in {_OLD, _RENEWED}:
+            self._route.again(now)
+        elif reason != self._rival:
+            self._route.lost(now, lived_s)
+        if lived_s is not None and lived_s >= STEADY_S:
+            self._v5 = self.settings.protocol == "5"  # a broker may have learned it meanwhile
         self._client, self._up = None, False
         self._tokens.clear()
-        self._max_packet, self._max_qos, self._may_retain = 0, 2, True
-        self.last_error = f"{masked_url(self.settings.url)}: {reason}"
+        self.last_error = "; ".join(self._errors[place] for place in sorted(self._errors))
         self._signals.append(Down(self.last_error))

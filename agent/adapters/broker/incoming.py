@@ -1,11 +1,9 @@
-"""Messages to us: what is subscribed to, how much a broker may send, and what came, in our words."""
+"""Messages to us: what is subscribed to, and what came, in our words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.core.incoming import Deaf, Incoming
@@ -15,27 +13,6 @@ if TYPE_CHECKING:
 
     import paho.mqtt.client as mqtt
     from paho.mqtt.reasoncodes import ReasonCode
-
-_LIMIT_BYTES: Final = 16_000_000
-"""A broker of MQTT 5 sends us nothing larger. What is refused for its size with an answer is half of that."""
-
-_AT_ONCE: Final = 4
-"""Messages that a broker of MQTT 5 sends us before we took the first: with the limit, 64 MB."""
-
-
-def limits() -> Properties:
-    """What we take, as properties of CONNECT."""
-    properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.MaximumPacketSize = _LIMIT_BYTES
-    properties.ReceiveMaximum = _AT_ONCE
-    return properties  # type: ignore[no-any-return]
-
-
-def answering(correlation: bytes) -> Properties:
-    """What an answer carries, as properties of PUBLISH."""
-    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    properties.CorrelationData = correlation
-    return properties  # type: ignore[no-any-return]
 
 
 def subscribe(client: mqtt.Client, topics: Sequence[str], *, v5: bool) -> None:
@@ -52,7 +29,7 @@ def subscribe(client: mqtt.Client, topics: Sequence[str], *, v5: bool) -> None:
 def refusals(topics: Sequence[str], codes: Sequence[ReasonCode]) -> list[Deaf]:
     """Those of the topics that the broker does not give us."""
     return [
-        Deaf(f"{topic}: the broker does not let us subscribe: {code.getName()}")
+        Deaf(f"{topic}: the broker does not let this login listen there: mend its rules ({code.getName()})")
         for topic, code in zip(topics, codes, strict=False)
         if code.is_failure
     ]

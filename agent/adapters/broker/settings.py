@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import ssl
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from agent.core.errors import ConfigError, masked_url, quoted
+from agent.core.errors import masked_url, quoted
 from agent.core.settings import Secret, check_range, setting
 
-if TYPE_CHECKING:
-    from agent.core.types import Message
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+_EXPECTED: Final = "url: expected mqtt://host[:port], mqtts://host[:port], ws://host[:port]/path or wss://…"
 
-_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_WEBSOCKET_PATH: Final = "/mqtt"
+"""Where brokers usually have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
     """How to reach the broker."""
 
-    url: str = setting("mqtt://host[:1883], or mqtts://host[:8883] for TLS", "mqtt://localhost:1883")
+    url: str | tuple[str, ...] = setting(
+        "mqtt://host[:1883], mqtts://host[:8883] for TLS, ws://host[:80]/path or wss://host[:443]/path for "
+        "websockets; or a list of them, tried in order at each connection",
+        "mqtt://localhost:1883",
+    )
     username: str = setting("login; empty for none", "")
     password: Secret | None = setting("password of the login", None)
     client_id: str = setting("MQTT client identifier; empty: made of prefix, site and device", "")
@@ -36,12 +41,24 @@ class BrokerSettings:
     unheard: Literal["keep", "drop"] = setting(
         "a fact that nobody subscribes to (known under MQTT 5 only) is kept and repeated, or dropped", "keep"
     )
+    expiry_s: int = setting(
+        "seconds for which the broker keeps a fact for a subscriber that is away (MQTT 5 only); 0: for ever",
+        0,
+    )
+    session_s: int = setting(
+        "seconds for which the broker keeps commands for this device while it is away (MQTT 5 only)", 0
+    )
 
     def __post_init__(self) -> None:
-        parse_url(self.url)
+        if not self.urls:
+            raise ValueError("url: expected at least one, found none")
+        for url in self.urls:
+            parse_url(url)
         check_range("keepalive_s", self.keepalive_s, 5, 65_535)
         check_range("connect_timeout_s", self.connect_timeout_s, 0.1, 60)
         check_range("inflight", self.inflight, 1, 1_000)
+        check_range("expiry_s", self.expiry_s, 0, 0xFFFF_FFFE)
+        check_range("session_s", self.session_s, 0, 0xFFFF_FFFE)
         if self.password and not self.username:
             raise ValueError("username: expected one beside a password, found none")
         if self.key and not self.cert:
@@ -50,49 +67,53 @@ class BrokerSettings:
             found = quoted(self.client_id)
             raise ValueError(f"client_id: expected less than 64 kB of text without NUL, found {found}")
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """In the order in which they are tried."""
+        return (self.url,) if isinstance(self.url, str) else self.url
 
-def parse_url(url: str) -> tuple[str, int, bool]:
-    """Host, port, and whether the connection is encrypted.
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One way to a broker."""
+
+    shown: str  # the URL, for people
+    host: str
+    port: int
+    tls: bool
+    path: str  # of the websocket; empty: plain MQTT
+
+
+def parse_url(url: str) -> Address:
+    """The parts of the URL of a broker.
 
     Raises:
-        ValueError: it is not the URL of a broker.
+        ValueError: it is none.
     """
-    found = quoted(masked_url(url))
+    shown = masked_url(url)
+    found = quoted(shown)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError(f"url: expected mqtt://host[:port] or mqtts://host[:port], found {found}") from None
+        raise ValueError(f"{_EXPECTED}, found {found}") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"url: expected the login in username and password, found {found}")
-    rest = parts.path.strip("/") or parts.query or parts.fragment
-    if parts.scheme not in _PORTS or not host or port == 0 or rest or not host.isprintable() or " " in host:
-        raise ValueError(f"url: expected mqtt://host[:port] or mqtts://host[:port], found {found}")
-    return host, port or _PORTS[parts.scheme], parts.scheme == "mqtts"
+    web = parts.scheme in {"ws", "wss"}
+    rest = parts.query or parts.fragment or ("" if web else parts.path.strip("/"))
+    good = url.isprintable() and " " not in url
+    if parts.scheme not in _PORTS or not host or port == 0 or rest or not good:
+        raise ValueError(f"{_EXPECTED}, found {found}")
+    path = (parts.path or _WEBSOCKET_PATH) if web else ""
+    return Address(shown, host, port or _PORTS[parts.scheme], parts.scheme in {"mqtts", "wss"}, path)
 
 
-def tls_context(settings: BrokerSettings) -> ssl.SSLContext:
-    """Certificates are verified, always; there is no switch.
+def client_id(root: str) -> str:
+    """The identifier of the device with this root of topics: `spotter/shop/cam` → `spotter-shop-cam`.
 
-    Raises:
-        ConfigError: naming the certificate file that is missing or is not one.
+    No two devices have the same: where a part has a dash of its own, a digest of the whole is added.
     """
-    files = settings.ca
-    try:
-        context = ssl.create_default_context(cafile=settings.ca or None)
-        if settings.cert:
-            files = f"{settings.cert}, {settings.key}" if settings.key else settings.cert
-            # Without a password of ours OpenSSL would ask the terminal for one.
-            context.load_cert_chain(settings.cert, settings.key or None, password="")
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{files}: expected a readable certificate in PEM form, found: {reason}") from error
-    return context
-
-
-def packet_size(message: Message) -> int:
-    """Bytes of the PUBLISH packet of MQTT 5; under 3.1.1 it is a little less."""
-    properties = 3 + len(message.correlation) if message.correlation else 0
-    rest = 2 + len(message.topic.encode()) + 2 + 1 + properties + len(message.payload)
-    length_bytes = 1 + (rest >= 128) + (rest >= 16_384) + (rest >= 2_097_152)
-    return 1 + length_bytes + rest
+    joined = root.replace("/", "-")
+    if joined.count("-") == root.count("/"):
+        return joined
+    return f"{joined}-{hashlib.sha256(root.encode('utf-8', 'replace')).hexdigest()[:8]}"

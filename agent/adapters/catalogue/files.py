@@ -12,6 +12,7 @@ from agent.core.manifest import MANIFEST_LIMIT_BYTES, MANIFEST_NAME, dump_manife
 from agent.core.model_spec import MODEL_LIMIT_BYTES, SPEC_LIMIT_BYTES, parse_spec
 from agent.core.probes import PROBES_LIMIT_BYTES, dump_probes, parse_probes
 from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
+from agent.core.text_model import TEXT_MODEL_LIMIT_BYTES, dump_text_model, parse_text_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from agent.core.model_spec import ModelSpec
     from agent.core.probes import Probes
     from agent.core.projection import Projection
+    from agent.core.text_model import TextModel
 
 
 def write_projection(folder: Path, projection: Projection) -> FileEntry:
@@ -84,6 +86,36 @@ def read_probes(folder: Path, manifest: Manifest) -> Probes | None:
             f"{folder / entry.path}: expected embeddings of {manifest.model.dimension} numbers, found {found}"
         )
     return probes
+
+
+def write_text_model(folder: Path, model: TextModel) -> FileEntry:
+    """Put a text model into a catalogue directory, under a name that its content gives it.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    return _write(folder, "words", ".bin", dump_text_model(model))
+
+
+def read_text_model(folder: Path, manifest: Manifest) -> TextModel | None:
+    """The text model of a catalogue directory; None where it has none.
+
+    Raises:
+        CatalogueError: the file is damaged, or is for other vectors.
+    """
+    entry = manifest.text_model
+    if entry is None:
+        return None
+    data = _read(folder, entry, TEXT_MODEL_LIMIT_BYTES)
+    try:
+        model = parse_text_model(data)
+    except ValueError as error:
+        raise CatalogueError(f"{folder / entry.path}: {error}") from None
+    if model.outputs != manifest.dimension:
+        raise CatalogueError(
+            f"{folder / entry.path}: expected vectors of {manifest.dimension} numbers, found {model.outputs}"
+        )
+    return model
 
 
 def write_model_files(folder: Path, data: bytes, spec: ModelSpec) -> tuple[FileEntry, FileEntry]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.adapters.catalogue.files import read_manifest, read_probes, read_projection
+from agent.adapters.catalogue.files import read_manifest, read_probes, read_projection, read_text_model
 from agent.adapters.products import ProductTable, open_products
 from agent.adapters.thumbnails import Thumbnails, open_thumbnails
 from agent.adapters.vectors import VectorIndex, open_index
+from agent.adapters.words import open_words
 from agent.core.manifest import Manifest, refuse_other_model
 from agent.core.matching import nearest_products
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent.core.evidence import Calibration
+    from agent.adapters.words import Words
+    from agent.core.calibration import Calibration
     from agent.core.matching import Found
     from agent.core.probes import Probes
     from agent.core.projection import Projection
+    from agent.core.text_model import TextModel
     from agent.core.types import Candidate, Product
 
 
@@ -78,7 +81,35 @@ class Catalogue:
         Raises:
             ValueError: the embeddings are not finite `(N, D)` float32.
         """
-        return nearest_products(self.project(embeddings), self.search, len(self), limit)
+        return self.alike(self.project(embeddings), limit)
+
+    def alike(self, vectors: NDArray[np.float32], limit: int) -> list[tuple[Candidate, ...]]:
+        """The same of vectors that `project` could have made, `(N, d)` float32 unit rows."""
+        return nearest_products(vectors, self.search, len(self), limit)
+
+    def learned_products(self) -> tuple[Product, ...]:
+        """None: a release alone has learned nothing."""
+        return ()
+
+    def is_left_out(self, no: int) -> bool:  # noqa: ARG002
+        """Nothing of a release alone was forgotten."""
+        return False
+
+    def open_words(self) -> Words | None:
+        """Its full-text search, for one who closes it; None where an older Spotter built it.
+
+        Raises:
+            CatalogueError: the table is damaged by now, or this SQLite cannot search.
+        """
+        return open_words(self._folder / self.manifest.table.path, self.manifest.table)
+
+    def text_model(self) -> TextModel | None:
+        """What finds pictures by words; None where it has none. Read now, from its directory.
+
+        Raises:
+            CatalogueError: the file is damaged, or is for other vectors.
+        """
+        return read_text_model(self._folder, self.manifest)
 
     def search(self, rows: NDArray[np.float32], k: int) -> Found:
         """The `k` nearest references of each of `rows`, which `project` made; see `VectorIndex.search`."""
@@ -118,6 +149,10 @@ class Catalogue:
         """The product with this sku, None where there is none."""
         return self._table.by_sku(sku)
 
+    def picture_keys(self) -> NDArray[np.uint64]:
+        """The keys of all references that are no small copies of others, ascending. Raises as `numbers`."""
+        return self._table.picture_keys()
+
     def skus(self) -> Iterator[tuple[int, str]]:
         """Number and SKU of every product.
 
@@ -139,12 +174,12 @@ class Catalogue:
         return self._table.reference(key)
 
     def thumbnail(self, key: int) -> bytes | None:
-        """The small picture of a reference, a JPEG; None where this catalogue has none.
+        """The thumbnail of a reference, a JPEG, for a copy its picture's; None where this catalogue has none.
 
         Raises:
             CatalogueError: the file cannot be read.
         """
-        return self._thumbnails.of(key) if self._thumbnails else None
+        return self._thumbnails.of(self._table.picture_key(key)) if self._thumbnails else None
 
     def close(self) -> None:
         """Give the tables back; the index goes with the object."""
@@ -182,15 +217,15 @@ def open_files(folder: Path, manifest: Manifest) -> Catalogue:
         references=manifest.references,
     )
     try:
-        thumbnails = _open_thumbnails(folder, manifest)
+        thumbnails = _open_thumbnails(folder, manifest, table)
     except BaseException:
         table.close()
         raise
     return Catalogue(folder, manifest, index, table, projection, thumbnails)
 
 
-def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:
+def _open_thumbnails(folder: Path, manifest: Manifest, table: ProductTable) -> Thumbnails | None:
     entry = manifest.thumbnails
     if entry is None:
         return None
-    return open_thumbnails(folder / entry.path, entry, references=manifest.references)
+    return open_thumbnails(folder / entry.path, entry, references=table.count_pictures())

@@ -74,6 +74,7 @@ _ALL: Final = (
         schema=describe.metrics(),
         expiry_s=METRICS_EXPIRY_S,
     ),
+    Definition(kind="lost", address="lost", retain=False, schema=describe.lost()),
     Definition(
         kind="command_result",
         address=f"{COMMAND}/{{command}}/{RESULT}",

@@ -8,45 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from agent.core.learned import NOTHING_LEARNED, Counts
 from agent.core.payload import encode, rfc3339
-from agent.core.topics import check_camera, check_prefix, check_topic_part
-from agent.core.types import Delivery, Event, Message, Product, Recognition
+from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, check_topic_part
+from agent.core.types import Delivery, Event, Message, Recognition
+from agent.core.wire.bodies import recognition_body
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
+from agent.core.wire.late import lost_body
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.core.incoming import Incoming
+    from agent.core.losses import Loss
+    from agent.core.wire.index import IndexStatus
 
 Availability = Literal["online", "offline"]
-
-_DIGITS: Final = 4
-"""Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
-component), coarser than the last-bit noise between machines."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexStatus:
-    """The catalogue that a device recognises with, and how syncing it stands."""
-
-    release: str  # id of the catalogue; empty while there is none
-    model: str  # name and fingerprint of the model that made it; empty while there is none
-    channel: str = ""  # empty for a catalogue that did not come by sync
-    number: int = 0  # of the release within the channel; 0 for a catalogue that did not come by sync
-    products: int = 0
-    references: int = 0
-    size_bytes: int = 0  # on disk
-    last_sync_utc: float | None = None  # s, Unix: when the device last knew that it was up to date
-    last_sync_bytes: int = 0  # sent and received in the last round, without TLS
-    last_sync_result: str = ""  # what came of it, see core/syncing.py; empty before the first
-    next_poll_utc: float | None = None  # s, Unix; None without sync
-    learned: Counts = NOTHING_LEARNED  # by the device itself, beside the catalogue
-    note: str = ""  # why a release is not taken although nothing is wrong
-    error: str = ""  # what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,37 +192,22 @@ class Wire:
         """
         track = recognition.track
         identity = self._id(track.camera, track.id, str(recognition.revision))
-        body = {
-            "id": identity,
-            "camera": track.camera,
-            "track": track.id,
-            "phase": recognition.phase.value,
-            "revision": recognition.revision,
-            "verdict": recognition.verdict.value,
-            **_named(recognition.product),
-            "probability": _rounded(recognition.probability),
-            "similarity": _rounded(recognition.similarity),
-            "margin": _rounded(recognition.margin),
-            "looks": track.frames,
-            "reason": recognition.reason,
-            "box": list(track.region.box),
-            "region": track.region.name,
-            "options": [
-                {
-                    "sku": option.sku,
-                    "name": option.name or None,
-                    "similarity": _rounded(option.similarity),
-                    "probability": _rounded(option.probability),
-                    "reference": option.reference,
-                }
-                for option in recognition.options
-            ],
-            "release": recognition.release or None,
-            "first_seen": rfc3339(track.first_utc),
-            "seen_s": round(max(0.0, recognition.at - track.first_at), 3),
-        }
+        body = {"id": identity, **recognition_body(recognition)}
         payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
+
+    def lost(self, loss: Loss, utc: float) -> Message:
+        """Facts that were given up, told at `utc`: in place of all of them."""
+        about = (loss.topic, loss.cause, str(loss.count), str(loss.first_utc), str(loss.last_utc), str(utc))
+        identity = self._id("lost", *about)
+        body = lost_body(loss, self.kind(loss.topic), identity)
+        return self._made("lost", self._encoded(body, utc), utc, identity=identity)
+
+    def camera_of(self, topic: str) -> str:
+        """The camera that a topic of this device is about; empty when it is about none."""
+        below = topic.removeprefix(f"{self.root}/")
+        camera, slash, _ = below.partition("/")
+        return camera if slash and below != topic and camera not in RESERVED_CAMERAS else ""
 
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
         head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}
@@ -276,13 +240,3 @@ class Wire:
 def _checked_camera(camera: str) -> str:
     check_camera("camera", camera)
     return camera
-
-
-def _named(product: Product | None) -> dict[str, str | None]:
-    if product is None:
-        return {"sku": None, "gtin": None, "name": None}
-    return {"sku": product.sku, "gtin": product.gtin or None, "name": product.name or None}
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DIGITS) + 0.0  # -0.0 + 0.0 is 0.0: one number, one text

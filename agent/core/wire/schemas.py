@@ -5,14 +5,9 @@ Readers of today must bear keys of tomorrow, so additional properties are allowe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from agent.core.commands import COMMANDS
-from agent.core.forms import NEEDED
-from agent.core.requests import ID_LIMIT
-
-if TYPE_CHECKING:
-    from agent.core.forms import Form
+from agent.core.losses import Cause
 
 SCHEMA: Final = 1
 """Version of all payloads together. A change that old readers would misunderstand raises it."""
@@ -35,6 +30,11 @@ _TIME: Final = {
     "description": "RFC 3339, UTC, milliseconds",
 }
 _TIME_OR_NULL: Final = {"anyOf": [_TIME, {"type": "null"}]}
+_IDENTITY: Final = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{32}$",
+    "description": "same recording, same id: a second delivery can be told from a second fact",
+}
 
 
 def availability() -> dict[str, Any]:
@@ -45,30 +45,6 @@ def availability() -> dict[str, Any]:
         "description": "Bare text, not JSON. `offline` is also the last will. Retained.",
         "type": "string",
         "enum": ["online", "offline"],
-    }
-
-
-def request_schemas() -> dict[str, dict[str, Any]]:
-    """Name of a command → JSON Schema of its request; unknown fields are refused."""
-    return {name: _request(name, form) for name, form in COMMANDS.items()}
-
-
-def result_schemas() -> dict[str, dict[str, Any]]:
-    """Name of a command → JSON Schema of the `result` in its answer, where it was done."""
-    return {name: _object(dict(form.result)) for name, form in COMMANDS.items()}
-
-
-def _request(name: str, form: Form) -> dict[str, Any]:
-    identity = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT, "description": "chosen by who asks"}
-    fields = {field: each.schema() for field, each in form.fields.items()}
-    needed = (field for field, each in form.fields.items() if each.default is NEEDED)
-    return {
-        "$schema": DIALECT,
-        "title": f"command {name}",
-        "description": form.does,
-        **_object({"id": identity, **fields}),
-        "required": sorted(("id", *needed)),
-        "additionalProperties": False,
     }
 
 
@@ -97,7 +73,7 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
         "device": _NAME,
         "time": _TIME,
     }
-    schema = _object({**head, **properties})
+    schema = object_of({**head, **properties})
     return {
         "$schema": DIALECT,
         "title": title,
@@ -106,7 +82,18 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
     }
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
+def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A message that waits until the broker has it."""
+    schema = _message(title, description, {"id": _IDENTITY, **properties})
+    schema["properties"] |= {
+        "late": {"const": True, "description": "it had to wait; absent when it was told at once"},
+        "sent": {**_TIME, "description": "when it was sent, beside `late`"},
+    }
+    return schema
+
+
+def object_of(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object of which every property is required."""
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 
@@ -130,7 +117,7 @@ def info() -> dict[str, Any]:
 
 def health() -> dict[str, Any]:
     """How the device is."""
-    cause = _object({"part": _NAME, "reason": _TEXT})
+    cause = object_of({"part": _NAME, "reason": _TEXT})
     return _message(
         "health",
         "How the device is. Retained.",
@@ -162,7 +149,7 @@ def index() -> dict[str, Any]:
             },
             "next_poll": {**_TIME_OR_NULL, "description": "null without sync"},
             "learned": {
-                **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
+                **object_of(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
                 "description": "by the device itself: pictures that count beside the catalogue, their "
                 "products, products that do not count, and what the catalogue has taken in",
             },
@@ -204,24 +191,25 @@ def camera_status() -> dict[str, Any]:
 
 def recognition() -> dict[str, Any]:
     """A fact about one track."""
-    option = _object(
+    weight = object_of({"source": _NAME, "log_odds": {"type": "number", "description": "natural logarithm"}})
+    option = object_of(
         {
             "sku": _NAME,
             "name": _NAME_OR_NULL,
             "similarity": _COSINE,
             "probability": _PROBABILITY,
             "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
+            "clues": {
+                "type": "array",
+                "items": weight,
+                "description": "what else counted for it, or against it",
+            },
         }
     )
-    return _message(
+    return _fact(
         "recognition",
         "What is known of one thing followed over frames, when that is new, has changed, or it went away.",
         {
-            "id": {
-                "type": "string",
-                "pattern": "^[0-9a-f]{32}$",
-                "description": "same recording, same id: a second delivery can be told from a second fact",
-            },
             "camera": _NAME,
             "track": _NAME,
             "phase": {"enum": ["new", "update", "end"]},
@@ -236,7 +224,22 @@ def recognition() -> dict[str, Any]:
                 "type": "number",
                 "description": "similarity above that of the next product",
             },
+            "false_accept": {
+                **_PROBABILITY,
+                "description": "the least `decision.false_accept` at which the best option would be named",
+            },
             "looks": {**_COUNT, "description": "frames in which the thing was looked at"},
+            "independent_looks": {
+                "type": "number",
+                "minimum": 0,
+                "description": "what the latest looks are worth: those that are alike say the same",
+            },
+            "evidence": {
+                "type": "array",
+                "items": weight,
+                "description": "what counted how much for the best option: that most things are known, "
+                "the pictures, other clues, and that it is not one of its rivals",
+            },
             "reason": {**_TEXT, "description": "why it is not known; empty when it is"},
             "box": {
                 "type": "array",
@@ -250,5 +253,21 @@ def recognition() -> dict[str, Any]:
             "release": {**_NAME_OR_NULL, "description": "of the catalogue that answered"},
             "first_seen": _TIME,
             "seen_s": {"type": "number", "minimum": 0, "description": "seconds since it was first seen"},
+        },
+    )
+
+
+def lost() -> dict[str, Any]:
+    """Facts that were given up."""
+    return _fact(
+        "lost",
+        "Facts that were dropped before they could be sent: the sum of all counts is what a reader misses.",
+        {
+            "topic": {**_NAME_OR_NULL, "description": "that they would have gone to; null: nobody knows"},
+            "kind": {**_NAME_OR_NULL, "description": "of message"},
+            "cause": {"enum": [cause.value for cause in Cause]},
+            "count": {"type": ["integer", "null"], "minimum": 1, "description": "null: nobody knows"},
+            "first": {**_TIME_OR_NULL, "description": "when the earliest of them happened"},
+            "last": {**_TIME_OR_NULL, "description": "when the latest of them happened"},
         },
     )

@@ -1,0 +1,90 @@
+"""What MQTT 5 carries beside topic and payload, as paho's properties; under 3.1.1 nothing of it is sent."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from agent.core.types import Delivery
+
+if TYPE_CHECKING:
+    from agent.core.types import Message
+
+_LIMIT_BYTES: Final = 16_000_000
+"""A broker of MQTT 5 sends us nothing larger. What is refused for its size with an answer is half of that."""
+
+_AT_ONCE: Final = 4
+"""Messages that a broker of MQTT 5 sends us before we took the first: with the limit, 64 MB."""
+
+
+class Packed(Properties):
+    """Properties whose bytes are known. Making and packing paho's own takes 17 µs a message."""
+
+    data: bytes
+
+    def __init__(self, data: bytes) -> None:
+        object.__setattr__(self, "data", data)
+
+    def pack(self) -> bytes:
+        """The bytes, their length in front."""
+        return self.data
+
+    def __str__(self) -> str:
+        return f"[{len(self.pack())} bytes]"
+
+
+def of_connect(*, listens: bool, session_s: int) -> Properties:
+    """Of CONNECT: how much we take, and for how long the broker keeps what comes while we are away."""
+    properties = _properties(PacketTypes.CONNECT)
+    if listens:
+        properties.MaximumPacketSize = _LIMIT_BYTES
+        properties.ReceiveMaximum = _AT_ONCE
+        properties.SessionExpiryInterval = session_s
+    return properties  # type: ignore[no-any-return]
+
+
+def of_will(message: Message) -> Properties:
+    """Of the last will."""
+    properties = _properties(PacketTypes.WILLMESSAGE)
+    properties.ContentType = message.content_type
+    return properties  # type: ignore[no-any-return]
+
+
+def of_message(message: Message, fact_expiry_s: int) -> Packed:
+    """Of PUBLISH. `fact_expiry_s` holds for facts that say nothing of their own; 0: they never expire."""
+    expiry_s = message.expiry_s or (fact_expiry_s if message.delivery is Delivery.FACT else 0)
+    if message.correlation:
+        return Packed(_packed(message.content_type, expiry_s, message.late, message.correlation))
+    return _usual(message.content_type, expiry_s, message.late)
+
+
+def packet_size(message: Message, properties: Packed | None) -> int:
+    """Bytes of the PUBLISH packet; None is for MQTT 3.1.1, which has no properties."""
+    extra = len(properties.pack()) if properties else 0
+    rest = 2 + len(message.topic.encode()) + 2 + extra + len(message.payload)
+    length_bytes = 1 + (rest >= 128) + (rest >= 16_384) + (rest >= 2_097_152)
+    return 1 + length_bytes + rest
+
+
+@lru_cache(maxsize=64)
+def _usual(content_type: str, expiry_s: int, late: bool) -> Packed:
+    return Packed(_packed(content_type, expiry_s, late, b""))
+
+
+def _packed(content_type: str, expiry_s: int, late: bool, correlation: bytes) -> bytes:
+    properties = _properties(PacketTypes.PUBLISH)
+    properties.ContentType = content_type
+    if expiry_s:
+        properties.MessageExpiryInterval = expiry_s
+    if late:
+        properties.UserProperty = ("late", "true")
+    if correlation:
+        properties.CorrelationData = correlation
+    return bytes(properties.pack())
+
+
+def _properties(kind: int) -> Any:
+    return Properties(kind)  # type: ignore[no-untyped-call]

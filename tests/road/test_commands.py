@@ -1,0 +1,81 @@
+"""A running device does what it is told over MQTT, and tells its numbers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from agent.core.commands import COMMANDS
+from tests.support.mosquitto import Mosquitto, Subscriber
+from tests.support.road import ONE_LOOK, Road, photos_camera, recognitions, until
+
+ROOT_TOPIC = "spotter/test/dev-1"
+
+
+class Office:
+    """Asks one device, and waits for its answers."""
+
+    def __init__(self, ear: Subscriber) -> None:
+        self.ear = ear
+        self.asked = 0
+
+    def ask(self, name: str, **fields: Any) -> dict[str, Any]:
+        self.asked += 1
+        back = f"back/{self.asked}"
+        request = json.dumps({"id": f"{self.asked}", **fields}).encode()
+        self.ear.send(f"{ROOT_TOPIC}/command/{name}", request, answer_to=back)
+        until(lambda: self.ear.on(back), 20)
+        return dict(json.loads(self.ear.on(back)[0].payload))
+
+    def state(self, topic: str) -> dict[str, Any]:
+        return dict(json.loads(self.ear.on(f"{ROOT_TOPIC}/{topic}")[-1].payload))
+
+
+def test_a_device_is_looked_after_from_afar(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path / "broker") as m, Subscriber(m.port, "spotter/#", "back/#") as ear:
+        road = Road(tmp_path, m.port)
+        road.build(products=4, views=2)
+        camera = photos_camera(road.draw_photos(count=4), loop=True, fps=20)
+        more = {"decision": ONE_LOOK, "commands": {"allow": [*COMMANDS]}, "metrics": {"interval_s": 1}}
+        road.configure(camera, **more)
+        office = Office(ear)
+        with road.start() as daemon:
+            until(lambda: recognitions(ear.heard), 30, daemon.text)
+            said = office.ask("snapshot", camera="cam", side_px=48)["result"]
+            data = np.frombuffer(base64.b64decode(said["image"]), np.uint8)
+            assert cv2.imdecode(data, cv2.IMREAD_COLOR).shape == (48, 48, 3)
+
+            assert office.ask("pause", camera="cam")["ok"]
+            until(lambda: office.state("cam/status")["state"] == "paused", 10)
+            assert not office.ask("snapshot", camera="cam")["ok"]
+            assert office.ask("resume")["result"] == {"cameras": ["cam"]}
+            until(lambda: office.state("cam/status")["state"] == "online", 10)
+            before = len(recognitions(ear.heard))
+            until(lambda: len(recognitions(ear.heard)) > before, 20, daemon.text)
+
+            assert office.ask("identify")["result"]["hostname"]
+            until(lambda: office.state("info")["identified"], 10)
+            checks = office.ask("self_test")["result"]
+            assert checks["passed"], checks
+
+            road.configure({**camera, "fps": 10}, **more)
+            assert office.ask("reload")["result"] == {"changed": ["cameras"]}
+            daemon.wait_for("configuration taken over: cameras")
+            road.configure({**camera, "fps": 10}, **more, site="elsewhere")
+            assert "these need a restart: site" in office.ask("reload")["error"]
+            road.config.write_text(yaml.safe_dump({"sight": 1}))
+            assert "unknown key 'sight'" in office.ask("reload")["error"]
+
+            until(lambda: ear.on(f"{ROOT_TOPIC}/metrics"), 20)
+            numbers = office.state("metrics")
+            assert numbers["values"]["frames.taken.cam"] > 0
+            assert numbers["values"]["memory.resident_mb"] > 10
+            assert daemon.stop() == 0
+        assert "Traceback" not in daemon.text()
+        assert office.state("health")["state"] == "ok"

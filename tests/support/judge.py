@@ -1,0 +1,82 @@
+"""Judges every message that the test-suite makes or hears by the schema of its kind.
+
+Messages are made in one place, `Wire._made`, and heard in one, `Subscriber`. What a daemon in a process of its
+own says is heard; there a topic that no definition knows is wrong too. Tests that publish contents of their own
+do so as devices of other sites than `test`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import jsonschema
+import pytest
+
+from agent.core.payload import content
+from agent.core.types import Message
+from agent.core.wire import DEFINITIONS, Wire, result_schemas
+from agent.core.wire.definitions import COMMAND, RESULT, kind_of
+
+SITE = "test"
+
+judged: Counter[str] = Counter()
+"""Kind → messages that were judged in this process."""
+
+problems: list[str] = []
+"""What was wrong, since they were last looked at."""
+
+
+def judge_heard(topic: str, payload: bytes) -> None:
+    """A message that a subscriber heard; an empty one takes a retained one back."""
+    levels = topic.split("/", 3)
+    if len(levels) < 4 or levels[1] != SITE or not payload:
+        return
+    below = levels[3]
+    kind = kind_of(below)
+    if kind:
+        _judge(kind, topic, payload)
+    elif not below.startswith(f"{COMMAND}/"):  # those are what tests ask for
+        problems.append(f"{topic}: no definition knows this topic")
+
+
+@contextmanager
+def judging_what_is_made() -> Iterator[None]:
+    """Every message that a `Wire` of this process makes is judged."""
+    made = Wire._made
+
+    def judged_too(self: Wire, kind: str, payload: bytes, utc: float, **more: Any) -> Message:
+        message = made(self, kind, payload, utc, **more)
+        _judge(kind, message.topic, payload)
+        return message
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Wire, "_made", judged_too)
+        yield
+
+
+def taken_problems() -> list[str]:
+    """What was wrong since the last call."""
+    found = problems.copy()
+    problems.clear()
+    return found
+
+
+def _judge(kind: str, topic: str, payload: bytes) -> None:
+    judged[kind] += 1
+    said = content(payload)
+    wrong = next(_validator(kind).iter_errors(said), None)
+    if wrong is None and kind == f"{COMMAND}_{RESULT}" and said["ok"]:
+        schema = result_schemas().get(said["command"], {})
+        wrong = next(jsonschema.Draft202012Validator(schema).iter_errors(said["result"]), None)
+    if wrong is not None:
+        where = "/".join(str(step) for step in wrong.absolute_path)
+        problems.append(f"{topic}: {kind}: {where}: {wrong.message[:300]}")
+
+
+@cache
+def _validator(kind: str) -> Any:
+    return jsonschema.Draft202012Validator(DEFINITIONS[kind].schema)

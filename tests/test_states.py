@@ -1,0 +1,83 @@
+"""What is true, what a broker has to be told of it, and what is taken back from it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.adapters.outbox import Outbox
+from agent.core.types import Message
+from agent.core.wire import Wire
+from agent.states import States
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WIRE = Wire("spotter", "s", "d")
+
+
+def status(camera: str, state: str = "online") -> Message:
+    return WIRE.camera_status(camera, state, "", 0.0)
+
+
+def told(states: States) -> list[Message]:
+    """What a connection is told now, and takes."""
+    messages = []
+    while (message := states.next()) is not None:
+        messages.append(message)
+        states.told(message)
+    return messages
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with closing(Outbox(tmp_path / "outbox.db")) as opened:
+        yield opened
+
+
+def test_each_state_is_told_once_in_its_latest_form_and_all_again_to_a_new_connection(outbox: Outbox) -> None:
+    states = States(outbox, WIRE)
+    for message in (status("a"), status("b"), status("a", "stalled"), status("b")):
+        states.set(message)
+    assert told(states) == [status("a", "stalled"), status("b")]
+    assert not states.untold
+    states.set(status("b"))
+    assert told(states) == []
+    states.connected()
+    assert told(states) == [status("a", "stalled"), status("b")]
+
+
+def test_a_topic_is_on_the_disk_before_the_broker_has_it(outbox: Outbox) -> None:
+    states = States(outbox, WIRE)
+    states.set(status("a"))
+    states.next()
+    with closing(Outbox(outbox.path)) as another:
+        assert another.retained() == {status("a").topic: True}
+
+
+def test_topics_of_other_cameras_are_taken_back_and_those_of_the_device_are_not(outbox: Outbox) -> None:
+    for topic in ("info", "lost/x", "gone/status", "gone/shelf/a1", "kept/status"):
+        outbox.retain(f"{WIRE.root}/{topic}", held=True)
+    outbox.retain("spotter/another/device/gone/status", held=True)
+    states = States(outbox, WIRE)
+    states.set(status("never-told"))
+    states.retire(["kept", "lost"])
+    taken = [(m.topic.removeprefix(f"{WIRE.root}/"), m.payload, m.retain) for m in told(states)]
+    assert taken == [(f"{t}", b"", True) for t in ("never-told/status", "gone/status", "gone/shelf/a1")]
+
+
+def test_what_was_taken_back_is_taken_back_on_every_connection(outbox: Outbox) -> None:
+    states = States(outbox, WIRE)
+    states.set(status("a"))
+    told(states)
+    states.forget(status("a").topic)
+    assert [m.payload for m in told(states)] == [b""]
+    for again in (states, States(outbox, WIRE)):
+        again.connected()
+        assert [(m.topic, m.payload) for m in told(again)] == [(status("a").topic, b"")]
+    states.set(status("a"))
+    states.connected()
+    assert told(states) == [status("a")]
