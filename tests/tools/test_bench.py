@@ -115,5 +115,5 @@ def test_publish() -> None:
 
 
 def test_wear() -> None:
-    figures = json.loads(bench("wear", "--facts", "500").stdout)
+    figures = json.loads(bench("wear", "--facts", "250").stdout)
     assert figures["facts_per_s"]["1"]["bytes_per_fact"] > figures["facts_per_s"]["200"]["bytes_per_fact"]
