@@ -28,7 +28,7 @@ from agent.core.errors import AgentError
 from agent.core.evidence import DecisionSettings
 from agent.core.manifest import MANIFEST_NAME, Manifest, ModelEntry, dump_manifest
 from agent.core.matching import key_of
-from agent.core.regions import GridSettings, RegionSettings, propose
+from agent.core.regions import FixedRegions, GridSettings, RegionSettings, propose
 from agent.core.tracking import TrackingSettings
 from agent.core.types import Frame, Product
 from agent.pipeline import Pipeline
@@ -111,7 +111,7 @@ def drawn_picture(number: int) -> NDArray[np.uint8]:
 def _stages(eyes: Embedder, catalogue: Catalogue, rounds: int, clock: SystemClock) -> dict[str, Any]:
     where = RegionSettings(mode="grid", grid=GridSettings(rows=ROWS, columns=COLUMNS))
     regions = propose(where, WIDTH, HEIGHT)
-    plan = CameraPlan(where, ChangeSettings(refresh_s=3600.0))
+    plan = CameraPlan(FixedRegions(where), ChangeSettings(refresh_s=3600.0))
     pipeline = Pipeline(eyes, catalogue, {"bench": plan}, DecisionSettings(looks=1), TrackingSettings())
     pictures = [drawn_picture(number) for number in range(2)]
     seq = 0

@@ -24,7 +24,7 @@ from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
 from agent.config import load_config, read_again
 from agent.core.clock import Backoff
-from agent.core.errors import ConfigError, DeviceError
+from agent.core.errors import AgentError, DeviceError
 from agent.core.wire import Wire
 from agent.doing import Doing
 from agent.gate import Gate
@@ -274,11 +274,12 @@ class Daemon:
         """Take over what can change while running; an invalid file leaves everything as it is."""
         try:
             new, changed = read_again(self._config_path, self._settings)
-        except ConfigError as error:
+            if not changed:
+                log.info("configuration unchanged")
+                return
+            pipeline = self._holding.pipeline(new)  # before anything changes: its detector may be wrong
+        except AgentError as error:
             log.error("configuration not taken over: %s", error)
-            return
-        if not changed:
-            log.info("configuration unchanged")
             return
         self._log_level.configure(new.log.level)
         old_cameras = {camera.id: camera for camera in self._settings.cameras}
@@ -288,7 +289,7 @@ class Daemon:
                 self._captures.pop(name).stop()
         self._settings = new
         self._publisher.retire(new_cameras)
-        self._recogniser.replace(self._holding.pipeline(new), list(new_cameras))
+        self._recogniser.replace(pipeline, list(new_cameras))
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.adapters.detector import DetectorRegions, load_detector
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
 from agent.adapters.outbox import Outbox
@@ -14,6 +15,8 @@ from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
+from agent.core.motion import Motion
+from agent.core.regions import FixedRegions
 from agent.learning import Teacher
 from agent.memory import DeviceMemory, Nothing
 from agent.pipeline import Pipeline
@@ -27,13 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.catalogue import Catalogue
+    from agent.adapters.detector import Detector
     from agent.adapters.embedder import Embedder
+    from agent.config import CameraEntry
     from agent.core.clock import Clock
     from agent.core.manifest import ModelEntry
+    from agent.core.proposals import DetectorSettings
     from agent.core.syncing import Generation
     from agent.memory import Base
     from agent.pipeline import Memory
     from agent.searching import TextSearch
+    from agent.viewing import Proposer
 
 log = logging.getLogger(__name__)
 
@@ -122,11 +129,6 @@ def open_sight(settings: Settings) -> Sight:
         DeviceError: the inference failed.
     """
     base: Base
-    if settings.sync is not None:
-        try:
-            library_of(settings).mend()
-        except DeviceError as error:  # what is whole is found without, as long as the disk can be read
-            log.error("%s", error)
     try:
         eyes, base = open_current(settings)
     except CatalogueError as error:
@@ -217,9 +219,26 @@ def make_sync(settings: Settings, clock: Clock, in_use: Callable[[], Embedder | 
 
 
 def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:
-    """The pipeline of a configuration."""
-    plans = {camera.id: CameraPlan(camera.regions, camera.changes) for camera in settings.cameras}
+    """The pipeline of a configuration.
+
+    Raises:
+        ModelError: a detector is wrong.
+        DeviceError: its inference failed.
+    """
+    detectors: dict[DetectorSettings, Detector] = {}  # cameras that name the same one share it
+    plans = {
+        camera.id: CameraPlan(_proposer(camera, detectors), camera.changes) for camera in settings.cameras
+    }
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
+
+
+def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) -> Proposer:
+    where = camera.regions
+    if where.detector is not None:
+        if where.detector not in detectors:
+            detectors[where.detector] = load_detector(where.detector)
+        return DetectorRegions(detectors[where.detector], where.detector, where.watched, camera.changes)
+    return Motion(where.motion, where.watched) if where.mode == "motion" else FixedRegions(where)
 
 
 def open_outbox(settings: Settings) -> Outbox:

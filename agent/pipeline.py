@@ -13,15 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from agent.core.changes import changed, signature
-from agent.core.errors import InputError
 from agent.core.looking import looks_at
-from agent.core.regions import propose
 from agent.core.tracking import Tracker
 from agent.core.types import Detection
 from agent.telling import Memory as Told
 from agent.telling import Teller
-from agent.viewing import CameraPlan, Seen, View
+from agent.viewing import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +28,8 @@ if TYPE_CHECKING:
 
     from agent.core.evidence import DecisionSettings
     from agent.core.tracking import TrackingSettings
-    from agent.core.types import Candidate, Frame, Look, Recognition, Region
+    from agent.core.types import Candidate, Frame, Recognition, Region
+    from agent.viewing import CameraPlan
 
 
 class Eyes(Protocol):
@@ -89,19 +87,12 @@ class Pipeline:
 
         Raises:
             InputError: the camera's regions do not fit its picture (names the region).
-            DeviceError: the model or the products table could not be used; the frame is not told of.
+            DeviceError: a model or the products table could not be used; the frame is not told of.
             KeyError: the frame is from a camera that was not configured.
         """
         view, (eyes, memory) = self._views[frame.camera], self._sight
         gone = self._start_over(view, memory, frame)
         self._renew(view, memory)
-        if (frame.width, frame.height) != view.size:
-            try:
-                view.regions = propose(view.plan.regions, frame.width, frame.height)
-            except ValueError as error:
-                raise InputError(f"regions: {error}") from None
-            view.size = (frame.width, frame.height)
-            view.seen.clear()
         detections = self._look(view, eyes, memory, frame)
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
@@ -111,7 +102,7 @@ class Pipeline:
         """The camera is lost or the daemon stops: every track of it ends."""
         view = self._views[camera]
         memory = view.memory or self._sight[1]
-        view.seen.clear()
+        view.forget()
         return view.teller.tell(memory, view.tracker.end(), at, utc)
 
     def _start_over(self, view: View, memory: Memory, frame: Frame) -> tuple[Recognition, ...]:
@@ -127,30 +118,21 @@ class Pipeline:
         version = memory.version
         if version != view.version:
             view.version = version
-            view.seen.clear()
+            view.forget()
             view.tracker.renew()
 
     def _look(self, view: View, eyes: Eyes, memory: Memory, frame: Frame) -> list[Detection]:
-        changes = view.plan.changes
-        signatures = [signature(frame.image, region) for region in view.regions]
-        kept: dict[int, Look] = {}
-        looks = [1] * len(view.regions)
-        for number, region in enumerate(view.regions):
-            seen = view.seen.get(region.name)
-            if seen is None or frame.cut or changed(seen.signature, signatures[number], changes.tolerance):
-                continue
-            if frame.at - seen.at < changes.refresh_s and seen.looks >= self._decision.looks:
-                kept[number] = seen.look
-            looks[number] = seen.looks + 1
-        fresh = [number for number in range(len(view.regions)) if number not in kept]
+        places = view.places(frame)
+        again = [view.kept(place, frame.at, self._decision.looks) for place in places]
+        kept = {number: look for number, look in enumerate(again) if look is not None}
+        fresh = [number for number in range(len(places)) if number not in kept]
         self.tally.reused += len(kept)
         self.tally.embedded += len(fresh)
         if fresh:
-            regions = [view.regions[number] for number in fresh]
+            regions = [places[number].region for number in fresh]
             embeddings = eyes.embed(frame.image, regions)
             found = looks_at(frame.image, regions, embeddings, memory.nearest(embeddings))
             for number, look in zip(fresh, found, strict=True):
                 kept[number] = look
-                name = view.regions[number].name
-                view.seen[name] = Seen(signatures[number], frame.at, looks[number], look)
-        return [Detection(region, kept[number]) for number, region in enumerate(view.regions)]
+                view.remember(places[number], frame.at, look)
+        return [Detection(place.region, kept[number]) for number, place in enumerate(places)]

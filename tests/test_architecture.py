@@ -46,6 +46,7 @@ FLOORS = {
     "standing": 7,
     "commanding": 4,
     "finding": 4,
+    "explaining": 4,
     "gate": 4,  # in front of the mailbox that capturing puts into
     "loglevel": 1,
     "selftest": 7,

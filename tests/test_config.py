@@ -75,3 +75,14 @@ def test_changes_are_named_by_their_first_key() -> None:
     new = parse_config(GOOD.replace("fps: 2", "fps: 3").replace("berlin", "bonn").encode(), "f.yaml", {})
     assert changed_keys(old, old) == frozenset()
     assert changed_keys(old, new) == {"cameras", "site"}
+
+
+def test_a_key_that_was_replaced_is_told_by_what() -> None:
+    text = (
+        "site: a\ndevice: b\nmodel: {file: m}\ncatalogue: {path: c}\ncameras: [{id: x, source: folder:/p}]\n"
+        "decision:\n  known: 0.9\n"
+    )
+    with pytest.raises(
+        ConfigError, match=r"f.yaml:7: decision.known: .*replaced by 'false_accept': share of"
+    ):
+        parse_config(text.encode(), "f.yaml")

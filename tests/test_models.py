@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.embedder import EmbedderSettings, load_embedder, read_spec
 from agent.core.types import Region
 from tools.train.layers import read_layers
 from tools.train.recipes import RECIPES
@@ -35,6 +35,13 @@ def test_it_is_small_licensed_and_described(name: str) -> None:
     assert spec["sha256"][:16] in card, "the card speaks of another file"
     for needed in ("## Data", "## Recipe", "## Figures", "## Limits", "MobileNetV1", "seed"):
         assert needed in card, needed
+
+
+@pytest.mark.parametrize("name", LARGEST_BYTES)
+def test_it_says_what_its_similarities_are_worth_on_new_photos(name: str) -> None:
+    spec = read_spec(EmbedderSettings(file=str(MODELS / f"{name}.tflite")))
+    assert spec.calibration is not None, f"run: python -m tools.train.worth models/{name}.tflite"
+    assert spec.calibration.fall > 0
 
 
 @pytest.mark.parametrize("name", LARGEST_BYTES)

@@ -11,7 +11,7 @@ from agent.adapters.overlay import Overlay
 from agent.core.changes import ChangeSettings
 from agent.core.errors import InputError
 from agent.core.evidence import DecisionSettings
-from agent.core.regions import RegionSettings, SlotSettings
+from agent.core.regions import FixedRegions, RegionSettings, SlotSettings
 from agent.core.tracking import TrackingSettings
 from agent.core.types import Frame, Phase, Recognition, Verdict
 from agent.learning import Picture, Teacher
@@ -44,7 +44,7 @@ SLOTS = RegionSettings(
 
 def pipeline(road: Road, where: RegionSettings = SLOTS, looks: int = 2, refresh_s: float = 30.0) -> Pipeline:
     eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
-    plan = CameraPlan(where, ChangeSettings(refresh_s=refresh_s))
+    plan = CameraPlan(FixedRegions(where), ChangeSettings(refresh_s=refresh_s))
     return Pipeline(
         eyes, catalogue, {"cam": plan}, DecisionSettings(looks=looks, window=4), TrackingSettings()
     )
@@ -166,7 +166,7 @@ class Teaching:
         eyes, base = load_eyes_from(str(road.model), str(road.catalogue))
         memory = DeviceMemory(base, Overlay(folder), eyes.dimension, eyes.fingerprint)
         self.teacher = Teacher(Overlay(folder), eyes, memory, ManualClock())
-        plan = CameraPlan(SLOTS, ChangeSettings(refresh_s=30.0))
+        plan = CameraPlan(FixedRegions(SLOTS), ChangeSettings(refresh_s=30.0))
         self.pipeline = Pipeline(
             eyes, memory, {"cam": plan}, DecisionSettings(looks=looks, window=4), TrackingSettings()
         )

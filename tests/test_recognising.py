@@ -13,7 +13,7 @@ from agent.capturing import Lost
 from agent.channel import Latest
 from agent.core.changes import ChangeSettings
 from agent.core.evidence import DecisionSettings
-from agent.core.regions import RegionSettings, SlotSettings
+from agent.core.regions import FixedRegions, RegionSettings, SlotSettings
 from agent.core.tracking import TrackingSettings
 from agent.core.types import Frame
 from agent.core.wire import Wire
@@ -45,7 +45,7 @@ class Setting:
 
     def pipeline(self, where: RegionSettings) -> Pipeline:
         eyes, catalogue = load_eyes_from(str(self.road.model), str(self.road.catalogue))
-        plan = {"cam": CameraPlan(where, ChangeSettings())}
+        plan = {"cam": CameraPlan(FixedRegions(where), ChangeSettings())}
         return Pipeline(eyes, catalogue, plan, DecisionSettings(looks=1, window=1), TrackingSettings())
 
     def _say(self, _camera: str, state: str, reason: str) -> None:

@@ -11,7 +11,8 @@ from agent.cli.catalog_cluster import add_cluster
 from agent.cli.catalog_health import add_health
 from agent.cli.catalog_prune import add_prune
 from agent.cli.catalog_publish import add_keys, add_publish, add_serve
-from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json
+from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json, whole
+from agent.core.copies import LARGEST_PX
 
 if TYPE_CHECKING:
     import argparse
@@ -51,6 +52,13 @@ def add(verbs: Verbs) -> None:
         default=1.0,
         metavar="SHARE",
         help="use the centre of each photo: 0.1 to 1 (default: 1)",
+    )
+    build.add_argument(
+        "--small",
+        type=_sizes,
+        default=(),
+        metavar="PX,…",
+        help="also keep each photo this small on its shorter side, for cameras that see products from afar",
     )
     build.add_argument(
         "--strict", action="store_true", help="stop at bad rows and images instead of leaving them out"
@@ -107,6 +115,7 @@ def do_build(args: argparse.Namespace) -> int:
     try:
         settings = BuildSettings(
             crop=args.crop,
+            small=args.small,
             strict=args.strict,
             jobs=args.jobs,
             engine=args.engine,
@@ -159,6 +168,11 @@ def do_build(args: argparse.Namespace) -> int:
             f"{changes.replaced} replaced, {changes.kept} kept"
         )
     return 0
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """`"100,70"` → `(100, 70)`."""
+    return tuple(whole(part, 1, LARGEST_PX) for part in text.split(","))
 
 
 def _cache() -> Path:

@@ -55,6 +55,20 @@ def add(verbs: Verbs) -> None:
         metavar="LIST",
         help="products to leave out of the gallery: SKUs with commas between, or a file with one per line",
     )
+    parser.add_argument(
+        "--tracks",
+        type=int,
+        default=1,
+        metavar="N",
+        help="take up to N photos of a product for one thing that is looked at N times, 1 to 64 (default: 1)",
+    )
+    parser.add_argument(
+        "--false-accept",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="share of things that may be given a wrong name, 0.00001 to 0.5 (default: 0.01)",
+    )
     parser.add_argument("--html", metavar="FILE", help="write a page with pictures of the confusions")
     add_json(parser)
 
@@ -70,6 +84,8 @@ def do(args: argparse.Namespace) -> int:
 
     if args.crop is not None:
         check_argument("--crop", args.crop, MIN_CROP, 1)
+    check_argument("--tracks", args.tracks, 1, 64)
+    check_argument("--false-accept", args.false_accept, 1e-5, 0.5)
     if args.html and not Path(args.html).parent.is_dir():  # said now, not after an hour of work
         raise UsageError(f"--html: expected a folder that is there, found {Path(args.html).parent}")
     clock = SystemClock()
@@ -86,7 +102,18 @@ def do(args: argparse.Namespace) -> int:
         report=problems.append,
         progress=Progress("gallery"),
     ) as gallery:
-        answers = list(ask(gallery, queries, args.crop, clock, problems.append, Progress("queries")))
+        answers = list(
+            ask(
+                gallery,
+                queries,
+                args.crop,
+                clock,
+                problems.append,
+                Progress("queries"),
+                tracks=args.tracks,
+                false_accept=args.false_accept,
+            )
+        )
         for problem in problems:
             print(f"{'warning' if problem.warning else 'left out'}: {problem}", file=sys.stderr)
         if not answers:
@@ -97,7 +124,9 @@ def do(args: argparse.Namespace) -> int:
             "model": f"{manifest.model.name} {manifest.model.fingerprint[:12]}",
             "references": manifest.references,
             "crop": manifest.crop if args.crop is None else args.crop,
-            "refused": len(queries) - len(answers),
+            "tracks": args.tracks,
+            "false_accept": args.false_accept,
+            "refused": len(queries) - sum(answer.photos for answer in answers),
             **figures(answers),
         }
         if args.html:
@@ -141,14 +170,16 @@ def _write_page(
 
 def _show(result: dict[str, Any]) -> None:
     spans = result["intervals_95"]
-    print(f"{result['queries']} photos, {result['unknown']} of them of products that the gallery lacks")
+    asked = "photos" if result["tracks"] == 1 else f"things of up to {result['tracks']} photos"
+    print(f"{result['queries']} {asked}, {result['unknown']} of them of products that the gallery lacks")
     for name, label in _LABELS.items():
         if result[name] is not None:
             span = f"  ({spans[name][0]:.3f} to {spans[name][1]:.3f})" if name in spans else ""
             print(f"  {label:<42} {result[name]:.3f}{span}")
     for whose, verdicts in result["verdicts"].items():
         if verdicts["queries"]:
-            print(f"  {whose}: {verdicts['named']} named, {verdicts['named_right']} of them rightly; "
+            span = f"{verdicts['named_95'][0]:.1%} to {verdicts['named_95'][1]:.1%}"
+            print(f"  {whose}: {verdicts['named']} named ({span}), {verdicts['named_right']} rightly; "
                   f"{verdicts['ambiguous']} ambiguous, {verdicts['not_named']} unknown")  # fmt: skip
     latency = result["latency_ms"]
     print(
@@ -169,4 +200,5 @@ _LABELS = {
     "auroc": "known above unknown (AUROC)",
     "far_at_95_tar": "false accepts at 95 % true accepts",
     "ece": "error of the probabilities",
+    "ece_known": "the same, of being in the gallery",
 }

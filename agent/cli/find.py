@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
+    from agent.explaining import Explained
     from agent.pipeline import Memory
 
 
@@ -52,6 +53,10 @@ def add(verbs: Verbs) -> None:
         metavar="SHARE",
         help="use the centre of the photo: 0.1 to 1 (default: as the catalogue was built)",
     )
+    parser.add_argument("--explain", action="store_true", help="say what counted how much for the answer")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write a page with the photos beside the nearest reference pictures"
+    )
     add_json(parser)
 
 
@@ -61,10 +66,13 @@ def do(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError
     from agent.core.regions import MIN_CROP
+    from agent.explaining import explained
     from agent.finding import find
     from agent.parts import load_eyes, load_eyes_from, with_learned
 
     check_argument("-k", args.k, 1, 50)
+    if args.html and not Path(args.html).parent.is_dir():
+        raise UsageError(f"--html: expected a folder that is there, found {Path(args.html).parent}")
     if args.text is not None:
         return find_text(args)
     if not args.images:
@@ -81,7 +89,7 @@ def do(args: argparse.Namespace) -> int:
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
     crop = base.crop if args.crop is None else args.crop
-    failed = 0
+    failed, shown = 0, []
     for path in args.images:
         try:
             image = read_image(Path(path))
@@ -89,11 +97,25 @@ def do(args: argparse.Namespace) -> int:
             complain(str(error))
             failed += 1
             continue
-        _show({"image": path, "regions": find(image, eyes, memory, crop, args.k)}, as_json=args.json)
+        answer = {"image": path, "regions": find(image, eyes, memory, crop, args.k)}
+        _show(answer, as_json=args.json, explain=args.explain)
+        if args.html:
+            shown += [explained(path, image, region, base) for region in answer["regions"]]
+    if args.html:
+        _write_page(Path(args.html), shown)
     return 1 if failed else 0
 
 
-def _show(answer: dict[str, Any], *, as_json: bool) -> None:
+def _write_page(path: Path, shown: list[Explained]) -> None:
+    from agent.adapters.durable import write_whole
+    from agent.explaining import render
+
+    write_whole(path, render(shown).encode("utf-8", "backslashreplace"))
+
+
+def _show(answer: dict[str, Any], *, as_json: bool, explain: bool) -> None:
+    from agent.explaining import lines
+
     if as_json:
         print_json(answer)
         return
@@ -108,3 +130,7 @@ def _show(answer: dict[str, Any], *, as_json: bool) -> None:
                 f"  {number}. {title}  similarity {candidate['similarity']:.3f}"
                 f"  probability {candidate['probability']:.2f}{place}"
             )
+            if explain and candidate["reference"]:
+                print(f"     nearest: {candidate['reference']}")
+        for line in lines(region) if explain else ():
+            print(f"  {line}")

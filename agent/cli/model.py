@@ -1,4 +1,4 @@
-"""`spotter model`: embedding models, and the file that Spotter wants beside each."""
+"""`spotter model`: embedding models and detectors, and the file that Spotter wants beside each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add(verbs: Verbs) -> None:
     """Describe the verbs."""
-    parser = verbs.add_parser("model", help="fetch or describe an embedding model")
+    parser = verbs.add_parser("model", help="fetch or describe a model")
     inner = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     spec = add_verb(
         inner,
@@ -83,12 +83,12 @@ def _show(name: str, model: PublicModel, *, as_json: bool) -> None:
 
 def do_spec(args: argparse.Namespace) -> int:
     """Print or write the draft; an existing description is never overwritten."""
-    from agent.adapters.embedder import draft_spec
+    from agent.adapters.detector import draft_description
     from agent.adapters.images import read_bytes
     from agent.core.errors import ConfigError
 
     model = Path(args.model)
-    draft = draft_spec(read_bytes(model, 256 << 20), model.name)
+    draft = draft_description(read_bytes(model, 256 << 20), model.name)
     draft.update({key: value for key in ("provenance", "licence") if (value := getattr(args, key))})
     text = json.dumps(draft, indent=2, ensure_ascii=False) + "\n"
     if not args.write:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from agent.core.types import Box
 
     Boxes = NDArray[Any]
 
@@ -68,6 +72,31 @@ def nms(boxes: Boxes, scores: NDArray[Any], overlap: float) -> NDArray[np.intp]:
         if left.size:
             left = left[iou(boxes[best : best + 1], boxes[left])[0] <= overlap]
     return np.array(keep, np.intp)
+
+
+def paired(a: Sequence[Box], b: Sequence[Box], least: float) -> dict[int, int]:
+    """Number in `a` → number in `b`: the best overlap first, each box once, IoU at least `least`."""
+    partner: dict[int, int] = {}
+    overlap = iou(np.array(a, np.float32), np.array(b, np.float32))
+    while overlap.size:
+        row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
+        if overlap[row, column] < least:
+            break
+        partner[int(row)] = int(column)
+        overlap[row, :] = -1.0
+        overlap[:, column] = -1.0
+    return partner
+
+
+def spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
+    """`count` equal spans from 0 to `length`, each sharing `overlap` of its length with the next."""
+    side = length / (count - overlap * (count - 1))
+    exact = [n * side * (1 - overlap) for n in range(count)]
+    starts = [round(start) for start in exact]
+    # Rounding may put an end just before the start behind it, where both lie halfway between two pixels.
+    behind = [*starts[1:], length]
+    ends = [max(round(start + side), follows) for start, follows in zip(exact, behind, strict=True)]
+    return [(start, min(length, end)) for start, end in zip(starts, ends, strict=True)]
 
 
 def _checked(boxes: Boxes) -> Boxes:

@@ -61,6 +61,7 @@ class Calibration:
         0.0  # the same of products that are taken for each other: `TAIL_SHARE` of known things
     )
     rival_fall: float = 0.0
+    nearest: float = 0.0  # similarity of a new picture to its own product, in the middle
     alike: float = 0.0  # cosine of two photos of one product, in the middle; what is above it is no new look
 
     def __post_init__(self) -> None:

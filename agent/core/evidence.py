@@ -41,6 +41,9 @@ OPTION_LIMIT: Final = 5
 WEIGHED: Final = 8
 """Products that compete; the ninth has some thousandth of the probability."""
 
+RIVALS: Final = "rivals"
+"""Source of what is between the best product and the others; the rest is about being in the catalogue."""
+
 _GROUP_SHARE: Final = 0.9
 """A group of products that look alike is one that holds the right one with this probability."""
 
@@ -132,6 +135,13 @@ def decide(
     return _Weighing(looks, latest, pooled, clues, calibration).decided(settings, listed)
 
 
+def in_catalogue(decision: Decision) -> float:
+    """Probability that the catalogue has what was seen, whichever product of it that is."""
+    if not decision.evidence:
+        return 0.0
+    return sigmoid(sum(log_odds for source, log_odds in decision.evidence if source != RIVALS))
+
+
 def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
     """Products among which a closer look could still decide, the likeliest first; none where it could not."""
     if decision.verdict is Verdict.KNOWN or (decision.settled and decision.verdict is Verdict.UNKNOWN):
@@ -213,7 +223,7 @@ class _Weighing:
                 ("catalogue", PRIOR),
                 ("pictures", n * self._look),
                 ("clues", self._proof),
-                ("rivals", log(share / (1 - share))),
+                (RIVALS, log(share / (1 - share))),
             ),
             settled=verdict is Verdict.KNOWN or self._known < settings.miss,
         )

@@ -9,9 +9,11 @@ import hashlib
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
+from agent.core.calibration import LATER, Calibration
 from agent.core.errors import ModelError, quoted
+from agent.core.json_fields import record
 from agent.core.strict_json import parse_object, shown
 
 SPEC_SCHEMA = 1
@@ -26,6 +28,7 @@ Colour = Literal["RGB", "BGR"]
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["auto", "linear", "area"]
 Triple = tuple[float, float, float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +88,12 @@ class ModelSpec:
     dimension: int  # numbers in the output
     provenance: str = ""  # where the weights come from
     licence: str = ""  # SPDX identifier where there is one
+    calibration: Calibration | None = None
+    """What its similarities are worth on new photos of what it was trained on: for catalogues of its training
+    pictures, which cannot tell that themselves. None where nobody measured it."""
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isprintable():  # it goes into every manifest and onto the wire
-            raise ValueError(f"name: expected a name in one line, found {quoted(self.name)}")
-        if not self.file or "/" in self.file or "\0" in self.file or self.file in {".", ".."}:
-            raise ValueError(f"file: expected the name of a file beside the spec, found {quoted(self.file)}")
-        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
-            raise ValueError(f"sha256: expected 64 lower-case hex digits, found {quoted(self.sha256)}")
+        check_identity(self.name, self.file, self.sha256)
         _check_whole("dimension", self.dimension, 1, 16384)
 
     @property
@@ -107,9 +108,28 @@ class ModelSpec:
 
     def document(self) -> dict[str, Any]:
         """The spec as JSON holds it: `parse_spec(json.dumps(spec.document()).encode(), …) == spec`."""
-        plain = asdict(self)
-        plain["input"] |= {"mean": list(self.input.mean), "std": list(self.input.std)}
-        return {"schema": SPEC_SCHEMA, **plain}
+        plain = document_of(self)
+        del plain["calibration"]
+        if self.calibration is not None:
+            plain["calibration"] = self.calibration.document
+        return plain
+
+
+def check_identity(name: str, file: str, sha256: str) -> None:
+    """Refuse what cannot name a model. Raises ValueError with the field, expected and found."""
+    if not name or not name.isprintable():  # it goes into every manifest and onto the wire
+        raise ValueError(f"name: expected a name in one line, found {quoted(name)}")
+    if not file or "/" in file or "\0" in file or file in {".", ".."}:
+        raise ValueError(f"file: expected the name of a file beside the spec, found {quoted(file)}")
+    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise ValueError(f"sha256: expected 64 lower-case hex digits, found {quoted(sha256)}")
+
+
+def document_of(spec: Any) -> dict[str, Any]:
+    """What `read_document` reads back, as JSON holds it: `spec` is a dataclass with a field `input`."""
+    plain = asdict(spec)
+    plain["input"] |= {"mean": list(spec.input.mean), "std": list(spec.input.std)}
+    return {"schema": SPEC_SCHEMA, **plain}
 
 
 def parse_spec(data: bytes, name: str) -> ModelSpec:
@@ -118,23 +138,30 @@ def parse_spec(data: bytes, name: str) -> ModelSpec:
     Raises:
         ModelError: one line with the file, the field, what was expected and what was found.
     """
+    return read_document(ModelSpec, data, name)
+
+
+def read_document(kind: type[T], data: bytes, name: str) -> T:
+    """Read a description of any `kind`, a dataclass with a field `input`. Raises as `parse_spec`."""
     try:
-        return _spec_of(parse_object(data, SPEC_LIMIT_BYTES))
+        return _spec_of(kind, parse_object(data, SPEC_LIMIT_BYTES))
     except ValueError as error:
         raise ModelError(f"{name}: {error}") from error
 
 
-def _spec_of(document: dict[str, Any]) -> ModelSpec:
+def _spec_of(kind: type[T], document: dict[str, Any]) -> T:
     schema = document.pop("schema", None)
     if schema != SPEC_SCHEMA or isinstance(schema, bool):
         raise ValueError(f"schema: expected {SPEC_SCHEMA}, found {quoted(schema)}")
-    known = _known_fields(ModelSpec, document, "")
+    known = _known_fields(kind, document, "")
     known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
-    return ModelSpec(**known)
+    if "calibration" in known:
+        known["calibration"] = record("calibration", Calibration, LATER | known["calibration"])
+    return kind(**known)
 
 
-def _known_fields(cls: type[InputSpec | ModelSpec], document: dict[str, Any], where: str) -> dict[str, Any]:
-    """The fields of `cls` found in `document`, their JSON types checked.
+def _known_fields(cls: Any, document: dict[str, Any], where: str) -> dict[str, Any]:
+    """The fields of the dataclass `cls` found in `document`, their JSON types checked.
 
     Raises:
         ValueError: a field is unknown, missing, or of another type.
@@ -153,7 +180,7 @@ def _typed(where: str, kind: str, value: Any) -> Any:
     """`value` as the field type `kind` (an annotation as text) wants it."""
     if kind == "int":
         fits, expected = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif kind == "InputSpec":
+    elif kind in {"InputSpec", "Calibration | None"}:
         fits, expected = isinstance(value, dict), "an object of fields"
     elif kind == "Triple":
         if isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)):

@@ -1,6 +1,8 @@
-"""Where in a picture products are looked for: all of it, its centre, configured slots, or a grid.
+"""Where in a picture products are looked for: all of it, its centre, slots, a grid, or what is proposed.
 
 What can be checked without a picture is checked when the settings are born, the rest when its size is known.
+The places that do not depend on what the picture shows are found here; `core/motion.py` and
+`core/proposals.py` find the others.
 """
 
 from __future__ import annotations
@@ -11,9 +13,13 @@ from itertools import pairwise
 from math import ceil, floor, isfinite
 from typing import Literal
 
-from agent.core.errors import quoted
+from agent.core.boxes import spans
+from agent.core.errors import InputError, quoted
+from agent.core.motion import MotionSettings
+from agent.core.proposals import DetectorSettings  # noqa: TC001  msgspec reads the annotations
 from agent.core.settings import check_range, setting
-from agent.core.types import Box, Quad, Region
+from agent.core.types import Box, Frame, Quad, Region
+from agent.core.zone import Corners, Zone
 
 MIN_SIDE_PX = 8
 """A region with a shorter side shows nothing that a model could tell apart."""
@@ -23,6 +29,9 @@ MAX_REGIONS = 1024
 
 MIN_CROP = 0.1
 """Of a photo of 1,000 px less than 100 px would remain, too few to tell products apart."""
+
+PROPOSED = frozenset({"motion", "detector"})
+"""Modes whose regions depend on what a picture shows."""
 
 Point = tuple[float, float]
 
@@ -77,13 +86,24 @@ class GridSettings:
 class RegionSettings:
     """Where in the picture products are looked for."""
 
-    mode: Literal["whole", "centre", "slots", "grid"] = setting(
-        "all of the picture, its centre, configured slots, or a grid of equal cells", "whole"
+    mode: Literal["whole", "centre", "slots", "grid", "motion", "detector"] = setting(
+        "all of the picture, its centre, configured slots, a grid of equal cells, what stands out from the "
+        "background of a camera that does not move, or what a detector finds",
+        "whole",
     )
     centre: float = setting("mode centre: share of each side of the picture that is kept", 0.75)
-    unit: Literal["px", "share"] = setting("unit of the slots: pixels, or shares of width and height", "px")
+    unit: Literal["px", "share"] = setting(
+        "unit of slots and zone: pixels, or shares of width and height", "px"
+    )
     slots: tuple[SlotSettings, ...] = setting("mode slots: the places to look at", ())
     grid: GridSettings = setting("mode grid: the cells", GridSettings())
+    zone: Corners | None = setting(
+        "modes motion and detector: the part of the picture that is watched, [x1, y1, x2, y2]", None
+    )
+    min_px: int = setting("modes motion and detector: pixels of the shortest side that is looked at", 24)
+    limit: int = setting("modes motion and detector: regions looked at in one picture, the best first", 16)
+    motion: MotionSettings = setting("mode motion: when something stands out", MotionSettings())
+    detector: DetectorSettings | None = setting("mode detector: the model that proposes regions", None)
 
     def __post_init__(self) -> None:
         check_range("centre", self.centre, 0.05, 1.0)
@@ -100,6 +120,54 @@ class RegionSettings:
         if self.unit == "share":
             for slot in self.slots:
                 _check_within(slot, 1, 1, "1 (unit: share)", "1 (unit: share)")
+        if (self.mode == "detector") != (self.detector is not None):
+            expected = "the model" if self.mode == "detector" else f"none with mode {self.mode}"
+            raise ValueError(f"detector: expected {expected}, found {'one' if self.detector else 'none'}")
+        check_range("min_px", self.min_px, MIN_SIDE_PX, 10_000)
+        check_range("limit", self.limit, 1, MAX_REGIONS)
+        self._check_zone()
+
+    def _check_zone(self) -> None:
+        if self.zone is None:
+            return
+        x1, y1, x2, y2 = self.zone
+        most = 1.0 if self.unit == "share" else 1e6
+        if self.mode not in PROPOSED or not (0 <= x1 < x2 <= most and 0 <= y1 < y2 <= most):
+            expected = "numbers from 0 to 1" if self.unit == "share" else "pixels"
+            modes = " and ".join(sorted(PROPOSED))
+            raise ValueError(
+                f"zone: expected {expected} with x1 < x2 and y1 < y2, and one of the modes {modes}, found "
+                f"{list(self.zone)} with mode {self.mode}"
+            )
+
+    @property
+    def watched(self) -> Zone:
+        """Where a proposer looks, and which of its regions count."""
+        return Zone(corners=self.zone, shares=self.unit == "share", min_px=self.min_px, limit=self.limit)
+
+
+class FixedRegions:
+    """The proposer of a camera whose regions are configured: the same ones in every picture of a size."""
+
+    def __init__(self, settings: RegionSettings) -> None:
+        self._settings = settings
+        self._size = (0, 0)
+        self._regions: tuple[Region, ...] = ()
+
+    def regions(self, frame: Frame) -> tuple[Region, ...]:
+        """In the order of the settings, all named.
+
+        Raises:
+            InputError: they do not fit the picture (names the region).
+        """
+        size = (frame.width, frame.height)
+        if size != self._size:
+            try:
+                self._regions = propose(self._settings, *size)
+            except ValueError as error:
+                raise InputError(f"regions: {error}") from None
+            self._size = size
+        return self._regions
 
 
 def kept_centre(crop: float) -> RegionSettings:
@@ -124,6 +192,7 @@ def propose(settings: RegionSettings, width: int, height: int) -> tuple[Region, 
 
     Raises:
         ValueError: a slot lies outside the picture or is too small; the slot, expected and found are named.
+            Or the mode is one whose regions depend on what the picture shows.
     """
     match settings.mode:
         case "whole":
@@ -135,6 +204,8 @@ def propose(settings: RegionSettings, width: int, height: int) -> tuple[Region, 
         case "slots":
             scale = (width, height) if settings.unit == "share" else (1, 1)
             return tuple(_slot(slot, scale, width, height) for slot in settings.slots)
+        case "motion" | "detector":
+            raise ValueError(f"mode: expected one whose regions are fixed, found {settings.mode}")
 
 
 def _centre(share: float, width: int, height: int) -> Box:
@@ -145,8 +216,8 @@ def _centre(share: float, width: int, height: int) -> Box:
 
 
 def _cells(grid: GridSettings, width: int, height: int) -> tuple[Region, ...]:
-    across = _spans(width, grid.columns, grid.overlap)
-    down = _spans(height, grid.rows, grid.overlap)
+    across = spans(width, grid.columns, grid.overlap)
+    down = spans(height, grid.rows, grid.overlap)
     if min(b - a for a, b in (*across, *down)) < MIN_SIDE_PX:
         raise ValueError(
             f"grid: expected cells of at least {MIN_SIDE_PX} px, found {grid.rows} rows and "
@@ -157,17 +228,6 @@ def _cells(grid: GridSettings, width: int, height: int) -> tuple[Region, ...]:
         for row, (y1, y2) in enumerate(down, 1)
         for column, (x1, x2) in enumerate(across, 1)
     )
-
-
-def _spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
-    """`count` equal spans from 0 to `length`, each sharing `overlap` of its length with the next."""
-    side = length / (count - overlap * (count - 1))
-    exact = [n * side * (1 - overlap) for n in range(count)]
-    starts = [round(start) for start in exact]
-    # Rounding may put an end just before the start behind it, where both lie halfway between two pixels.
-    behind = [*starts[1:], length]
-    ends = [max(round(start + side), follows) for start, follows in zip(exact, behind, strict=True)]
-    return [(start, min(length, end)) for start, end in zip(starts, ends, strict=True)]
 
 
 def _slot(slot: SlotSettings, scale: tuple[int, int], width: int, height: int) -> Region:

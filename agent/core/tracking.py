@@ -12,9 +12,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from agent.core.boxes import iou
+from agent.core.boxes import paired
 from agent.core.settings import check_range, setting
 from agent.core.types import Track
 
@@ -132,16 +130,6 @@ def _associate(live: Sequence[Track], detections: Sequence[Detection], least: fl
             partner[number] = named.pop(detection.region.name)
     loose = [track for track in live if not track.region.name]
     free = [number for number, detection in enumerate(detections) if not detection.region.name]
-    if not loose or not free:
-        return partner
-    overlap = iou(
-        np.array([detections[number].region.box for number in free], dtype=np.float32),
-        np.array([track.region.box for track in loose], dtype=np.float32),
-    )
-    while True:
-        row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
-        if overlap[row, column] < least:
-            return partner
-        partner[free[int(row)]] = loose[int(column)]
-        overlap[row, :] = -1.0
-        overlap[:, column] = -1.0
+    boxes = [detections[number].region.box for number in free]
+    pairs = paired(boxes, [track.region.box for track in loose], least)
+    return partner | {free[row]: loose[column] for row, column in pairs.items()}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.images import IMAGE_SUFFIXES, read_image
 from agent.core.errors import InputError
-from agent.core.evidence import ONE_LOOK, OPTION_LIMIT, decide
+from agent.core.evidence import ONE_LOOK, OPTION_LIMIT, decide, in_catalogue
 from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 from agent.evaluating.gallery import product_root
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from agent.core.clock import Clock
-    from agent.core.types import Decision, Verdict
+    from agent.core.types import Decision, Look, Verdict
     from agent.evaluating.gallery import Gallery
 
     Progress = Callable[[int, int], None]
@@ -56,8 +56,10 @@ class Answer:
     offers: tuple[Offer, ...]  # best first, at most 5
     verdict: Verdict
     probability: float  # that the first offer is right
+    in_catalogue: float  # probability that the gallery has it, whichever product it is
     similarity: float  # of the first offer
-    took_s: float  # from the decoded photo to the answer
+    took_s: float  # from a decoded photo to the answer
+    photos: int = 1  # of the same product, looked at one after the other as one thing
 
     @property
     def rank(self) -> int | None:
@@ -110,41 +112,65 @@ def ask(
     clock: Clock,
     report: Callable[[Problem], None],
     progress: Progress | None = None,
+    *,
+    tracks: int = 1,
+    false_accept: float = ONE_LOOK.false_accept,
 ) -> Iterator[Answer]:
     """The answer to each photo, in order; one that cannot be read is reported and left out.
 
-    `crop` None means as the catalogue was built.
+    `crop` None means as the catalogue was built. With `tracks` up to so many photos in a row that show one
+    product are one thing that was looked at as often, and have one answer: that of the look that names it, or
+    of all of them.
 
     Raises:
         ModelError: the model's answer is no embedding.
         DeviceError: an inference failed.
     """
+    settings = replace(ONE_LOOK, window=tracks, false_accept=false_accept)
     catalogue = gallery.catalogue
     where = kept_centre(catalogue.manifest.crop if crop is None else crop)
-    warm = False
-    for number, query in enumerate(queries, 1):
-        try:
-            image = read_image(query.path)
-            regions = propose(where, image.shape[1], image.shape[0])
-            if not warm:  # the first inference allocates; its time is nobody's latency
-                gallery.eyes.embed(image, regions)
-                warm = True
-            began = clock.monotonic()
-            embeddings = gallery.eyes.embed(image, regions)
-            looks = looks_at(image, regions, embeddings, catalogue.nearest(embeddings, limit=LIMIT))
-            decision = decide(looks, catalogue.calibration, ONE_LOOK)
-            took_s = clock.monotonic() - began
-        except InputError as error:
-            report(Problem(str(query.path), str(error).removeprefix(f"{query.path}: ")))
-        except ValueError as error:  # a picture too thin for the model
-            report(Problem(str(query.path), str(error)))
-        else:
-            yield _answer(gallery, query, decision, took_s)
-        if progress is not None:
-            progress(number, len(queries))
+    warm, number = False, 0
+    for thing in _things(queries, tracks):
+        looks: list[Look] = []
+        took_s = 0.0
+        decision = None
+        for query in thing:
+            number += 1
+            try:
+                image = read_image(query.path)
+                regions = propose(where, image.shape[1], image.shape[0])
+                if not warm:  # the first inference allocates; its time is nobody's latency
+                    gallery.eyes.embed(image, regions)
+                    warm = True
+                began = clock.monotonic()
+                embeddings = gallery.eyes.embed(image, regions)
+                looks += looks_at(image, regions, embeddings, catalogue.nearest(embeddings, limit=LIMIT))
+                if decision is None or decision.product is None:
+                    decision = decide(looks, catalogue.calibration, settings)
+                took_s += clock.monotonic() - began
+            except InputError as error:
+                report(Problem(str(query.path), str(error).removeprefix(f"{query.path}: ")))
+            except ValueError as error:  # a picture too thin for the model
+                report(Problem(str(query.path), str(error)))
+            if progress is not None:
+                progress(number, len(queries))
+        if decision is not None:
+            yield _answer(gallery, thing[0], decision, took_s / len(looks), len(looks))
 
 
-def _answer(gallery: Gallery, query: Query, decision: Decision, took_s: float) -> Answer:
+def _things(queries: Sequence[Query], most: int) -> Iterator[list[Query]]:
+    """Photos in a row that show one product, at most so many of them; what no gallery has is a thing each."""
+    thing: list[Query] = []
+    for query in queries:
+        if thing and (query.sku != thing[0].sku or not query.sku or len(thing) == most):
+            yield thing
+            thing = []
+        thing.append(query)
+    if thing:
+        yield thing
+
+
+def _answer(gallery: Gallery, query: Query, decision: Decision, took_s: float, photos: int) -> Answer:
     catalogue = gallery.catalogue
     offers = []
     for option in decision.options[:OPTION_LIMIT]:
@@ -158,6 +184,8 @@ def _answer(gallery: Gallery, query: Query, decision: Decision, took_s: float) -
         offers=tuple(offers),
         verdict=decision.verdict,
         probability=decision.probability,
+        in_catalogue=in_catalogue(decision),
         similarity=decision.similarity,
         took_s=took_s,
+        photos=photos,
     )

@@ -15,6 +15,12 @@ from agent.evaluating.diagram import reliability_diagram
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_TOLD_BY = {
+    "in_catalogue": "probability to be in the catalogue",
+    "probability": "probability of the first product",
+    "similarity": "similarity of the first product",
+}
+
 PRODUCTS_SHOWN = 100
 """Rows of the table: nobody reads 10,000, and the JSON has them."""
 
@@ -47,6 +53,7 @@ def render(gallery: str, figures: dict[str, Any], mistakes: Sequence[Mistake], n
 claims too much, above it too little. A large dot stands for many photos.
 On average the two differ by <b>{percent(figures["ece"])}</b>.</p>
 {reliability_diagram(figures["reliability"])}
+{_in_catalogue(figures) if figures["unknown"] else ""}
 <h2>Product by product</h2>
 {_products(figures["products"], names)}
 <p class="dim">Intervals hold the true value with 95 % certainty.
@@ -105,15 +112,22 @@ def _mistakes(mistakes: Sequence[Mistake], names: dict[str, str]) -> str:
 def _unknown(figures: dict[str, Any]) -> str:
     unknown = figures["verdicts"]["unknown"]
     rows = "".join(
-        f"<tr><td>{name}</td><td>{_number(values['auroc'])}</td><td>{percent(values['far_at_95_tar'])}</td></tr>"
+        f"<tr><td>{_TOLD_BY[name]}</td><td>{_number(values['auroc'])}</td><td>{percent(values['far_at_95_tar'])}</td></tr>"
         for name, values in figures["open_set"].items()
     )
     return f"""<h2>Products that the catalogue does not have</h2>
-<p>{unknown["queries"]} photos show something that it does not have. <b>{unknown["named"]}</b> of them were
+<p>{unknown["queries"]} photos show something that it does not have. <b>{unknown["named"]}</b> of them
+({percent(unknown["named_95"][0])} to {percent(unknown["named_95"][1])}) were
 given a product's name all the same, {unknown["ambiguous"]} were said to be ambiguous, and
 {unknown["not_named"]} unknown.</p>
 <table><tr><th>told apart by</th><th>a known photo scores higher (AUROC)</th>
 <th>false accepts where 95 % of the known are accepted</th></tr>{rows}</table>"""
+
+
+def _in_catalogue(figures: dict[str, Any]) -> str:
+    return f"""<p>The same of the probability that the catalogue has the thing at all, whichever product it
+is; on average claim and truth differ by <b>{percent(figures["ece_known"])}</b>.</p>
+{reliability_diagram(figures["reliability_known"])}"""
 
 
 def _products(products: Iterable[dict[str, Any]], names: dict[str, str]) -> str:

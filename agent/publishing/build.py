@@ -16,13 +16,14 @@ import numpy as np
 from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
 from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
+from agent.core.copies import check_sizes
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import VIEW_BITS
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate, usual_cosine
+from agent.publishing.calibrate import calibrate, trusted, usual_cosine
 from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.embedder import EmbedderSettings
+    from agent.core.calibration import Calibration
     from agent.core.manifest import FileEntry
     from agent.publishing.embed import Engine
     from agent.publishing.former import Former
@@ -50,6 +52,11 @@ class BuildSettings:
     """How a catalogue is built."""
 
     crop: float = setting("share of each side of a picture that is kept around its centre, 0.1 to 1", 1.0)
+    small: tuple[int, ...] = setting(
+        "pixels of the shorter side of further references of each picture, as a camera sees it from afar; "
+        "at most 4 sizes from 24 to 256",
+        (),
+    )
     strict: bool = setting("stop at bad rows and pictures instead of leaving them out", False)
     jobs: int | None = setting("processes that embed pictures; none means one per core", None)
     engine: Engine = setting("where pictures are embedded: on this machine, or on a Ray cluster", "processes")
@@ -60,6 +67,7 @@ class BuildSettings:
 
     def __post_init__(self) -> None:
         check_crop(self.crop)
+        check_sizes("small", self.small)
         if self.jobs is not None:
             check_range("jobs", self.jobs, 1, 1024)
 
@@ -123,6 +131,7 @@ def build_catalogue(
                 eyes,
                 embedder,
                 crop=settings.crop,
+                small=settings.small,
                 crew=Crew(settings.engine, settings.jobs, settings.ray_address),
                 total=total,
                 cache=known,
@@ -152,6 +161,7 @@ def build_catalogue(
             crop=settings.crop,
             thumbnails=settings.thumbnails,
             created_utc=created_utc,
+            expected=eyes.spec.calibration,
             finish=finish,
         )
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
@@ -166,11 +176,13 @@ def write_catalogue(
     crop: float,
     thumbnails: bool,
     created_utc: float,
+    expected: Calibration | None = None,
     finish: Callable[[Manifest], Manifest] = lambda made: made,
 ) -> tuple[Manifest, Changes]:
     """Make what was gathered the catalogue of the directory `out`, which is held for writing.
 
-    `finish(manifest)` adds files that need the others to be there.
+    `expected` is what the model's description says of new photos. `finish(manifest)` adds files that need
+    the others to be there.
 
     Raises:
         CatalogueError: the thumbnails before are damaged.
@@ -184,8 +196,13 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
+    own = ~assigned.copies  # a copy is no picture of its own
+    calibration = trusted(
+        calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
+    )
     alike = usual_cosine(
-        assigned.keys >> np.uint64(VIEW_BITS), lambda places: gathered.rows(assigned.positions[places])
+        assigned.keys[own] >> np.uint64(VIEW_BITS),
+        lambda places: gathered.rows(assigned.positions[own][places]),
     )
     words = renewed_text_model(out, former, assigned.keys, index.vectors, anew=bool(changes.why))
     manifest = Manifest(
@@ -193,7 +210,7 @@ def write_catalogue(
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=replace(calibrate(assigned.keys, index.vectors), alike=alike),
+        calibration=replace(calibration, alike=alike),
         products=former.table.products,
         references=len(index),
         index=index.save(out),
@@ -211,9 +228,10 @@ def _thumbnails(
     out: Path, former: Former, gathered: Gathered, assigned: Assigned, *, compact: bool
 ) -> FileEntry:
     with closing(ThumbnailWriter(out, former.thumbnails)) as writer:
-        for key, position in zip(assigned.keys.tolist(), assigned.positions.tolist(), strict=True):
+        own = ~assigned.copies  # a copy is shown by the picture that it is of
+        for key, position in zip(assigned.keys[own].tolist(), assigned.positions[own].tolist(), strict=True):
             writer.put(key, gathered.thumbnail(position))
-        for key in assigned.removed.tolist():
+        for key in (*assigned.removed.tolist(), *assigned.keys[~own].tolist()):
             writer.remove(key)
         return writer.save(compact=compact and former.thumbnails is not None)
 

@@ -59,7 +59,7 @@ def check_up(
         index = reopen_index(
             folder / entry.path, entry, dimension=manifest.dimension, count=manifest.references
         )
-        checkup = examine(catalogue.numbers(), find_neighbours(index, comparing))
+        checkup = examine(catalogue.numbers(), find_neighbours(index, catalogue.picture_keys(), comparing))
         yield Report(_document(catalogue, checkup, files), lambda key: _picture(catalogue, products, key))
     finally:
         catalogue.close()

@@ -54,6 +54,7 @@ class Embedded:
 
     pictures: tuple[Picture, ...]
     vectors: NDArray[np.float32]  # (len(pictures), D) unit rows
+    copies: NDArray[np.float32]  # (len(pictures), S, D) of S small copies; zeros where none is worth it
     thumbnails: tuple[bytes, ...]  # of the same pictures: JPEG
     refused: tuple[tuple[Picture, str], ...]
 
@@ -79,8 +80,9 @@ def embed_pictures(
     settings: EmbedderSettings,
     crop: float,
     crew: Crew,
+    small: tuple[int, ...] = (),
 ) -> Iterator[Embedded]:
-    """All pictures in chunks, in the order given.
+    """All pictures in chunks, in the order given; `small` are the shorter sides of copies, see `Worker`.
 
     `pictures` is read as far ahead as the workers need it; without any, no worker is started. `settings` are
     what `eyes` were loaded from. For engine ray `load_ray` comes first.
@@ -92,7 +94,7 @@ def embed_pictures(
     chunks = _chunks(pictures)
     first = list(islice(chunks, 1))
     if first:
-        with _workers(eyes, settings, crop, crew) as (submit, ahead):
+        with _workers(eyes, settings, crop, crew, small) as (submit, ahead):
             yield from _in_order(submit, chain(first, chunks), ahead)
 
 
@@ -101,16 +103,16 @@ def _cores() -> int:
 
 
 def _workers(
-    eyes: Embedder, settings: EmbedderSettings, crop: float, crew: Crew
+    eyes: Embedder, settings: EmbedderSettings, crop: float, crew: Crew, small: tuple[int, ...]
 ) -> AbstractContextManager[tuple[Submit, int]]:
     """Workers, and how many chunks to have under way with them."""
     if crew.engine == "processes" and crew.jobs == 1:
-        worker = Worker(eyes, crop)
+        worker = Worker(eyes, crop, small)
         return nullcontext((lambda chunk: lambda: worker.embed(chunk), 1))
     model, spec = read_model(settings)
     if spec.fingerprint != eyes.fingerprint:
         raise ModelError(f"{settings.file}: expected the model that was opened, found another one by now")
-    recipe = Recipe(model, spec, settings, crop, libraries(eyes))
+    recipe = Recipe(model, spec, settings, crop, small, libraries(eyes))
     if crew.engine == "processes":
         return process_workers(recipe, crew.jobs or _cores())
     from agent.publishing.cluster import cluster_workers
@@ -136,6 +138,7 @@ def _embedded(pictures: tuple[Picture, ...], answer: Answer) -> Embedded:
     return Embedded(
         tuple(pictures[position] for position in answer.kept),
         answer.vectors,
+        answer.copies,
         answer.thumbnails,
         tuple((pictures[position], reason) for position, reason in answer.refused),
     )

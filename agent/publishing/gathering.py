@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from agent.adapters.images import LIMITS, read_bytes
+from agent.core.copies import BLUR_PX, JPEG_QUALITY, copy_of, is_copy
 from agent.core.errors import DeviceError, InputError
 from agent.publishing.embed import WORTH_A_PROCESS, Picture, embed_pictures
 from agent.publishing.folder import Item, read_folder
 from agent.publishing.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from agent.adapters.embedder import Embedder, EmbedderSettings
     from agent.adapters.products import ProductWriter
-    from agent.publishing.cache import EmbeddingCache
+    from agent.publishing.cache import EmbeddingCache, Entry
     from agent.publishing.embed import Crew
 
     Progress = Callable[[int, int], None]
@@ -105,6 +106,12 @@ class Gathered:
         """The positions that have a row, `(R,)` ascending."""
         return np.flatnonzero(np.array(self._starts) >= 0)
 
+    def pictures(self) -> NDArray[np.int64]:
+        """The positions that have a row and are not those of copies, `(P,)` ascending."""
+        positions = self.positions()
+        own = (not is_copy(self.paths[position]) for position in positions.tolist())
+        return positions[np.fromiter(own, np.bool_, len(positions))]
+
     def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """The raw rows at positions, `(N, D)` float32 unit rows.
 
@@ -157,6 +164,7 @@ def gather(
     embedder: EmbedderSettings,
     *,
     crop: float,
+    small: tuple[int, ...],
     crew: Crew,
     total: int,
     cache: EmbeddingCache | None = None,
@@ -165,8 +173,9 @@ def gather(
     """Put the products of a folder into `table` and what their pictures become into `into`.
 
     A product that the table has keeps its number; a new one gets one above all that were ever given. Products
-    that the folder no longer has are taken out. Pictures that the cache knows are not embedded. Problems of
-    the folder itself are not reported again, those of the pictures are, in the order of the folder.
+    that the folder no longer has are taken out. Each picture is taken up in small as well, see `Worker`.
+    Pictures that the cache knows are not embedded. Problems of the folder itself are not reported again,
+    those of the pictures are, in the order of the folder.
 
     Raises:
         InputError: the folder cannot be read.
@@ -181,6 +190,8 @@ def gather(
         for item in numbered(read_folder(root, lambda _problem: None), table):
             for path in item.images:
                 position = into.add(item.product.no, path)
+                for px in small:
+                    into.add(item.product.no, copy_of(path, px))
                 try:
                     data = read_bytes(root / path, LIMITS.max_bytes)
                 except InputError as error:
@@ -188,9 +199,9 @@ def gather(
                     told.count(1)
                     continue
                 digest = hashlib.sha256(data).digest()
-                known = cache.get(digest) if cache is not None else None
-                if known is not None:
-                    into.put(position, *known)
+                known = _known(cache, digest, small)
+                if known:
+                    _put(into, position, known)
                     told.count(1, _TOLD_EVERY)
                     continue
                 digests[position] = digest
@@ -201,16 +212,50 @@ def gather(
     if not first:
         return list(refused.values())
     crew = crew.for_pictures(len(first) if all_of_it else total)
-    for chunk in embed_pictures(chain(first, source), eyes, embedder, crop, crew):
-        for picture, row, small in zip(chunk.pictures, chunk.vectors, chunk.thumbnails, strict=True):
-            into.put(picture.key, row, small)
-            if cache is not None:
-                cache.put(digests[picture.key], row, small)
+    for chunk in embed_pictures(chain(first, source), eyes, embedder, crop, crew, small):
+        parts = (chunk.pictures, chunk.vectors, chunk.copies, chunk.thumbnails)
+        for picture, row, copies, shown in zip(*parts, strict=True):
+            entries = [(row, shown), *((copy, b"") for copy in copies)]
+            _put(into, picture.key, entries)
+            _keep(cache, digests[picture.key], small, entries)
         refused.update((picture.key, Problem(picture.path, reason)) for picture, reason in chunk.refused)
         for picture in (*chunk.pictures, *(picture for picture, _ in chunk.refused)):
             del digests[picture.key]
         told.count(len(chunk.pictures) + len(chunk.refused))
     return [refused[position] for position in sorted(refused)]
+
+
+def _known(cache: EmbeddingCache | None, digest: bytes, small: tuple[int, ...]) -> list[Entry]:
+    """What the cache has of a picture and all its copies; nothing where one of them is missing."""
+    entries: list[Entry] = []
+    for px in (0, *small):
+        entry = cache.get(_digest(digest, px)) if cache is not None else None
+        if entry is None:
+            return []
+        entries.append(entry)
+    return entries
+
+
+def _keep(
+    cache: EmbeddingCache | None, digest: bytes, small: tuple[int, ...], entries: Sequence[Entry]
+) -> None:
+    """For the next build."""
+    if cache is not None:
+        for entry, px in zip(entries, (0, *small), strict=True):
+            cache.put(_digest(digest, px), *entry)
+
+
+def _digest(picture: bytes, px: int) -> bytes:
+    """What the cache knows a copy by; 0 is the picture itself."""
+    made = f"@{px}px, blur {BLUR_PX}, quality {JPEG_QUALITY}"
+    return hashlib.sha256(picture + made.encode()).digest() if px else picture
+
+
+def _put(into: Gathered, position: int, entries: Sequence[Entry]) -> None:
+    """A picture and its copies, whose positions follow its own; a copy that was not worth it has no row."""
+    for place, (row, shown) in enumerate(entries, position):
+        if row.any():
+            into.put(place, row, shown)
 
 
 def numbered(items: Iterator[Item], table: ProductWriter) -> Iterator[Item]:

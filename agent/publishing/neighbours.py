@@ -25,9 +25,13 @@ minutes of one core."""
 _SAMPLE = 20_000  # pairs that say what two strangers have in common
 
 
-def find_neighbours(index: IndexBuilder, progress: Progress | None = None) -> Neighbours:
-    """For all of them; `progress(done, total)` counts references. Takes 4 bytes per number in the index."""
-    keys = index.keys()
+def find_neighbours(
+    index: IndexBuilder, keys: NDArray[np.uint64], progress: Progress | None = None
+) -> Neighbours:
+    """For the references `keys`, ascending, among each other; `progress(done, total)` counts them.
+
+    Takes 4 bytes per number in the index.
+    """
     rows = index.vectors(keys)
     products = keys >> np.uint64(VIEW_BITS)
     firsts = np.searchsorted(products, products, side="left")

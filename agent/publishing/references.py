@@ -56,6 +56,7 @@ class Assigned:
     positions: NDArray[np.int64]  # (R,) of their pictures, in the order of `keys`
     keys: NDArray[np.uint64]  # (R,)
     fresh: NDArray[np.bool_]  # (R,) whether the index does not hold this vector under this key
+    copies: NDArray[np.bool_]  # (R,) whether it is a small copy of another of them, see core/copies.py
     before: NDArray[np.uint64]  # keys of the catalogue before
 
     @property
@@ -111,7 +112,8 @@ def assign(gathered: Gathered, table: ProductWriter, former: FormerIndex | None)
                 elif held[key] != view.path:
                     table.rename_reference(key, view.path)
     order = np.argsort(keys)
-    assigned = Assigned(positions[order], keys[order], fresh[order], before)
+    copies = ~np.isin(positions, gathered.pictures(), assume_unique=True)
+    assigned = Assigned(positions[order], keys[order], fresh[order], copies[order], before)
     for key in assigned.removed.tolist():
         table.remove_reference(key)
     return assigned
@@ -130,7 +132,7 @@ def renewed_index(
         if worn is not None and not why:
             return worn, former.index.projection, _counted(assigned, "")
     products = np.array(gathered.products, np.uint64)
-    places = gathered.positions()
+    places = gathered.pictures()
     projection, _ = fit_projection(products[places], lambda chosen: gathered.rows(places[chosen]))
     index = IndexBuilder(projection.outputs if projection else gathered.dimension)
     _put(index, gathered, assigned.positions, assigned.keys, projection)

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from agent.adapters.embedder import Embedder, EmbedderSettings
-from agent.adapters.images import decode_image, thumbnail
+from agent.adapters.images import decode_image, encode_jpeg, thumbnail
+from agent.core.copies import BLUR_PX, JPEG_QUALITY, WORTH
 from agent.core.errors import DeviceError, InputError
 from agent.core.regions import kept_centre, propose
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.model_spec import ModelSpec
+    from agent.core.regions import RegionSettings
 
     Submit = Callable[["Chunk"], Callable[[], "Answer"]]
     """Hands a chunk to workers; what comes back waits for the answer, and raises what the worker raised."""
@@ -36,6 +38,7 @@ class Answer:
 
     kept: tuple[int, ...]
     vectors: NDArray[np.float32]  # (len(kept), D) unit rows
+    copies: NDArray[np.float32]  # (len(kept), S, D) unit rows of S small copies; zeros where none is worth it
     thumbnails: tuple[bytes, ...]  # of those kept: JPEG
     refused: tuple[tuple[int, str], ...]  # and why
 
@@ -43,10 +46,14 @@ class Answer:
 class Worker:
     """Embeds chunks, one at a time, with eyes of its own."""
 
-    def __init__(self, eyes: Embedder, crop: float) -> None:
-        """`crop` is the share of each side of a picture that is kept around its centre, [0.1, 1]."""
+    def __init__(self, eyes: Embedder, crop: float, small: tuple[int, ...] = ()) -> None:
+        """`crop` is the share of each side of a picture that is kept around its centre, [0.1, 1].
+
+        What is kept is also looked at in small, with these numbers of pixels on its shorter side.
+        """
         self._eyes = eyes
         self._where = kept_centre(crop)
+        self._small = small
 
     def embed(self, chunk: Chunk) -> Answer:
         """A picture that cannot be decoded or seen is refused, the others go on.
@@ -63,24 +70,47 @@ class Worker:
                 refused.append((position, str(error).removeprefix(f"{_NAME}: ")))
         kept, rows, thumbnails = [], [], []
         for position, shown, small in ready:
-            row = self._eyes.embed_prepared(shown)  # each by itself: its bits depend on no neighbour
-            if not row.any():
+            seen = [self._embedded(each) for each in shown]
+            if not seen[0].any():
                 refused.append((position, _NOTHING))
                 continue
             kept.append(position)
-            rows.append(row)
+            rows += seen
             thumbnails.append(small)
-        vectors = np.concatenate([np.empty((0, self._eyes.dimension), np.float32), *rows])
-        return Answer(tuple(kept), vectors, tuple(thumbnails), tuple(sorted(refused)))
+        shape = (len(kept), 1 + len(self._small), self._eyes.dimension)
+        vectors = np.concatenate([*rows, np.empty((0, self._eyes.dimension), np.float32)]).reshape(shape)
+        return Answer(tuple(kept), vectors[:, 0], vectors[:, 1:], tuple(thumbnails), tuple(sorted(refused)))
 
-    def _prepared(self, data: bytes) -> tuple[NDArray[Any], bytes]:
-        """What the model is to be shown of a picture, and its thumbnail."""
+    def _prepared(self, data: bytes) -> tuple[list[NDArray[Any] | None], bytes]:
+        """What the model is to be shown of a picture and of its copies, and its thumbnail."""
         image = decode_image(data, _NAME)
+        copies = [_from_afar(image, self._where, px) for px in self._small]
         try:
-            shown = self._eyes.prepare(image, propose(self._where, image.shape[1], image.shape[0]))
+            shown = [None if each is None else self._shown(each) for each in (image, *copies)]
         except ValueError as error:
             raise InputError(str(error)) from None
         return shown, thumbnail(image)
+
+    def _shown(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        return self._eyes.prepare(image, propose(self._where, image.shape[1], image.shape[0]))
+
+    def _embedded(self, shown: NDArray[Any] | None) -> NDArray[np.float32]:
+        """`(1, D)`: each by itself, so that its bits depend on no neighbour; zeros of nothing."""
+        if shown is None:
+            return np.zeros((1, self._eyes.dimension), np.float32)
+        return self._eyes.embed_prepared(shown)
+
+
+def _from_afar(image: NDArray[np.uint8], where: RegionSettings, px: int) -> NDArray[np.uint8] | None:
+    """The picture with what is looked at `px` on its shorter side; None where that is hardly smaller."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = propose(where, width, height)[0].box
+    times = px / min(right - left, bottom - top)
+    if times >= WORTH:
+        return None
+    size = (max(1, round(width * times)), max(1, round(height * times)))
+    small = cv2.GaussianBlur(cv2.resize(image, size, interpolation=cv2.INTER_AREA), (0, 0), BLUR_PX)
+    return decode_image(encode_jpeg(np.asarray(small, np.uint8), JPEG_QUALITY), _NAME)
 
 
 _NAME = "picture"
@@ -95,6 +125,7 @@ class Recipe:
     spec: ModelSpec
     settings: EmbedderSettings
     crop: float
+    small: tuple[int, ...]
     libraries: tuple[str, ...]  # of whoever asks: equal bits come of equal versions
 
     def make(self) -> Worker:
@@ -113,7 +144,7 @@ class Recipe:
                 f"a worker that embeds pictures: expected {', '.join(self.libraries)} as here, "
                 f"found {', '.join(found)}"
             )
-        return Worker(eyes, self.crop)
+        return Worker(eyes, self.crop, self.small)
 
 
 def libraries(eyes: Embedder) -> tuple[str, ...]:

@@ -107,6 +107,35 @@ def test_its_answers_are_those_of_find(command: Command, gallery: Path, model: P
     assert result["ece"] <= np.abs(claimed - right).mean() + 1e-6
 
 
+def test_photos_of_a_product_are_one_thing_that_is_looked_at_several_times(
+    command: Command, gallery: Path, photos: Path, model: Path
+) -> None:
+    left_out = ("--unknown-skus", "sku-5")
+    result = evaluated(command, gallery, photos, "--model", model, "--tracks", "2", *left_out)
+    assert (result["tracks"], result["refused"]) == (2, 0)
+    assert (result["queries"], result["known"], result["unknown"]) == (12, 10, 2), "two and one of each three"
+    assert result["top1"] == 1.0
+    assert 0 <= result["ece_known"] <= 1
+    assert set(result["open_set"]) == {"in_catalogue", "probability", "similarity"}
+    low, high = result["verdicts"]["unknown"]["named_95"]
+    assert 0 <= low <= result["verdicts"]["unknown"]["named"] / 2 <= high <= 1
+
+
+def test_what_may_be_wrong_decides_what_is_named(
+    command: Command, gallery: Path, photos: Path, model: Path, tmp_path: Path
+) -> None:
+    doubtful = tmp_path / "doubtful" / "sku-1"
+    doubtful.mkdir(parents=True)
+    for share in range(3, 8):  # between its product and another
+        blend = cv2.addWeighted(picture(1, 9), share / 10, picture(2, 9), 1 - share / 10, 0)
+        cv2.imwrite(str(doubtful / f"{share}.png"), blend)
+    named = [
+        evaluated(command, gallery, doubtful.parent, "--model", model, "--false-accept", rate)["verdicts"]
+        for rate in ("0.00001", "0.5")
+    ]
+    assert named[0]["known"]["named"] < named[1]["known"]["named"]
+
+
 def test_products_left_out_of_the_gallery_are_the_unknown(
     command: Command, gallery: Path, photos: Path, model: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.core.calibration import Calibration
 from agent.core.errors import ModelError
 from agent.core.model_spec import SPEC_LIMIT_BYTES, InputSpec, parse_spec
 
@@ -188,3 +189,22 @@ def test_the_fingerprint_follows_all_that_changes_vectors_and_nothing_else() -> 
 def test_an_input_made_in_code_is_checked_too() -> None:
     with pytest.raises(ValueError, match=r"input\.mean: expected three finite numbers"):
         InputSpec(height=32, width=32, dtype="uint8", mean=(float("nan"), 0, 0), std=(1, 1, 1))
+
+
+def test_what_similarities_are_worth_is_kept_and_left_out_where_nobody_measured_it() -> None:
+    assert "calibration" not in parse_spec(json.dumps(GOOD).encode(), "m.json").document()
+    worth = Calibration(-5.0, 9.0, 0.0, "296 photos", support=3.0, nearest=0.8)
+    document = GOOD | {"calibration": worth.document}
+    spec = parse_spec(json.dumps(document).encode(), "m.json")
+    assert spec.calibration == worth
+    assert parse_spec(json.dumps(spec.document()).encode(), "m.json") == spec
+    plain = parse_spec(json.dumps(GOOD).encode(), "m.json")
+    assert spec.fingerprint == plain.fingerprint, "vectors are the same"
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"bias": 1}, {"bias": 1, "similarity": -1, "margin": 0, "source": "x"}, 5]
+)
+def test_numbers_that_cannot_be_are_refused(value: Any) -> None:
+    with pytest.raises(ModelError, match=r"m.json: calibration"):
+        parse_spec(json.dumps(GOOD | {"calibration": value}).encode(), "m.json")

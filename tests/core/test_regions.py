@@ -9,6 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agent.core.motion import MotionSettings
+from agent.core.proposals import DetectorSettings, TileSettings
 from agent.core.regions import GridSettings, RegionSettings, SlotSettings, kept_centre, propose
 
 QUAD = ((10.0, 10.0), (90.0, 20.0), (80.0, 60.0), (20.0, 50.0))
@@ -27,6 +29,37 @@ def slots(*given: SlotSettings, **more: Any) -> RegionSettings:
             "slots: expected none with mode whole, found 1",
             id="slots without the mode that uses them",
         ),
+        pytest.param(
+            lambda: RegionSettings(mode="detector"),
+            "detector: expected the model, found none",
+            id="detector without a model",
+        ),
+        pytest.param(
+            lambda: RegionSettings(detector=DetectorSettings(file="d.tflite")),
+            "detector: expected none with mode whole, found one",
+            id="a detector without the mode that uses it",
+        ),
+        pytest.param(
+            lambda: RegionSettings(zone=(0, 0, 9, 9)), "with mode whole", id="a zone that nothing watches"
+        ),
+        pytest.param(
+            lambda: RegionSettings(mode="motion", zone=(9, 0, 9, 9)), "zone: expected pixels", id="empty zone"
+        ),
+        pytest.param(
+            lambda: RegionSettings(mode="motion", unit="share", zone=(0, 0, 2, 1)),
+            "zone: expected numbers from 0 to 1",
+            id="a zone of more than all",
+        ),
+        pytest.param(lambda: RegionSettings(min_px=2), "min_px: expected a number from 8", id="tiny regions"),
+        pytest.param(lambda: RegionSettings(limit=0), "limit: expected a number from 1", id="no regions"),
+        pytest.param(
+            lambda: propose(RegionSettings(mode="motion"), 9, 9),
+            "mode: expected one whose",
+            id="no fixed mode",
+        ),
+        pytest.param(lambda: MotionSettings(contrast=0), "contrast: expected a number", id="no contrast"),
+        pytest.param(lambda: DetectorSettings(file="d.onnx"), "file: expected a path", id="another format"),
+        pytest.param(lambda: TileSettings(rows=9), "rows: expected a number from 1 to 8", id="many tiles"),
         pytest.param(
             lambda: RegionSettings(mode="centre", centre=0.0), "centre: expected a number", id="no centre"
         ),

@@ -13,7 +13,7 @@ from agent.core.evidence import ONE_LOOK, WEIGHED, decide
 from agent.core.matching import group, key_of
 from agent.core.types import Look
 from agent.publishing import calibrate as module
-from agent.publishing.calibrate import calibrate, usual_cosine
+from agent.publishing.calibrate import calibrate, calibrate_on, trusted, usual_cosine
 from agent.publishing.logistic import fit_choice, fit_logistic
 
 DIMENSION = 32
@@ -177,3 +177,32 @@ def test_a_slope_that_would_fall_is_left_out() -> None:
     bias, (similarity, margin) = fit_logistic(features, features.sum(axis=1) < 0.5, ones)
     assert (similarity, margin) == (0, 0)
     assert 1 / (1 + np.exp(-bias)) == pytest.approx(1 / 8, abs=0.02)
+
+
+OWN = Calibration(-5.0, 9.0, 0.0, "own", nearest=0.7)
+ITS = Calibration(-6.0, 8.0, 0.0, "the model's", nearest=0.8)
+TRUSTED = {
+    "the catalogue's where nobody measured the model": (OWN, None, False, OWN),
+    "the catalogue's where its pictures lie as new ones do": (OWN, ITS, False, OWN),
+    "the model's where it knows the pictures by heart": (replace(OWN, nearest=0.95), ITS, False, ITS),
+    "the model's where the catalogue has too few": (DEFAULT_CALIBRATION, ITS, False, ITS),
+    "the catalogue's where a projection makes other similarities": (
+        replace(OWN, nearest=0.95), ITS, True, replace(OWN, nearest=0.95),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("own", "model", "projected", "used"), TRUSTED.values(), ids=TRUSTED.keys())
+def test_whose_numbers_are_used(
+    own: Calibration, model: Calibration | None, projected: bool, used: Calibration
+) -> None:
+    assert trusted(own, model, projected=projected) == used
+
+
+def test_photos_that_are_no_references_are_judged_as_they_are() -> None:
+    keys, rows = catalogue(40, 6)
+    curve = calibrate_on(
+        rows, keys >> np.uint64(24), keys, lambda wanted: rows[np.searchsorted(keys, wanted)], "themselves"
+    )
+    assert (curve.source, curve.nearest) == ("themselves", 1.0)
+    assert curve.probability(1.0, 0.5, 1.0) > 0.9

@@ -210,7 +210,7 @@ def test_neighbours_are_the_same_whatever_the_blocks(
     rows = np.random.default_rng(3).normal(size=(len(keys), 16)).astype(np.float32)
     index = IndexBuilder(16)
     index.add(keys, rows / np.linalg.norm(rows, axis=1, keepdims=True))
-    near = find_neighbours(index)
+    near = find_neighbours(index, index.keys())
     held = index.vectors(keys)
     similarities = held @ held.T
     products = keys >> np.uint64(24)

@@ -103,6 +103,17 @@ def test_an_invalid_configuration_leaves_everything_as_it_is(road: Road) -> None
         assert daemon.stop() == 0
 
 
+def test_a_detector_that_is_not_there_leaves_everything_as_it_is(road: Road) -> None:
+    road.configure(camera(road, "cam"), decision=ONE_LOOK)
+    with road.start() as daemon:
+        daemon.wait_for("ready")
+        detecting = {"mode": "detector", "detector": {"file": "/nowhere/detector.tflite"}}
+        road.configure({**camera(road, "cam"), "regions": detecting}, decision=ONE_LOOK)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("configuration not taken over: /nowhere/detector.json: expected the description")
+        assert daemon.stop() == 0
+
+
 def test_what_cannot_change_while_running_is_named(road: Road) -> None:
     road.configure(camera(road, "cam"), decision=ONE_LOOK)
     with road.start() as daemon:

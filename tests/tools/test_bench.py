@@ -7,8 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from tests.support.road import ROOT
+from tests.support.tiny_detectors import write_tiny_detector
 from tests.support.tiny_models import write_tiny_model
+from tests.support.tiny_pictures import drawn_picture
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,6 +42,46 @@ def test_overlay() -> None:
     assert figures["added"]["times"] > 0
     assert figures["forgotten"]["visible_ms"].keys() == {"p50", "p99", "max"}
     assert figures["search"].keys() >= {"quiet_median_us", "busy_p50_ratio", "busy_p99_ratio"}
+
+
+def test_regions(tmp_path: Path) -> None:
+    model, detector = write_tiny_model(tmp_path), write_tiny_detector(tmp_path)
+    writer = cv2.VideoWriter(str(tmp_path / "belt.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (160, 120))
+    for step in range(12):
+        frame = np.full((120, 160, 3), 60, np.uint8)
+        frame[40:90, 8 * step : 8 * step + 40] = 220
+        writer.write(frame)
+    writer.release()
+    done = bench(
+        "regions",
+        str(tmp_path / "belt.avi"),
+        "--model",
+        str(model),
+        "--detector",
+        str(detector),
+        "--fps",
+        "10",
+    )
+    figures = json.loads(done.stdout)
+    for mode in ("motion", "detector", "detector_2x2"):
+        assert figures[mode]["frames"] == 12
+        assert figures[mode]["proposing_over_one_embed"] > 0
+
+
+def test_shelves(tmp_path: Path) -> None:
+    boxes = {}
+    for folder in ("references", "scenes"):
+        (tmp_path / folder).mkdir()
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / "references" / f"{number}.png"), drawn_picture(number))
+        cv2.imwrite(str(tmp_path / "scenes" / f"s{number}.png"), drawn_picture(number))
+        boxes[f"s{number}.png"] = [{"reference": f"{number}.png", "box": [0, 0, 200, 160]}]
+    (tmp_path / "annotations.json").write_text(json.dumps(boxes))
+    done = bench("shelves", str(tmp_path), "--model", str(write_tiny_model(tmp_path)), "--widths", "0", "60")
+    table = json.loads(done.stdout)["right_low_high_percent"]
+    assert list(table) == ["as it is", "60"]
+    assert table["as it is"]["plain"][0] == 100.0
+    assert {"sizes", "sizes jittered", "sizes, best of crops"} <= table["60"].keys()
 
 
 def test_switch(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from agent.channel import Latest
 from agent.core.changes import ChangeSettings
 from agent.core.evidence import DecisionSettings
 from agent.core.probes import Probe, Probes
-from agent.core.regions import GridSettings, RegionSettings, kept_centre, propose
+from agent.core.regions import FixedRegions, GridSettings, RegionSettings, kept_centre, propose
 from agent.core.tracking import TrackingSettings
 from agent.core.types import Frame
 from agent.core.wire import Wire
@@ -120,7 +120,7 @@ def _release(folder: Path, model: EmbedderSettings, references: int, *, brings: 
 def _switched(own: EmbedderSettings, folders: list[Path], switches: int) -> dict[str, Any]:
     clock, mailbox = SystemClock(), Latest[Any]()
     eyes, catalogue = open_folder(folders[0], own)
-    plan = CameraPlan(RegionSettings(mode="grid", grid=GRID), ChangeSettings(tolerance=-1))
+    plan = CameraPlan(FixedRegions(RegionSettings(mode="grid", grid=GRID)), ChangeSettings(tolerance=-1))
     pipeline = _Timed(clock, eyes, catalogue, {"cam": plan}, DecisionSettings(), TrackingSettings())
     recogniser = Recogniser(
         pipeline, ["cam"], Watch(), mailbox, _Nowhere(), Wire("bench", "bench", "bench").event,

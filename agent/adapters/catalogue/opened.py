@@ -149,6 +149,10 @@ class Catalogue:
         """The product with this sku, None where there is none."""
         return self._table.by_sku(sku)
 
+    def picture_keys(self) -> NDArray[np.uint64]:
+        """The keys of all references that are no small copies of others, ascending. Raises as `numbers`."""
+        return self._table.picture_keys()
+
     def skus(self) -> Iterator[tuple[int, str]]:
         """Number and SKU of every product.
 
@@ -170,12 +174,12 @@ class Catalogue:
         return self._table.reference(key)
 
     def thumbnail(self, key: int) -> bytes | None:
-        """The small picture of a reference, a JPEG; None where this catalogue has none.
+        """The thumbnail of a reference, a JPEG, for a copy its picture's; None where this catalogue has none.
 
         Raises:
             CatalogueError: the file cannot be read.
         """
-        return self._thumbnails.of(key) if self._thumbnails else None
+        return self._thumbnails.of(self._table.picture_key(key)) if self._thumbnails else None
 
     def close(self) -> None:
         """Give the tables back; the index goes with the object."""
@@ -213,15 +217,15 @@ def open_files(folder: Path, manifest: Manifest) -> Catalogue:
         references=manifest.references,
     )
     try:
-        thumbnails = _open_thumbnails(folder, manifest)
+        thumbnails = _open_thumbnails(folder, manifest, table)
     except BaseException:
         table.close()
         raise
     return Catalogue(folder, manifest, index, table, projection, thumbnails)
 
 
-def _open_thumbnails(folder: Path, manifest: Manifest) -> Thumbnails | None:
+def _open_thumbnails(folder: Path, manifest: Manifest, table: ProductTable) -> Thumbnails | None:
     entry = manifest.thumbnails
     if entry is None:
         return None
-    return open_thumbnails(folder / entry.path, entry, references=manifest.references)
+    return open_thumbnails(folder / entry.path, entry, references=table.count_pictures())

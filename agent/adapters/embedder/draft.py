@@ -42,34 +42,43 @@ def draft_spec(data: bytes, name: str) -> dict[str, Any]:
     Raises:
         ModelError: it is not a model of the kind that Spotter runs, or opening it failed.
     """
+    facts = facts_of(data, name)
+    image, embedding = check_kind(facts["inputs"], facts["outputs"], name)
+    try:
+        return ModelSpec(
+            name=Path(name).stem,
+            file=name,
+            sha256=hashlib.sha256(data).hexdigest(),
+            input=input_of(image),
+            dimension=prod(embedding.shape),
+        ).document()
+    except ValueError as error:
+        raise ModelError(f"{name}: {error}") from error
+
+
+def facts_of(data: bytes, name: str) -> dict[str, tuple[TensorFact, ...]]:
+    """`inputs` and `outputs` of a model, opened in a process of its own. Raises as `draft_spec`."""
     if len(data) < MIN_MODEL_BYTES or data[4:8] != b"TFL3":
         raise ModelError(
             f"{name}: expected a TFLite model ('TFL3' at byte 4), found {len(data)} bytes {quoted(data[:8])}"
         )
-    facts = _opened_elsewhere(data, name)
-    image, embedding = check_kind(facts["inputs"], facts["outputs"], name)
+    return _opened_elsewhere(data, name)
+
+
+def input_of(image: TensorFact) -> InputSpec:
+    """How pixels probably become this input. Raises ValueError for one that no spec can have."""
     if image.dtype == "float32":
         mean, std = FLOAT_MEAN, FLOAT_STD
     else:
         mean = float(image.zero_points[0] + (128 if image.dtype == "int8" else 0))
         std = round(1 / image.scales[0], 4)
-    try:
-        spec = ModelSpec(
-            name=Path(name).stem,
-            file=name,
-            sha256=hashlib.sha256(data).hexdigest(),
-            input=InputSpec(
-                height=image.shape[1],
-                width=image.shape[2],
-                dtype=image.dtype,  # type: ignore[arg-type]  # checked by check_kind
-                mean=(mean, mean, mean),
-                std=(std, std, std),
-            ),
-            dimension=prod(embedding.shape),
-        )
-    except ValueError as error:
-        raise ModelError(f"{name}: {error}") from error
-    return spec.document()
+    return InputSpec(
+        height=image.shape[1],
+        width=image.shape[2],
+        dtype=image.dtype,  # type: ignore[arg-type]  # checked by check_picture
+        mean=(mean, mean, mean),
+        std=(std, std, std),
+    )
 
 
 def refuse_crashing(data: bytes, name: str) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.adapters.embedder.fit import check_fit, check_kind
+from agent.adapters.embedder.files import read_description, read_verified
+from agent.adapters.embedder.fit import check_fit, check_kind, preparation_for
 from agent.adapters.embedder.runtime import library, open_interpreter, tensor_facts
 from agent.core.errors import DeviceError, ModelError, quoted
-from agent.core.model_spec import MODEL_LIMIT_BYTES, SPEC_LIMIT_BYTES, ModelSpec, parse_spec
-from agent.core.tensors import Preparation, unit_rows, visible
+from agent.core.model_spec import ModelSpec, parse_spec
+from agent.core.tensors import unit_rows, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +51,7 @@ class Embedder:
         interpreter: Any = open_interpreter(data, name, settings.threads, settings.delegate, plain=plain)
         image, embedding = check_kind(*tensor_facts(interpreter), name)
         check_fit(image, embedding, spec, name)
-        try:
-            scale, zero = (image.scales[0], image.zero_points[0]) if image.scales else (1.0, 0)
-            self._preparation = Preparation(spec.input, scale, zero)
-        except ValueError as error:
-            raise ModelError(f"{name}: {error}") from error
+        self._preparation = preparation_for(image, spec.input, name)
         self._shape = (spec.input.height, spec.input.width, 3)
         self._zero = np.float32(embedding.zero_points[0] if embedding.zero_points else 0)
         self._lock = threading.Lock()
@@ -177,42 +172,10 @@ def read_model(settings: EmbedderSettings) -> tuple[bytes, ModelSpec]:
     Raises:
         ModelError: one line with the file, what was expected and what was found.
     """
-    path, spec = Path(settings.file), read_spec(settings)
-    data = _read(path, MODEL_LIMIT_BYTES, "a model")
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != spec.sha256:
-        raise ModelError(
-            f"{path}: expected the sha256 {spec.sha256} of its spec, found {digest} in {len(data)} bytes"
-        )
-    return data, spec
+    spec = read_spec(settings)
+    return read_verified(settings.file, spec.sha256), spec
 
 
 def read_spec(settings: EmbedderSettings) -> ModelSpec:
     """What is said of the model that the settings name; it is not read itself. Raises as `read_model`."""
-    path = Path(settings.file)
-    beside = path.with_suffix(".json")
-    spec = parse_spec(_read(beside, SPEC_LIMIT_BYTES, "the description of the model"), str(beside))
-    if spec.file != path.name:
-        raise ModelError(f"{beside}: file: expected {quoted(path.name)}, found {quoted(spec.file)}")
-    return spec
-
-
-def _read(path: Path, limit: int, what: str) -> bytes:
-    """All bytes of a regular file of at most `limit` bytes.
-
-    Raises:
-        ModelError: it cannot be read, is no file, or is larger.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            raise ModelError(f"{path}: expected {what}, found no regular file")
-        if status.st_size > limit:
-            raise ModelError(f"{path}: expected {what} of at most {limit} bytes, found {status.st_size}")
-        with path.open("rb") as file:
-            data = file.read(limit + 1)  # it may have grown meanwhile
-    except OSError as error:
-        raise ModelError(f"{path}: expected {what}, found: {error.strerror}") from error
-    if len(data) > limit:
-        raise ModelError(f"{path}: expected {what} of at most {limit} bytes, found more")
-    return data
+    return read_description(settings.file, parse_spec)

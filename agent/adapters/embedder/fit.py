@@ -6,10 +6,11 @@ from math import isfinite, prod
 from typing import TYPE_CHECKING
 
 from agent.core.errors import ModelError, quoted
+from agent.core.tensors import Preparation
 
 if TYPE_CHECKING:
     from agent.adapters.embedder.runtime import TensorFact
-    from agent.core.model_spec import ModelSpec
+    from agent.core.model_spec import InputSpec, ModelSpec
 
 DTYPES = ("uint8", "int8", "float32")
 
@@ -22,17 +23,38 @@ def check_kind(
     Raises:
         ModelError: it has others; `name` is the file's.
     """
-    for kind, found in (("input", inputs), ("output", outputs)):
-        if len(found) != 1:
-            raise ModelError(f"{name}: expected one {kind}, found {len(found)}")
-    image, embedding = inputs[0], outputs[0]
-    if len(image.shape) != 4 or image.shape[0] != 1 or image.shape[3] != 3:
-        raise ModelError(f"{name}: input: expected shape (1, height, width, 3), found {image.shape}")
+    image = check_picture(inputs, name)
+    if len(outputs) != 1:
+        raise ModelError(f"{name}: expected one output, found {len(outputs)}")
+    embedding = outputs[0]
     if not embedding.shape or embedding.shape[0] != 1:
         raise ModelError(f"{name}: output: expected shape (1, …), found {embedding.shape}")
-    _check_type("input", image, name)
     _check_type("output", embedding, name)
     return image, embedding
+
+
+def check_picture(inputs: tuple[TensorFact, ...], name: str) -> TensorFact:
+    """The one input of a model that is shown a picture. Raises as `check_kind`."""
+    if len(inputs) != 1:
+        raise ModelError(f"{name}: expected one input, found {len(inputs)}")
+    image = inputs[0]
+    if len(image.shape) != 4 or image.shape[0] != 1 or image.shape[3] != 3:
+        raise ModelError(f"{name}: input: expected shape (1, height, width, 3), found {image.shape}")
+    _check_type("input", image, name)
+    return image
+
+
+def preparation_for(image: TensorFact, spec: InputSpec, name: str) -> Preparation:
+    """What writes regions into the input of a model that is described by `spec`.
+
+    Raises:
+        ModelError: mean and std cannot be those of this model.
+    """
+    try:
+        scale, zero = (image.scales[0], image.zero_points[0]) if image.scales else (1.0, 0)
+        return Preparation(spec, scale, zero)
+    except ValueError as error:
+        raise ModelError(f"{name}: {error}") from error
 
 
 def _check_type(kind: str, tensor: TensorFact, name: str) -> None:
@@ -54,11 +76,20 @@ def check_fit(image: TensorFact, embedding: TensorFact, spec: ModelSpec, name: s
     Raises:
         ModelError: with the field of the spec, expected and found.
     """
-    pairs = (
+    check_described(
+        name,
         ("input height and width", (spec.input.height, spec.input.width), image.shape[1:3]),
         ("input dtype", spec.input.dtype, image.dtype),
         ("output dimension", spec.dimension, prod(embedding.shape)),
     )
-    for field, expected, found in pairs:
+
+
+def check_described(name: str, *facts: tuple[str, object, object]) -> None:
+    """Refuse a model of which a fact, as (what, expected, found), is not what its spec says.
+
+    Raises:
+        ModelError: with the first that is not.
+    """
+    for field, expected, found in facts:
         if expected != found:
             raise ModelError(f"{name}: {field}: expected {expected} as its spec says, found {found}")
