@@ -84,8 +84,7 @@ class ProductTable:
         Raises:
             CatalogueError: the table cannot be read.
         """
-        sql = "SELECT count(*) FROM refs WHERE image NOT GLOB ?"
-        return int(self._table.ask(sql, (COPY_GLOB,))[0])
+        return int(self._table.ask("SELECT count(*) FROM refs WHERE image NOT GLOB ?", (COPY_GLOB,))[0])
 
     def picture_key(self, key: int) -> int:
         """The reference that shows the picture of another one in full; 0 where there is none.

@@ -204,7 +204,7 @@ def write_catalogue(
         assigned.keys[own] >> np.uint64(VIEW_BITS),
         lambda places: gathered.rows(assigned.positions[own][places]),
     )
-    words = renewed_text_model(out, former, assigned.keys, index.vectors, anew=bool(changes.why))
+    words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,
         model=model,

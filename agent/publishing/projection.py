@@ -115,7 +115,7 @@ def fit_projection(products: NDArray[np.uint64], rows: Rows) -> tuple[Projection
 class _Sums:
     """What a fold adds to the covariances: those of any folds together are had without their rows."""
 
-    products: NDArray[np.uint64]  # (P,) ascending, each once
+    products: NDArray[np.uint64]  # (P,) each once
     counts: NDArray[np.int64]  # (P,) of their rows
     rows: NDArray[np.float64]  # (P, D) sums of their rows
     squares: NDArray[np.float64]  # (D, D) sum of the outer products of all rows
@@ -124,8 +124,9 @@ class _Sums:
 def _sums(products: NDArray[np.uint64], rows: NDArray[np.float32]) -> _Sums:
     exact = rows.astype(np.float64)
     unique, firsts, counts = np.unique(products, return_index=True, return_counts=True)
-    sums = np.add.reduceat(exact, firsts, axis=0) if len(exact) else exact
-    return _Sums(unique, counts, sums, exact.T @ exact)
+    order = np.argsort(firsts)  # as they lie: numbers do not ascend where a product came later
+    sums = np.add.reduceat(exact, firsts[order], axis=0) if len(exact) else exact
+    return _Sums(unique[order], counts[order], sums, exact.T @ exact)
 
 
 def _scatters(

@@ -100,6 +100,16 @@ def test_the_same_catalogue_gives_the_same_numbers() -> None:
     assert first.matrix.tobytes() == again.matrix.tobytes()
 
 
+def test_the_numbers_of_products_need_not_ascend() -> None:
+    """A product that came later lies where its name belongs in the folder, and has a higher number."""
+    names, rows = drawn(40, 6, disturbed=6)
+    ascending, _ = fit(names, rows)
+    later, _ = fit(np.where(names == 3, np.uint64(99), names), rows)
+    assert ascending is not None
+    assert later is not None
+    assert np.allclose(np.abs(later.apply(rows)), np.abs(ascending.apply(rows)), atol=1e-4)
+
+
 def test_a_large_catalogue_is_fitted_on_whole_products_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     names, rows = drawn(200, 6, disturbed=6)
     monkeypatch.setattr("agent.publishing.projection.SAMPLE", 300)
