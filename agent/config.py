@@ -18,6 +18,7 @@ from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
 from agent.core.settings import setting
+from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
 from agent.metrics import MetricsSettings
@@ -87,6 +88,7 @@ class Settings:
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
+    unknown: SightingSettings = setting("what is kept of things without a name", SightingSettings())
     tracking: TrackingSettings = setting("when two sightings are the same thing", TrackingSettings())
     log: LogSettings = setting("logging", LogSettings())
 

@@ -121,6 +121,7 @@ class Daemon:
             feed_watchdog=partial(notifier.send, "WATCHDOG=1"),
             clock=clock,
             metrics=self.metrics,
+            note=lambda told, frame: self._holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
         )
         self._books = Bookkeeper(
             self._outbox,
@@ -199,6 +200,7 @@ class Daemon:
                 if thread.name.startswith(name):
                     thread.join(max(0.0, end - self._clock.monotonic()))
         self._books.say(self._captures)
+        self._holding.unknowns.close()
         self._commander.close()
         with suppress(DeviceError):  # the publish thread met it too, and said so
             self._outbox.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.core.evidence import ONE_LOOK, decide
+from agent.core.evidence import ONE_LOOK, WEIGHED, decide
 from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 
@@ -30,7 +30,7 @@ def find(
     """
     regions = propose(kept_centre(crop), image.shape[1], image.shape[0])
     embeddings = eyes.embed(image, regions)
-    looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(listed, 5)))
+    looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(listed, WEIGHED)))
     return [
         describe(region, decide([look], memory.calibration, ONE_LOOK, listed=listed), memory)
         for region, look in zip(regions, looks, strict=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import platform
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.core.errors import DeviceError
 from agent.learning import Teacher
 from agent.parts import library_of, make_pipeline, make_sync, open_generation, open_overlay
+from agent.sighting import Unknowns
 from agent.standing import expect_round, index_status
 from agent.updating import Updater
 
@@ -57,6 +60,15 @@ class Holding:
         self._counts: Counts | None = None  # of what was learned, as they were last told
         self._store: Overlay | None = None  # the teacher's own
         self._teacher: tuple[Sight, Teacher] | None = None
+        self.unknowns = Unknowns(
+            settings.unknown,
+            Path(settings.state_dir),
+            lambda: self._sight.memory,
+            wire,
+            tell,
+            partial(health.report, "unknown"),
+            clock,
+        )
 
     @property
     def release(self) -> str:
@@ -144,6 +156,7 @@ class Holding:
         self._health.report("learned", memory.problem)
         if memory.counts != self._counts:
             self._say_index()
+        self.unknowns.tend()
 
     def teacher(self) -> Teacher:
         """Of the sight in use, the same one until it changes. For one thread.

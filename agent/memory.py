@@ -156,7 +156,7 @@ class DeviceMemory:
         self._problem = ""
         self._store = store
         self._dimension = dimension
-        self._sight = sight_of(fingerprint, base.crop)
+        self.sight = sight_of(fingerprint, base.crop)  # what made the embeddings it is asked about
         self._looking = Lock()
         self._stale = False  # there is something to look at that was not taken
         self._version = 0
@@ -254,7 +254,7 @@ class DeviceMemory:
             self._stale |= self._store.changed()
             if not self._stale:
                 return
-            self._take(*self._store.read(self._sight, self._snapshot.vectors, self._dimension))
+            self._take(*self._store.read(self.sight, self._snapshot.vectors, self._dimension))
             self._stale = False
             self._problem = ""
         except AgentError as error:
@@ -264,7 +264,7 @@ class DeviceMemory:
     def _take(self, learned: Learned, rows: dict[int, NDArray[np.float32]]) -> None:
         """The next snapshot. Only what is new is read and projected: one picture more costs a millisecond."""
         now = active(learned, self.release)
-        seen = [each for each in now.references if each.sight == self._sight]
+        seen = [each for each in now.references if each.sight == self.sight]
         vectors = dict(self._snapshot.vectors)
         if rows:
             vectors.update(zip(rows, self.base.project(np.stack(list(rows.values()))), strict=True))

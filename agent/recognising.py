@@ -53,8 +53,12 @@ class Recogniser:
         feed_watchdog: Callable[[], None],
         clock: Clock,
         metrics: Metrics,
+        note: Callable[[Sequence[Recognition], Frame | None], None] = lambda _told, _frame: None,
     ) -> None:
-        """`say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can."""
+        """`say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can.
+
+        `note(recognitions, frame)` hears what was told, and of which picture.
+        """
         self._pipeline = pipeline
         self._cameras = tuple(cameras)
         self._sight: tuple[Eyes, Memory] | None = None  # the latest that was adopted
@@ -67,6 +71,7 @@ class Recogniser:
         self._feed = feed_watchdog
         self._clock = clock
         self._metrics = metrics
+        self._note = note
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
     def replace(self, pipeline: Pipeline, cameras: Sequence[str]) -> None:
@@ -109,7 +114,7 @@ class Recogniser:
         self._metrics.count(f"frames.recognised.{item.camera}")
         if self._unusable.pop(item.camera, ""):
             self._say(item.camera, "online", "")
-        self._tell(recognitions)
+        self._tell(recognitions, item)
 
     def _refuse(self, camera: str, reason: str) -> None:
         self._metrics.count(f"frames.refused.{camera}")
@@ -133,8 +138,9 @@ class Recogniser:
         except AgentError as error:
             log.error("camera %s: the end of what it saw is not told: %s", camera, error)
 
-    def _tell(self, recognitions: Sequence[Recognition]) -> None:
+    def _tell(self, recognitions: Sequence[Recognition], frame: Frame | None = None) -> None:
         if recognitions:
+            self._note(recognitions, frame)
             messages = [self._to_message(event) for event in self._app.update(recognitions)]
             self._store.put(messages)
             self._metrics.count("facts.decided", len(messages))

@@ -46,6 +46,7 @@ def check_state(folder: Path) -> None:
         for file in (
             *folder.glob("outbox.db*"),
             *folder.glob("overlay/overlay.db*"),
+            *folder.glob("unknown/unknown.db*"),
             *folder.glob("lock"),
         ):
             where = file

@@ -38,6 +38,7 @@ FLOORS = {
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
+    "sighting": 5,  # what was not known, and the teacher who may learn it
     "searching": 5,  # a catalogue and what was learned, asked by text
     "sight": 5,  # tries the probes
     "state": 4,

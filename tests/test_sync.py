@@ -261,7 +261,7 @@ def _(world: World) -> None:
 def _(world: World) -> None:
     world.office.publish(world.b, 2)
     for path in (world.host.folder / "targets").rglob("*release.json"):
-        path.write_bytes(path.read_bytes().replace(b'"number": 2', b'"number": 3'))
+        path.write_bytes(path.read_bytes().replace(b'"number":2', b'"number":3'))
 
 
 @hostile("a release that is a page in HTML", VerifyError, "expected")
@@ -375,13 +375,13 @@ HOSTILE |= {
     "nothing at all": (signed_as(lambda _: b" "), VerifyError, "expected JSON"),
     "JSON nested ten thousand deep": (signed_as(lambda _: b"[" * 10_000), VerifyError, "expected JSON"),
     "a number that is none": (
-        signed_as(lambda data: data.replace(b'"number": 2', b'"number": NaN')), VerifyError, "not a number",
+        signed_as(lambda data: data.replace(b'"number":2', b'"number":NaN')), VerifyError, "not a number",
     ),
     "a field twice": (
-        signed_as(lambda data: data.replace(b'"number": 2', b'"number": 2, "number": 3')), VerifyError, "twice",
+        signed_as(lambda data: data.replace(b'"number":2', b'"number":2, "number":3')), VerifyError, "twice",
     ),
     "a size below zero": (
-        signed_as(lambda data: data.replace(b'"size": ', b'"size": -', 1)), VerifyError, "size: expected",
+        signed_as(lambda data: data.replace(b'"size":', b'"size":-', 1)), VerifyError, "size: expected",
     ),
     "timestamps that are no JSON": (bend_metadata("timestamp", lambda _: b"<html>"), VerifyError, "metadata: refused"),
     "a timestamp with one bit turned": (

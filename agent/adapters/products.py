@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agent.adapters import words
+from agent.adapters.product_rows import COLUMNS, CREATE, TABLE_SCHEMA, TEXTS, keys_of, product_in, row_of
 from agent.adapters.tables import TableWriter, open_table
 from agent.core.copies import COPY_GLOB, is_copy, picture_of
-from agent.core.errors import CatalogueError, quoted
-from agent.core.matching import VIEW_BITS, product_of
-from agent.core.types import Product
+from agent.core.matching import product_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,19 +21,8 @@ if TYPE_CHECKING:
 
     from agent.adapters.tables import Previous, Table
     from agent.core.manifest import FileEntry
+    from agent.core.types import Product
 
-TABLE_SCHEMA = 1  # kept in SQLite's user_version
-_TEXTS = ("sku", "gtin", "name", "description", "brand", "category", "price", "aisle", "bay", "tags")
-_COLUMNS = ", ".join(("no", *_TEXTS, "extra"))
-_CREATE = f"""
-PRAGMA page_size = 4096;
-PRAGMA user_version = {TABLE_SCHEMA};
-CREATE TABLE products (no INTEGER PRIMARY KEY AUTOINCREMENT,
-                       {", ".join(f"{name} TEXT NOT NULL" for name in _TEXTS)},
-                       extra TEXT NOT NULL, UNIQUE (sku));
-CREATE TABLE refs (key INTEGER PRIMARY KEY, image TEXT NOT NULL);
-{words.CREATE};
-"""  # AUTOINCREMENT: SQLite remembers the highest number ever given, also of a product that is gone
 _CACHED = 4096
 """Products kept in memory: more than one shop's cameras see in a day, about 4 MB."""
 
@@ -72,7 +59,7 @@ class ProductTable:
         Raises:
             CatalogueError: the table cannot be read.
         """
-        row = self._table.ask(f"SELECT {_COLUMNS} FROM products WHERE sku = ?", (sku,), may_miss=True)  # noqa: S608
+        row = self._table.ask(f"SELECT {COLUMNS} FROM products WHERE sku = ?", (sku,), may_miss=True)  # noqa: S608
         return self._made(row) if row else None
 
     def product(self, no: int) -> Product:
@@ -108,7 +95,7 @@ class ProductTable:
         row = self._table.ask("SELECT image FROM refs WHERE key = ?", (key,), may_miss=True)
         if not (row and is_copy(str(row[0]))):
             return key
-        asked = (*_span(product_of(key)), picture_of(str(row[0])))
+        asked = (*keys_of(product_of(key)), picture_of(str(row[0])))
         sql = "SELECT key FROM refs WHERE key >= ? AND key < ? AND image = ?"
         found = self._table.ask(sql, asked, may_miss=True)
         return int(found[0]) if found else 0
@@ -137,16 +124,16 @@ class ProductTable:
             CatalogueError: there is none.
         """
         sql = "SELECT image FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
-        return picture_of(str(self._table.ask(sql, _span(product))[0]))
+        return picture_of(str(self._table.ask(sql, keys_of(product))[0]))
 
     def _read_product(self, no: int) -> Product:
-        return self._made(self._table.ask(f"SELECT {_COLUMNS} FROM products WHERE no = ?", (no,)))  # noqa: S608
+        return self._made(self._table.ask(f"SELECT {COLUMNS} FROM products WHERE no = ?", (no,)))  # noqa: S608
 
     def _read_reference(self, key: int) -> str:
         return str(self._table.ask("SELECT image FROM refs WHERE key = ?", (key,))[0])
 
     def _made(self, row: tuple[Any, ...]) -> Product:
-        return _product(row, self._path)
+        return product_in(row, self._path)
 
 
 def open_products(path: Path, entry: FileEntry, *, products: int, references: int) -> ProductTable:
@@ -177,7 +164,7 @@ class ProductWriter:
             CatalogueError: the one before is missing or damaged.
             DeviceError: the disk failed or is full.
         """
-        self._file = TableWriter(folder, "products", _CREATE, previous)
+        self._file = TableWriter(folder, "products", CREATE, previous)
         self._anew = previous is None
         try:
             self._anew |= words.fill_missing(self._file, self.all())
@@ -211,8 +198,8 @@ class ProductWriter:
         Raises:
             CatalogueError: a row is damaged.
         """
-        rows = self._file.rows(f"SELECT {_COLUMNS} FROM products ORDER BY no")  # noqa: S608
-        return (_product(row, self._file.path) for row in rows)
+        rows = self._file.rows(f"SELECT {COLUMNS} FROM products ORDER BY no")  # noqa: S608
+        return (product_in(row, self._file.path) for row in rows)
 
     def keys(self) -> NDArray[np.uint64]:
         """The keys of all references, `(R,)` ascending."""
@@ -222,7 +209,7 @@ class ProductWriter:
     def references_of(self, product: int) -> dict[int, str]:
         """Key → picture of the references of a product, ascending."""
         sql = "SELECT key, image FROM refs WHERE key >= ? AND key < ? ORDER BY key"
-        return dict(self._file.rows(sql, _span(product)))
+        return dict(self._file.rows(sql, keys_of(product)))
 
     def add(self, product: Product) -> None:
         """Add a product.
@@ -231,9 +218,9 @@ class ProductWriter:
             ValueError: its number or sku is taken.
             DeviceError: the disk failed or is full.
         """
-        row = _row(product)
+        row = row_of(product)
         marks = ", ".join("?" * len(row))
-        self._file.change(f"INSERT INTO products ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608
+        self._file.change(f"INSERT INTO products ({COLUMNS}) VALUES ({marks})", row)  # noqa: S608
         words.put(self._file, product)
 
     def put(self, product: Product) -> None:
@@ -241,17 +228,17 @@ class ProductWriter:
         held = self._row(product.no)
         if held is None:
             self.add(product)
-        elif held != _row(product):
-            names = ", ".join(f"{name} = ?" for name in (*_TEXTS, "extra"))
-            self._file.change(f"UPDATE products SET {names} WHERE no = ?", (*_row(product)[1:], product.no))  # noqa: S608
-            words.take_out(self._file, _product(held, self._file.path))
+        elif held != row_of(product):
+            names = ", ".join(f"{name} = ?" for name in (*TEXTS, "extra"))
+            self._file.change(f"UPDATE products SET {names} WHERE no = ?", (*row_of(product)[1:], product.no))  # noqa: S608
+            words.take_out(self._file, product_in(held, self._file.path))
             words.put(self._file, product)
 
     def remove(self, product: int) -> None:
         """Take a product out; its references stay. Raises as `add`."""
         held = self._row(product)
         if held is not None:
-            words.take_out(self._file, _product(held, self._file.path))
+            words.take_out(self._file, product_in(held, self._file.path))
             self._file.change("DELETE FROM products WHERE no = ?", (product,))
 
     def add_reference(self, key: int, image: str) -> None:
@@ -277,24 +264,4 @@ class ProductWriter:
         self._file.close()
 
     def _row(self, product: int) -> tuple[Any, ...] | None:
-        return next(self._file.rows(f"SELECT {_COLUMNS} FROM products WHERE no = ?", (product,)), None)  # noqa: S608
-
-
-def _product(row: tuple[Any, ...], path: Path) -> Product:
-    try:
-        extra = json.loads(row[-1])
-    except (ValueError, TypeError, RecursionError):
-        extra = None
-    if not isinstance(extra, dict) or not all(isinstance(text, str) for text in row[1:]):
-        raise CatalogueError(f"{path}: product {row[0]}: expected texts, found {quoted(row)}")
-    return Product(row[0], **dict(zip(_TEXTS, row[1:-1], strict=True)), extra=extra)
-
-
-def _span(product: int) -> tuple[int, int]:
-    """From which key to below which the references of a product are."""
-    return product << VIEW_BITS, (product + 1) << VIEW_BITS
-
-
-def _row(product: Product) -> tuple[Any, ...]:
-    extra = json.dumps(dict(product.extra), ensure_ascii=False)
-    return (product.no, *(getattr(product, name) for name in _TEXTS), extra)
+        return next(self._file.rows(f"SELECT {COLUMNS} FROM products WHERE no = ?", (product,)), None)  # noqa: S608

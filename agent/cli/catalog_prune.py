@@ -75,12 +75,20 @@ def grace_s(args: argparse.Namespace) -> float:
 
 def summary(pruned: Pruned) -> dict[str, object]:
     """What went, for programs."""
-    return {"releases": pruned.releases, "blobs": pruned.blobs, "freed_bytes": pruned.freed_bytes}
+    return {
+        "releases": pruned.releases,
+        "blobs": pruned.blobs,
+        "freed_bytes": pruned.freed_bytes,
+        "metadata": pruned.metadata,
+    }
 
 
 def sentence(pruned: Pruned) -> str:
     """What went, for people."""
-    return f"{pruned.releases} old releases and {pruned.blobs} blobs removed, {pruned.freed_bytes:,} bytes"
+    return (
+        f"{pruned.releases} old releases and {pruned.blobs} blobs removed, {pruned.freed_bytes:,} bytes, "
+        f"and {pruned.metadata} old files of metadata"
+    )
 
 
 def _count(text: str) -> int:

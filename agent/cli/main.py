@@ -27,6 +27,7 @@ from agent.cli import (
     status,
     sync,
     teach,
+    unknown,
     version,
 )
 from agent.cli.options import complain
@@ -45,6 +46,7 @@ VERBS = (
     check,
     find,
     teach,
+    unknown,
     overlay,
     sync,
     status,

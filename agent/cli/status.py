@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.options import add_config, add_json, add_verb, print_json
@@ -30,9 +31,14 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Read the disk; nothing is opened or asked."""
     from agent.config import load_config
+    from agent.sighting import kept
     from agent.standing import index_status
 
-    facts = as_json(index_status(load_config(args.config)))
+    settings = load_config(args.config)
+    things = kept(Path(settings.state_dir))
+    facts = as_json(index_status(settings)) | {
+        "unknown": {"things": len(things), "seen": sum(thing.seen for thing in things)}
+    }
     if args.json:
         print_json(facts)
     else:

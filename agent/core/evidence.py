@@ -183,7 +183,8 @@ class _Weighing:
         self._look = calibration.evidence(best.similarity, self._margin, best.support)
         proof = [weight_of(clues, each.product, priors=False) for each in products]
         chances = _shares([plain[each.product] for each in products])
-        self._proof = log(sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True)))
+        weighed = sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True))
+        self._proof = log(weighed / sum(chances))
         self._known = sigmoid(PRIOR + self._independent * self._look + self._proof)
 
     def decided(self, settings: DecisionSettings, listed: int) -> Decision:
@@ -253,10 +254,14 @@ class _Weighing:
 
 
 def _shares(weights: Sequence[float]) -> list[float]:
-    """What exponentials of these log-weights have of their sum."""
+    """What exponentials of these log-weights have of the sum of the first `WEIGHED`.
+
+    Who asks for more products gets the same answer.
+    """
     most = max(weights)
     parts = [exp(weight - most) for weight in weights]
-    return [part / sum(parts) for part in parts]
+    total = sum(parts[:WEIGHED])
+    return [part / total for part in parts]
 
 
 def _lead(weights: Sequence[float]) -> float:

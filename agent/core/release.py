@@ -158,8 +158,9 @@ def target_of(channel: str) -> str:
 
 def dump_release(release: Release) -> bytes:
     """The bytes of `release.json`: `parse_release(dump_release(r), …) == r`."""
-    text = json.dumps({"schema": RELEASE_SCHEMA} | asdict(release), indent=1, allow_nan=False)
-    return text.encode()
+    document = {"schema": RELEASE_SCHEMA} | asdict(release)
+    # Without spaces: every device fetches it with every release, and its patches may be all else there is.
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
 
 
 def parse_release(data: bytes, name: str) -> Release:

@@ -2,13 +2,15 @@
 
 A release is held on to while it is signed, while it is among the last of its channel, and for a time of grace
 after the next one took its place: a device may be in the middle of it, on a line that was cut. Blobs that no
-such release needs go, and then the releases themselves.
+such release needs go, and then the releases themselves. What was signed goes by the same grace, but for the
+roots: a device that was away for years follows them one by one.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from agent.core.errors import InputError, VerifyError, quoted
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
     from agent.core.release import Release
     from agent.publishing.keys import KeyRing
+    from agent.publishing.signing import Held
 
+_VERSION: Final = re.compile(r"([1-9][0-9]{0,15})\.[a-z]+\.json", re.ASCII)
 _BLOB: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 GRACE_S: Final = 7 * 86_400.0
@@ -38,7 +42,8 @@ class Pruned:
 
     releases: int
     blobs: int
-    freed_bytes: int
+    freed_bytes: int  # of the blobs
+    metadata: int = 0  # files of what was signed before
 
 
 def prune(dest: Path, ring: KeyRing, *, keep: int, now_utc: float, grace_s: float = GRACE_S) -> Pruned:
@@ -55,13 +60,11 @@ def prune(dest: Path, ring: KeyRing, *, keep: int, now_utc: float, grace_s: floa
         raise InputError(f"{dest}: expected a directory made by `spotter catalog publish`, found none")
     with repository_place(dest):
         held = read_held(dest / "metadata", ring)
-        return prune_held(dest, held.targets, keep=keep, now_utc=now_utc, grace_s=grace_s)
+        return prune_held(dest, held, keep=keep, now_utc=now_utc, grace_s=grace_s)
 
 
-def prune_held(
-    dest: Path, targets: Mapping[str, TargetFile], *, keep: int, now_utc: float, grace_s: float
-) -> Pruned:
-    """The same within a publication, which holds the repository; `targets` are what is signed.
+def prune_held(dest: Path, held: Held, *, keep: int, now_utc: float, grace_s: float) -> Pruned:
+    """The same within a publication, which holds the repository; `held` is what is signed.
 
     Raises:
         InputError: a release cannot be read, so what it needs is not known. Nothing was removed.
@@ -69,7 +72,7 @@ def prune_held(
     left_before = now_utc - grace_s
     targets_folder = dest / "targets"
     found = {path: _read(path, targets_folder) for path in _release_files(targets_folder)}
-    lasting = {release_path(dest, *_named(name, target)) for name, target in targets.items()}
+    lasting = {release_path(dest, *_named(name, target)) for name, target in held.targets.items()}
     for channel in {release.channel for release in found.values()}:
         lasting |= _lasting({p: r for p, r in found.items() if r.channel == channel}, keep, left_before)
     needed: set[str] = set()
@@ -87,7 +90,24 @@ def prune_held(
     gone = found.keys() - lasting
     for path in gone:
         path.unlink()
-    return Pruned(len(gone), blobs, freed)
+    old = [
+        *_left(dest / "metadata", "targets", held.targets_version, left_before),
+        *_left(dest / "metadata", "snapshot", held.snapshot_version, left_before),
+    ]
+    for path in old:
+        path.unlink()
+    return Pruned(len(gone), blobs, freed, len(old))
+
+
+def _left(metadata: Path, role: str, newest: int, left_before: float) -> list[Path]:
+    """Versions of a role below the newest whose successor came before `left_before`."""
+    names = {path: _VERSION.fullmatch(path.name) for path in metadata.glob(f"*.{role}.json")}
+    versions = sorted((int(match[1]), path) for path, match in names.items() if match)
+    return [
+        path
+        for (version, path), (_, successor) in pairwise(versions)
+        if version < newest and successor.stat().st_mtime <= left_before
+    ]
 
 
 def _lasting(releases: Mapping[Path, Release], keep: int, left_before: float) -> set[Path]:

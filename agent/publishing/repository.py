@@ -104,6 +104,7 @@ def publish(
         signers: list[Signer] = [ring.signer("online", ring.key_of("online"), passphrase)]
         if held.cosigner:
             signers.append(ring.signer("online", held.cosigner, passphrase))
+        dropped = {name.rpartition("/")[0] for name in held.dropped} - {channel}
         current = current_release(dest, held, channel)
         if current is not None and current.release == manifest.release:
             release = replace(current, rollout_percent=rollout_percent)
@@ -130,9 +131,11 @@ def publish(
         if targets != held.targets or needs_signing(held, ring, now_utc):
             sign(dest / "metadata", held, targets, ring, signers, now_utc)
         _write(dest / "targets" / target_of(channel), dump_release(release))
-        pruned = prune_held(dest, targets, keep=keep, now_utc=now_utc, grace_s=grace_s) if keep else None
+        pruned = None
+        if keep:
+            held = read_held(dest / "metadata", ring)
+            pruned = prune_held(dest, held, keep=keep, now_utc=now_utc, grace_s=grace_s)
     new = current is None or current.number < release.number
-    dropped = {name.rpartition("/")[0] for name in held.dropped} - {channel}
     return Published(release, new, added, tuple(sorted(dropped)), ring.root.expires.timestamp(), pruned)
 
 

@@ -71,14 +71,17 @@ def test_old_releases_are_pruned_by_hand_and_while_publishing(
     assert printed(capsys, "catalog", "publish", catalogue, *publish)["pruned"] is None
     second, third = (draw_catalogue(tmp_path / str(seed), seed=seed) for seed in (1, 2))
     kept = printed(capsys, "catalog", "publish", second, *publish, "--keep", "1")
-    assert kept["pruned"] == {"releases": 0, "blobs": 0, "freed_bytes": 0}  # within the grace
+    assert kept["pruned"] == {"releases": 0, "blobs": 0, "freed_bytes": 0, "metadata": 0}  # within the grace
     printed(capsys, "catalog", "publish", third, *publish)
     prune = ("catalog", "prune", www, "--keys", keys, "--keep", "1", "--grace", "0")
     pruned = printed(capsys, *prune)
     assert pruned["releases"] == 2
     assert pruned["blobs"] == 6
+    assert pruned["metadata"] == 4, "targets and snapshot of the first two publications"
     assert main([str(word) for word in prune]) == 0
-    assert "0 old releases and 0 blobs removed, 0 bytes" in capsys.readouterr().out
+    assert (
+        "0 old releases and 0 blobs removed, 0 bytes, and 0 old files of metadata" in capsys.readouterr().out
+    )
 
 
 def test_passphrases_come_from_the_environment(

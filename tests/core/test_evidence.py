@@ -133,6 +133,14 @@ def test_every_answer_says_what_counted_how_much() -> None:
     assert decision.probability == pytest.approx(1 / (1 + np.exp(-known)) / (1 + np.exp(-rivals)))
 
 
+def test_who_asks_for_more_products_gets_the_same_answer() -> None:
+    many = look(*(0.9 - n / 100 for n in range(30)))
+    few, all_ = (decide([Look(many.candidates[:n])], CURVE, SETTINGS, listed=n) for n in (8, 30))
+    assert len(all_.options) == 30
+    assert all_.probability == pytest.approx(few.probability, abs=1e-12)
+    assert all_.false_accept == pytest.approx(few.false_accept)
+
+
 SECOND = {
     "what is known needs none": (look(0.95, 0.7), ()),
     "what is nothing like a product needs none": (look(0.1, 0.09), ()),

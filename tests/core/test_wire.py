@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from agent.core.incoming import Incoming
 from agent.core.learned import Counts
 from agent.core.losses import Cause, Loss
 from agent.core.payload import content, encode, rfc3339
+from agent.core.sightings import Thing
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
     Clue,
@@ -117,6 +119,11 @@ EVERY_MESSAGE: dict[str, Message] = {
         "enrol", WIRE.command_result("enrol", "", {}, "expected JSON"), Incoming("", b""), UTC
     ),
     "numbers": WIRE.metrics({"outbox.waiting": 3, "step.p95_ms": 17.25}, 86_400.5, UTC),
+    "nothing without a name": WIRE.unknown([], UTC),
+    "things without a name": WIRE.unknown(
+        [Thing(7, "m 1", np.ones(2, np.float32), 23, UTC - 9, UTC, {"cam1": 22, "cam2": 1}, ("ab" * 32,))],
+        UTC,
+    ),
     "camera online": WIRE.camera_status("cam1", "online", "", UTC),
     "camera stalled": WIRE.camera_status("cam1", "stalled", "no picture for 5 s", UTC),
     "facts that were dropped": WIRE.lost(Loss(f"{ROOT}/cam1/recognition", Cause.FULL, 9, UTC - 9, UTC), UTC),
@@ -150,6 +157,7 @@ TOPICS = {
     "health": (EVERY_MESSAGE["health that is good"], f"{ROOT}/health", True),
     "index": (EVERY_MESSAGE["an index before the first release"], f"{ROOT}/index", True),
     "metrics": (EVERY_MESSAGE["numbers"], f"{ROOT}/metrics", False),
+    "unknown": (EVERY_MESSAGE["nothing without a name"], f"{ROOT}/unknown", True),
     "camera status": (EVERY_MESSAGE["camera online"], f"{ROOT}/cam1/status", True),
     "recognition": (EVERY_MESSAGE["a known product"], f"{ROOT}/cam1/recognition", False),
 }

@@ -15,12 +15,13 @@ from statistics import median
 
 import pytest
 
-from agent.adapters.catalogue import open_catalogue
-from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.embedder import EmbedderSettings, read_spec
 from agent.adapters.library import Library
+from agent.sight import open_folder
 from tests.support.head_office import HeadOffice, draw_catalogue
 from tests.support.road import ONE_LOOK, Daemon, Road, photos_camera, until
 from tests.support.static_host import StaticHost
+from tests.support.tiny_models import write_tiny_model
 
 KILLS = int(os.environ.get("SPOTTER_KILLS", "12"))
 PRODUCTS = 2000  # so that each stage takes a while
@@ -31,7 +32,7 @@ class Device:
 
     def __init__(self, road: Road, host: StaticHost, root: Path) -> None:
         self.road, self.host = road, host
-        self.eyes = load_embedder(EmbedderSettings(file=str(road.model)))
+        self.model = EmbedderSettings(file=str(road.model))
         self.library = Library(road.state)
         self.ready_s: list[float] = []
         self.first_s: list[float] = []
@@ -47,7 +48,7 @@ class Device:
         current = self.library.current()
         if current is None:
             return 0
-        opened = open_catalogue(self.library.folder(current), self.eyes.fingerprint, self.eyes.dimension)
+        _, opened = open_folder(self.library.folder(current), self.model)
         opened.close()
         assert opened.release == current.release
         return current.number
@@ -89,7 +90,10 @@ def cpu_s(process: int) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(60 + 10 * KILLS)
 def test_kill_of_the_device_while_it_syncs(tmp_path: Path) -> None:
-    """Old or new, never none and never half; the device says so, recognises with it, and syncs on."""
+    """Old or new, never none and never half; the device says so, recognises with it, and syncs on.
+
+    Of four releases two bring a model of their own, so that the device goes over from one to the other and back.
+    """
     rng = random.Random(KILLS)
     road = Road(tmp_path)
     (tmp_path / "www").mkdir()
@@ -98,9 +102,11 @@ def test_kill_of_the_device_while_it_syncs(tmp_path: Path) -> None:
         office, root = HeadOffice(host.folder), tmp_path / "root.json"
         root.write_bytes(office.root_bytes)
         device = Device(road, host, root)
+        own = read_spec(device.model)
+        other = EmbedderSettings(file=str(write_tiny_model(tmp_path, cells=8, name="other")))
         catalogues = [
             draw_catalogue(
-                tmp_path / str(seed), seed, PRODUCTS, device.eyes.fingerprint, device.eyes.dimension
+                tmp_path / str(seed), seed, PRODUCTS, own.fingerprint, own.dimension, (None, other)[seed // 2]
             )
             for seed in range(4)
         ]

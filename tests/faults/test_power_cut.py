@@ -14,6 +14,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from agent.adapters.embedder import EmbedderSettings, read_spec
 from agent.adapters.outbox import Outbox
 from agent.adapters.overlay import Overlay
 from agent.core.syncing import Result
@@ -23,6 +24,7 @@ from tests.support.head_office import HeadOffice, draw_catalogue
 from tests.support.pictures import coded, scene
 from tests.support.recorded_disk import RecordedDisk, why_not
 from tests.support.static_host import StaticHost
+from tests.support.tiny_models import write_tiny_model
 
 CUTS = int(os.environ.get("SPOTTER_CUTS", "24"))
 ROUNDS = 12
@@ -97,7 +99,20 @@ def test_the_power_is_cut(system: str, tmp_path: Path) -> None:
     if reason := why_not(system):
         pytest.skip(reason)
     rng = Random(f"{system} {CUTS}")
-    catalogues = [draw_catalogue(tmp_path / f"catalogue-{seed}", seed, products=100) for seed in range(4)]
+    model = EmbedderSettings(file=str(write_tiny_model(tmp_path)))
+    other = EmbedderSettings(file=str(write_tiny_model(tmp_path, cells=8, name="other")))
+    own = read_spec(model)
+    catalogues = [  # two bring a model of their own: the device goes over to it and back
+        draw_catalogue(
+            tmp_path / f"catalogue-{seed}",
+            seed,
+            100,
+            own.fingerprint,
+            own.dimension,
+            (None, other)[seed // 2],
+        )
+        for seed in range(4)
+    ]
     (tmp_path / "www").mkdir()
     (tmp_path / "disk").mkdir()
     found: Counter[str] = Counter()
@@ -107,12 +122,12 @@ def test_the_power_is_cut(system: str, tmp_path: Path) -> None:
         disk = RecordedDisk(tmp_path / "disk", system)
         with disk:
             (disk.mounted / "state").mkdir()
-            promises = work(disk, office, Device(disk.mounted / "state", host, root), catalogues)
+            promises = work(disk, office, Device(disk.mounted / "state", host, root, model), catalogues)
         for moment, image in disk.cuts(disk.moments(CUTS, rng), rng):
             promise = [promise for promise in promises if promise.moment <= moment][-1]
             with disk.remounted(image) as mounted:
                 (mounted / "state").mkdir(exist_ok=True)
-                device = Device(mounted / "state", host, root)
+                device = Device(mounted / "state", host, root, model)
                 found["old" if device.number == promise.number else "new"] += 1
                 check(device, promise)
     print(f"{system}: {CUTS} cuts, {dict(found)}")

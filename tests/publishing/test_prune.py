@@ -101,6 +101,34 @@ def test_the_last_releases_stay_with_their_patches_and_the_others_go(
     assert shop.prune(keep=2, after_days=30) == Pruned(0, 0, 0)
 
 
+def metadata(shop: Shop) -> set[str]:
+    return {path.name for path in (shop.dest / "metadata").iterdir()}
+
+
+def test_what_was_signed_before_goes_after_the_grace_and_every_root_stays(
+    shop: Shop, catalogues: list[Path], tmp_path: Path
+) -> None:
+    shop.ring = create_keys(tmp_path / "keys", Passphrases(), now_utc=NOW)
+    for catalogue in catalogues[:2]:
+        shop.publish(catalogue)
+    shop.ring = replace_key(shop.ring, "online", Passphrases(), now_utc=shop.now_utc, revoked=False)
+    shop.publish(catalogues[2])
+    shop.publish(catalogues[3])
+    numbers = sorted(int(name.split(".")[0]) for name in metadata(shop) if name.endswith(".targets.json"))
+    assert len(numbers) >= 4
+    roots = {"1.root.json", "2.root.json"}
+    newest = numbers[-1]
+
+    assert shop.prune(keep=9, after_days=7 - 2.1).metadata == 0, "the first was left less than a week ago"
+    assert shop.prune(keep=9, after_days=7 - 0.9).metadata == 2 * (len(numbers) - 2)
+    assert f"{numbers[-2]}.snapshot.json" in metadata(shop), "it was left six days ago"
+    assert shop.prune(keep=9, after_days=7.1).metadata == 2
+    assert metadata(shop) == roots | {
+        "timestamp.json", f"{newest}.targets.json", f"{newest}.snapshot.json",
+    }  # fmt: skip
+    assert shop.publish(catalogues[4], keep=9).pruned == Pruned(0, 0, 0)
+
+
 def test_a_release_stays_for_the_grace_after_the_next_one_came(shop: Shop, catalogues: list[Path]) -> None:
     reports = [shop.publish(catalogue) for catalogue in catalogues[:3]]
     # number 1 was left on day 2, number 2 on day 3

@@ -339,7 +339,7 @@ def swapped_metadata(dest: Path, ring: KeyRing, folder: Path) -> KeyRing:
 
 def edited_release(dest: Path, ring: KeyRing, folder: Path) -> KeyRing:
     path = next(path for path in (dest / "targets" / "default").iterdir() if len(path.name) > 20)
-    path.write_bytes(path.read_bytes().replace(b'"number": 1', b'"number": 9'))
+    path.write_bytes(path.read_bytes().replace(b'"number":1', b'"number":9'))
     return ring
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapters.catalogue import open_catalogue
+from agent.adapters.embedder import EmbedderSettings, read_spec
 from agent.adapters.library import Library
 from agent.adapters.server import IndexServer, SyncSettings
 from agent.adapters.system import SystemClock
 from agent.core.syncing import Outcome
+from agent.sight import open_folder
 from agent.sync import Sync, Taker
 from tests.support.head_office import DIMENSION, FINGERPRINT
 from tests.support.static_host import StaticHost
@@ -36,11 +38,15 @@ class MovedClock(SystemClock):
 class Device:
     """What a device has: a state directory, a clock, and a sync that a restart makes anew."""
 
-    def __init__(self, state: Path, host: StaticHost, root: Path) -> None:
-        self.state, self.host, self.root = state, host, root
+    def __init__(
+        self, state: Path, host: StaticHost, root: Path, model: EmbedderSettings | None = None
+    ) -> None:
+        """With a `model`, catalogues are opened with the eyes that they are for, be they their own."""
+        self.state, self.host, self.root, self.model = state, host, root, model
         self.clock = MovedClock()
         self.library = Library(state)
-        self.channel, self.fingerprint, self.device = "default", FINGERPRINT, "test/dev-1"
+        self.channel, self.device = "default", "test/dev-1"
+        self.fingerprint = read_spec(model).fingerprint if model else FINGERPRINT
         self.restart()
 
     def restart(self, **more: Any) -> None:
@@ -51,7 +57,10 @@ class Device:
         self.sync = Sync(server, self.library, taker, self.trial, self.clock)
 
     def trial(self, folder: Path) -> str:
-        catalogue = open_catalogue(folder, self.fingerprint, DIMENSION)
+        if self.model is None:
+            catalogue = open_catalogue(folder, self.fingerprint, DIMENSION)
+        else:
+            _, catalogue = open_folder(folder, self.model)
         catalogue.close()
         return catalogue.release
 

@@ -28,7 +28,8 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from agent.adapters.catalogue import read_manifest, write_manifest
+from agent.adapters.catalogue import read_manifest, write_manifest, write_model_files
+from agent.adapters.embedder import EmbedderSettings, read_model
 from agent.adapters.products import ProductWriter
 from agent.adapters.vectors import IndexBuilder
 from agent.core.calibration import Calibration
@@ -48,8 +49,15 @@ def draw_catalogue(
     products: int = 8,
     fingerprint: str = FINGERPRINT,
     dimension: int = DIMENSION,
+    carries: EmbedderSettings | None = None,
 ) -> Path:
-    """A small real catalogue of random vectors; the same seed gives the same bytes."""
+    """A small real catalogue of random vectors; the same seed gives the same bytes.
+
+    With `carries` it is of that model, and brings it.
+    """
+    brought = read_model(carries) if carries else None
+    if brought:
+        fingerprint, dimension = brought[1].fingerprint, brought[1].dimension
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     builder, table = IndexBuilder(dimension), ProductWriter(folder)
@@ -74,6 +82,9 @@ def draw_catalogue(
         index=builder.save(folder),
         table=table.save(),
     )
+    if brought:
+        file, spec = write_model_files(folder, *brought)
+        manifest = replace(manifest, model_file=file, model_spec=spec)
     write_manifest(folder, manifest)
     return folder
 

@@ -94,6 +94,12 @@ def test_switch(tmp_path: Path) -> None:
         assert figures[which].keys() >= {"dropped_switching", "pause_over_interval", "trial_ms", "open_ms"}
 
 
+def test_slots(tmp_path: Path) -> None:
+    figures = json.loads(bench("slots", "--model", str(write_tiny_model(tmp_path)), "--shops", "1").stdout)
+    assert figures["slots"] > 0
+    assert 0 <= figures["right_percent"] <= figures["line_percent"] <= 100
+
+
 def test_outage() -> None:
     done = bench("outage", "--hours", "0.05", "--max-bytes", "200000")
     figures = json.loads(done.stdout)
@@ -109,5 +115,5 @@ def test_publish() -> None:
 
 
 def test_wear() -> None:
-    figures = json.loads(bench("wear", "--facts", "500").stdout)
+    figures = json.loads(bench("wear", "--facts", "250").stdout)
     assert figures["facts_per_s"]["1"]["bytes_per_fact"] > figures["facts_per_s"]["200"]["bytes_per_fact"]

@@ -5,6 +5,7 @@
     {prefix}/{site}/{device}/health                 retained   ok, degraded or failed, and why
     {prefix}/{site}/{device}/index                  retained   the catalogue in use, and how syncing stands
     {prefix}/{site}/{device}/metrics                passing    numbers, QoS 0
+    {prefix}/{site}/{device}/unknown                retained   things that were seen and have no name
     {prefix}/{site}/{device}/lost                   fact       how many facts were given up, and why
     {prefix}/{site}/{device}/command/{name}         to us      what to do, see core/commands.py
     {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted

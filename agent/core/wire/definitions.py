@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.topics import RESERVED_CAMERAS
 from agent.core.wire import schemas as describe
+from agent.core.wire.things import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +75,7 @@ _ALL: Final = (
         schema=describe.metrics(),
         expiry_s=METRICS_EXPIRY_S,
     ),
+    Definition(kind="unknown", address="unknown", retain=True, schema=unknown()),
     Definition(kind="lost", address="lost", retain=False, schema=describe.lost()),
     Definition(
         kind="command_result",

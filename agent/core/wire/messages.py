@@ -17,12 +17,14 @@ from agent.core.wire.bodies import recognition_body
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
 from agent.core.wire.late import lost_body
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
+from agent.core.wire.things import unknown_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.core.incoming import Incoming
     from agent.core.losses import Loss
+    from agent.core.sightings import Thing
     from agent.core.wire.index import IndexStatus
 
 Availability = Literal["online", "offline"]
@@ -118,6 +120,14 @@ class Wire:
         """
         body = {"uptime_s": round(uptime_s, 3), "values": {name: values[name] for name in sorted(values)}}
         return self._made("metrics", self._encoded(body, utc), utc)
+
+    def unknown(self, things: Sequence[Thing], utc: float) -> Message:
+        """What was seen without a name, put together to things.
+
+        Raises:
+            ValueError: a time that is no time.
+        """
+        return self._made("unknown", self._encoded(unknown_body(things), utc), utc)
 
     def command_topic(self, name: str) -> str:
         """Where a command is sent to."""

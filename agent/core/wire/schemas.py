@@ -20,16 +20,16 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Final = {"type": "string"}
 _NAME: Final = {"type": "string", "minLength": 1}
 _NAME_OR_NULL: Final = {"type": ["string", "null"], "minLength": 1}
-_COUNT: Final = {"type": "integer", "minimum": 0}
+COUNT: Final = {"type": "integer", "minimum": 0}
 _COSINE: Final = {"type": "number", "minimum": -1, "maximum": 1}
 _PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}
-_TIME: Final = {
+TIME: Final = {
     "type": "string",
     "format": "date-time",
     "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
     "description": "RFC 3339, UTC, milliseconds",
 }
-_TIME_OR_NULL: Final = {"anyOf": [_TIME, {"type": "null"}]}
+TIME_OR_NULL: Final = {"anyOf": [TIME, {"type": "null"}]}
 _IDENTITY: Final = {
     "type": "string",
     "pattern": "^[0-9a-f]{32}$",
@@ -50,7 +50,7 @@ def availability() -> dict[str, Any]:
 
 def command_result() -> dict[str, Any]:
     """What came of a command."""
-    schema = _message(
+    schema = message(
         "command result",
         "What came of a command: on the response topic of MQTT 5, else here. Not retained.",
         {
@@ -66,12 +66,13 @@ def command_result() -> dict[str, Any]:
     return schema
 
 
-def _message(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+def message(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A message with what all of them have."""
     head = {
         "schema": {"const": SCHEMA, "description": "version of all payloads together"},
         "site": _NAME,
         "device": _NAME,
-        "time": _TIME,
+        "time": TIME,
     }
     schema = object_of({**head, **properties})
     return {
@@ -84,10 +85,10 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
 
 def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
     """A message that waits until the broker has it."""
-    schema = _message(title, description, {"id": _IDENTITY, **properties})
+    schema = message(title, description, {"id": _IDENTITY, **properties})
     schema["properties"] |= {
         "late": {"const": True, "description": "it had to wait; absent when it was told at once"},
-        "sent": {**_TIME, "description": "when it was sent, beside `late`"},
+        "sent": {**TIME, "description": "when it was sent, beside `late`"},
     }
     return schema
 
@@ -99,7 +100,7 @@ def object_of(properties: dict[str, Any]) -> dict[str, Any]:
 
 def info() -> dict[str, Any]:
     """What runs."""
-    return _message(
+    return message(
         "info",
         "What runs on the device. Retained.",
         {
@@ -108,7 +109,7 @@ def info() -> dict[str, Any]:
             "release": {**_NAME_OR_NULL, "description": "of the catalogue in use; null while there is none"},
             "capabilities": {"type": "array", "items": _NAME, "uniqueItems": True},
             "identified": {
-                **_TIME_OR_NULL,
+                **TIME_OR_NULL,
                 "description": "when the command `identify` last asked which device this is",
             },
         },
@@ -118,7 +119,7 @@ def info() -> dict[str, Any]:
 def health() -> dict[str, Any]:
     """How the device is."""
     cause = object_of({"part": _NAME, "reason": _TEXT})
-    return _message(
+    return message(
         "health",
         "How the device is. Retained.",
         {"state": {"enum": list(HEALTHS)}, "causes": {"type": "array", "items": cause}},
@@ -127,7 +128,7 @@ def health() -> dict[str, Any]:
 
 def index() -> dict[str, Any]:
     """The catalogue in use."""
-    return _message(
+    return message(
         "index",
         "The catalogue that the device recognises with, and how syncing it stands. Retained.",
         {
@@ -137,19 +138,19 @@ def index() -> dict[str, Any]:
                 **_NAME_OR_NULL,
                 "description": "null when it did not come by sync; number is 0 then",
             },
-            "number": {**_COUNT, "description": "of the release within its channel"},
-            "products": _COUNT,
-            "references": _COUNT,
-            "size_bytes": {**_COUNT, "description": "on disk"},
-            "last_sync": {**_TIME_OR_NULL, "description": "when it was last known to be up to date"},
-            "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round, without TLS"},
+            "number": {**COUNT, "description": "of the release within its channel"},
+            "products": COUNT,
+            "references": COUNT,
+            "size_bytes": {**COUNT, "description": "on disk"},
+            "last_sync": {**TIME_OR_NULL, "description": "when it was last known to be up to date"},
+            "last_sync_bytes": {**COUNT, "description": "sent and received in the last round, without TLS"},
             "last_sync_result": {
                 "enum": [None, "unchanged", "taken", "waiting", "failed"],
                 "description": "what came of the last round; null before the first",
             },
-            "next_poll": {**_TIME_OR_NULL, "description": "null without sync"},
+            "next_poll": {**TIME_OR_NULL, "description": "null without sync"},
             "learned": {
-                **object_of(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
+                **object_of(dict.fromkeys(("references", "products", "forgotten", "taken"), COUNT)),
                 "description": "by the device itself: pictures that count beside the catalogue, their "
                 "products, products that do not count, and what the catalogue has taken in",
             },
@@ -161,7 +162,7 @@ def index() -> dict[str, Any]:
 
 def metrics() -> dict[str, Any]:
     """Numbers."""
-    return _message(
+    return message(
         "metrics",
         "Numbers of the running daemon, now and then. Not retained, QoS 0: the next ones come soon.",
         {
@@ -178,7 +179,7 @@ def metrics() -> dict[str, Any]:
 
 def camera_status() -> dict[str, Any]:
     """One camera."""
-    return _message(
+    return message(
         "camera status",
         "Whether pictures come from a camera. Retained.",
         {
@@ -213,7 +214,7 @@ def recognition() -> dict[str, Any]:
             "camera": _NAME,
             "track": _NAME,
             "phase": {"enum": ["new", "update", "end"]},
-            "revision": {**_COUNT, "description": "counts up within the track, 0 for new"},
+            "revision": {**COUNT, "description": "counts up within the track, 0 for new"},
             "verdict": {"enum": ["known", "ambiguous", "unknown"]},
             "sku": {**_NAME_OR_NULL, "description": "null unless known; so gtin and name"},
             "gtin": {"type": ["string", "null"], "pattern": r"^\d{14}$"},
@@ -228,7 +229,7 @@ def recognition() -> dict[str, Any]:
                 **_PROBABILITY,
                 "description": "the least `decision.false_accept` at which the best option would be named",
             },
-            "looks": {**_COUNT, "description": "frames in which the thing was looked at"},
+            "looks": {**COUNT, "description": "frames in which the thing was looked at"},
             "independent_looks": {
                 "type": "number",
                 "minimum": 0,
@@ -251,7 +252,7 @@ def recognition() -> dict[str, Any]:
             "region": {**_TEXT, "description": "name of the configured region; empty for a proposed one"},
             "options": {"type": "array", "items": option, "description": "products weighed, best first"},
             "release": {**_NAME_OR_NULL, "description": "of the catalogue that answered"},
-            "first_seen": _TIME,
+            "first_seen": TIME,
             "seen_s": {"type": "number", "minimum": 0, "description": "seconds since it was first seen"},
         },
     )
@@ -267,7 +268,7 @@ def lost() -> dict[str, Any]:
             "kind": {**_NAME_OR_NULL, "description": "of message"},
             "cause": {"enum": [cause.value for cause in Cause]},
             "count": {"type": ["integer", "null"], "minimum": 1, "description": "null: nobody knows"},
-            "first": {**_TIME_OR_NULL, "description": "when the earliest of them happened"},
-            "last": {**_TIME_OR_NULL, "description": "when the latest of them happened"},
+            "first": {**TIME_OR_NULL, "description": "when the earliest of them happened"},
+            "last": {**TIME_OR_NULL, "description": "when the latest of them happened"},
         },
     )
