@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     """Of the small picture, `(h, w)`: 0, or 1 to 255 where something is the case."""
 
 LONGEST_PX = 120
-"""The picture is halved while it has twice this: a thing of a twentieth of it still covers 6 pixels across, and
-noise of σ = 8 levels made none of them stand out. 1.0 ms a frame of 640 × 360, a quarter of one look."""
+"""The picture is halved while it has twice this: a thing of a twentieth of it still covers 6 pixels across,
+and noise of σ = 8 levels made none of them stand out. 1.0 ms a frame of 640 × 360, a quarter of one look."""
 
 FOLLOW_S = 5.0
 """How fast the background follows what does not stand out: shadows of the day, not of a hand."""
