@@ -45,14 +45,11 @@ def test_everything_is_judged_by_what_it_was_not_fitted_on(
 
 
 def test_what_is_fitted_is_written_into_the_description(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: worth.Photos, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, photos: worth.Photos, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = Seen(drawn(6, 0.3, 1), drawn(1, 0.1, 3), drawn(4, 0.8, 2))
-    monkeypatch.setattr(worth, "load_embedder", lambda _settings: None)
-    monkeypatch.setattr(worth, "seen", lambda _eyes, _data: seen)
     spec = tmp_path / "m.json"
     spec.write_text('{"name": "m"}')
-    assert worth.main([str(tmp_path / "m.tflite")]) == 0
+    worth.describe(tmp_path / "m.tflite", Seen(drawn(6, 0.3, 1), drawn(1, 0.1, 3), drawn(4, 0.8, 2)))
     written = json.loads(spec.read_text())
     assert written["name"] == "m"
     fit = photos.fitted(np.ones(120, np.bool_), "120 photos that the model was not trained on")

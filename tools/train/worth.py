@@ -27,7 +27,7 @@ from agent.core.scoring import auroc, calibration_error, false_accepts
 from agent.core.types import Look
 from agent.publishing.calibrate import calibrate_on, usual_cosine
 from tools.train.data import data_folder
-from tools.train.protocol import Pictures, seen
+from tools.train.protocol import Pictures, Seen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,24 +162,28 @@ def figures(things: Sequence[Judged]) -> dict[str, list[float]]:
     }
 
 
+def describe(model: Path, found: Seen) -> None:
+    """Say how well the numbers hold, and write them into the description beside `model`."""
+    photos = Photos(found.photos, found.queries)
+    for count in (1, 5):
+        print(json.dumps({"model": model.name, "looks": count, **figures(judged(photos, count))}))
+    asked = len(photos.shown)
+    fit = photos.fitted(np.ones(asked, np.bool_), f"{asked} photos that the model was not trained on")
+    beside = model.with_suffix(".json")
+    spec = json.loads(beside.read_text()) | {"calibration": fit.document}
+    beside.write_text(json.dumps(spec, indent=2) + "\n")
+
+
 def main(arguments: list[str]) -> int:
     """Fit, say, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", type=Path, nargs="+")
     for model in parser.parse_args(arguments).model:
         try:
-            found = seen(load_embedder(EmbedderSettings(file=str(model))), data_folder())
+            describe(model, seen(load_embedder(EmbedderSettings(file=str(model))), data_folder()))
         except (AgentError, OSError) as error:
             print(error, file=sys.stderr)
             return 1
-        photos = Photos(found.photos, found.queries)
-        for count in (1, 5):
-            print(json.dumps({"model": model.name, "looks": count, **figures(judged(photos, count))}))
-        asked = len(photos.shown)
-        fit = photos.fitted(np.ones(asked, np.bool_), f"{asked} photos that the model was not trained on")
-        beside = model.with_suffix(".json")
-        spec = json.loads(beside.read_text()) | {"calibration": fit.document}
-        beside.write_text(json.dumps(spec, indent=2) + "\n")
     return 0
 
 
