@@ -227,7 +227,12 @@ def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipelin
     """
     detectors: dict[DetectorSettings, Detector] = {}  # cameras that name the same one share it
     plans = {
-        camera.id: CameraPlan(_proposer(camera, detectors), camera.changes) for camera in settings.cameras
+        camera.id: CameraPlan(
+            _proposer(camera, detectors),
+            camera.changes,
+            {slot.name: slot.sku for slot in camera.regions.slots if slot.sku},
+        )
+        for camera in settings.cameras
     }
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
 

@@ -74,7 +74,7 @@ class Pipeline:
         self.tally = Tally()
         self._decision = decision
         self._views = {
-            name: View(plan, Tracker(name, tracking, decision.window), Teller(decision))
+            name: View(plan, Tracker(name, tracking, decision.window), Teller(decision, plan.expected))
             for name, plan in cameras.items()
         }
 

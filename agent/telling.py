@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.announcing import Announcer
+from agent.core.clues import expected
 from agent.core.evidence import decide
 from agent.core.types import NamedOption, Recognition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agent.core.announcing import Announcement
     from agent.core.calibration import Calibration
     from agent.core.evidence import DecisionSettings
-    from agent.core.types import Decision, Look, Product, Track
+    from agent.core.types import Clue, Decision, Look, Product, Track
 
     Names = tuple[Product | None, tuple[NamedOption, ...]]
     """The product that is known, and the options, looked up."""
@@ -37,12 +39,26 @@ class Memory(Protocol):
     def reference(self, key: int) -> str:
         """The picture a reference was made from."""
 
+    def by_sku(self, sku: str) -> Product | None:
+        """The product with this SKU."""
+
+
+IN_PLACE: Final = 0.8
+"""How often what belongs in a place stands there: a guess."""
+
+_RIVALS: Final = 100
+"""Products that might stand there instead. From 6 on it is the limit of a prior that counts."""
+
 
 class Teller:
     """Tells of the tracks of one camera."""
 
-    def __init__(self, settings: DecisionSettings) -> None:
+    def __init__(
+        self, settings: DecisionSettings, expected: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`expected`: name of a configured region → SKU of what belongs there."""
         self._settings = settings
+        self._expected = expected
         self._announcer = Announcer(settings)
         self._weighed: dict[str, tuple[Look, ...]] = {}  # track → its looks
 
@@ -61,7 +77,8 @@ class Teller:
             same = self._weighed.get(track.id) == track.looks
             if same and not track.ended and not self._announcer.waits(track):
                 continue  # the same looks give the same answer, which was told
-            decision = decide(track.looks, memory.calibration, self._settings)
+            priors = self._priors(memory, track)
+            decision = decide(track.looks, memory.calibration, self._settings, priors=priors)
             due = self._announcer.due(track, decision)
             weighed.append((track, decision, due, _named(memory, decision) if due else None))
         told: list[Recognition] = []
@@ -74,6 +91,11 @@ class Teller:
             if names is not None:
                 told += [_recognition(track, decision, names, each, memory.release, at, utc) for each in due]
         return tuple(told)
+
+    def _priors(self, memory: Memory, track: Track) -> tuple[Clue, ...]:
+        sku = self._expected.get(track.region.name)
+        product = memory.by_sku(sku) if sku else None
+        return (expected("slot", product.no, IN_PLACE, _RIVALS),) if product else ()
 
 
 def _named(memory: Memory, decision: Decision) -> Names:

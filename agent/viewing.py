@@ -14,7 +14,7 @@ from agent.core.boxes import paired
 from agent.core.changes import changed, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -50,6 +50,7 @@ class CameraPlan:
 
     proposer: Proposer
     changes: ChangeSettings
+    expected: Mapping[str, str] = field(default_factory=dict)  # name of a region → SKU of what belongs there
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -157,6 +158,29 @@ def test_a_picture_of_another_size_is_looked_at_anew(road: Road) -> None:
     assert told(road_.step(frame(0, picture(3, 80, 96)))) == [("new", "whole", "sku-03")]
     road_.step(frame(1, picture(3, 80, 160)))
     assert road_.tally.embedded == 2
+
+
+def said_of(road: Road, image: np.ndarray, expected: dict[str, str]) -> Recognition:
+    """What is told of the left slot at the first look."""
+    eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
+    plan = CameraPlan(FixedRegions(SLOTS), ChangeSettings(), expected)
+    settings = DecisionSettings(looks=1, window=1)
+    road_ = Pipeline(eyes, catalogue, {"cam": plan}, settings, TrackingSettings())
+    return road_.step(frame(0, image))[0]
+
+
+def test_what_belongs_in_a_place_helps_to_choose_and_hides_no_surprise(road: Road) -> None:
+    mixed = np.asarray(cv2.addWeighted(picture(3, 77, SIZE), 0.5, picture(5, 77, SIZE), 0.5, 0))
+    doubtful = np.ascontiguousarray(np.hstack([mixed, picture(7, 77, SIZE)]))
+    plain, told_ = said_of(road, doubtful, {}), said_of(road, doubtful, {"left": "sku-05", "right": "sku-04"})
+    before, after = ({o.sku: o for o in r.options}["sku-05"] for r in (plain, told_))
+    assert after.probability > before.probability
+    assert [clue.source for clue in after.clues] == ["prior:slot"]
+    assert not before.clues
+    other = said_of(road, shelf(3, 7), {"left": "sku-05"})
+    assert other.product is not None
+    assert other.product.sku == "sku-03"
+    assert said_of(road, shelf(3, 7), {"left": "of no catalogue"}).product == other.product
 
 
 class Teaching:

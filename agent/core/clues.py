@@ -23,15 +23,14 @@ PRIOR_LIMIT: Final = 3.0
 """Most that a prior may say, natural log: 20 to 1. A wrong one is then outweighed by one clear look."""
 
 
-def gathered(looks: Iterable[Look]) -> tuple[Clue, ...]:
-    """The clues of all looks, each source once per product, in the order of product and source."""
+def gathered(looks: Iterable[Look], priors: Sequence[Clue] = ()) -> tuple[Clue, ...]:
+    """The clues of all looks and the priors, each source once per product, by product and source."""
     strongest: dict[tuple[int, str], Clue] = {}
-    for look in looks:
-        for clue in look.clues:
-            place = (clue.product, clue.source)
-            held = strongest.get(place)
-            if held is None or abs(clue.log_odds) >= abs(held.log_odds):
-                strongest[place] = clue
+    for clue in (*(clue for look in looks for clue in look.clues), *priors):
+        place = (clue.product, clue.source)
+        held = strongest.get(place)
+        if held is None or abs(clue.log_odds) >= abs(held.log_odds):
+            strongest[place] = clue
     return tuple(strongest[place] for place in sorted(strongest))
 
 

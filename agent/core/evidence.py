@@ -124,11 +124,15 @@ def decide(
     calibration: Calibration,
     settings: DecisionSettings,
     listed: int = OPTION_LIMIT,
+    priors: Sequence[Clue] = (),
 ) -> Decision:
-    """The answer after `looks` (oldest first), with its `listed` best options; pure."""
+    """The answer after `looks` (oldest first), with its `listed` best options; pure.
+
+    `priors` is what is expected where the thing is, see core/clues.py.
+    """
     latest = looks[-settings.window :]
     pooled = combine(latest, max(listed, WEIGHED))
-    clues = gathered(latest)
+    clues = gathered(latest, priors)
     if not pooled and not clues:
         reason = "the catalogue holds nothing to compare with"
         return Decision(Verdict.UNKNOWN, None, 0.0, -1.0, 0.0, len(looks), reason)

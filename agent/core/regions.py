@@ -45,6 +45,7 @@ class SlotSettings:
     quad: tuple[Point, Point, Point, Point] | None = setting(
         "four corners [x, y] clockwise from the one that becomes top left; the slot is seen straight", None
     )
+    sku: str = setting("product that belongs there: helps to tell it from those that look like it", "")
 
     def __post_init__(self) -> None:
         _check_name(self.name)

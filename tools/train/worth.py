@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +22,27 @@ import numpy as np
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.core.errors import AgentError
 from agent.core.evidence import ONE_LOOK, WEIGHED, decide, in_catalogue
-from agent.core.matching import group, key_of
+from agent.core.matching import VIEW_BITS, group, key_of
 from agent.core.scoring import auroc, calibration_error, false_accepts
 from agent.core.types import Look
-from agent.publishing.calibrate import calibrate_on
+from agent.publishing.calibrate import calibrate_on, usual_cosine
 from tools.train.data import data_folder
-from tools.train.protocol import Pictures, seen
+from tools.train.protocol import Pictures, Seen, seen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from agent.core.calibration import Calibration
 
 FOLDS = 5
 SPLITS = 12
+DRAWS = 4
+"""Things of several photos that are made of each product's, in each split."""
+
+FALSE_ACCEPT = 0.01
+RESAMPLED = 200
 UNKNOWN = 20
 """Products taken out of the gallery in each split."""
 
@@ -54,7 +63,7 @@ class Photos:
         self.asked = queries.rows
         self.shown = np.searchsorted(self.products, queries.names) + 1
 
-    def fitted(self, chosen: np.ndarray, source: str) -> Calibration:
+    def fitted(self, chosen: NDArray[np.bool_], source: str) -> Calibration:
         """The numbers from these of the queries."""
         return calibrate_on(
             self.asked[chosen],
@@ -64,46 +73,105 @@ class Photos:
             source,
         )
 
-    def looks(self, missing: np.ndarray) -> list[Look]:
+    def looks(self, missing: NDArray[np.int64]) -> list[Look]:
         """What each query finds in a gallery without these products."""
         kept = ~np.isin(self.numbers, missing)
         similarities = self.asked @ self.rows[kept].T
-        return [Look(group(self.keys[kept], row, WEIGHED)) for row in similarities]
+        return [
+            Look(group(self.keys[kept], near, WEIGHED), embedding=row)
+            for near, row in zip(similarities, self.asked, strict=True)
+        ]
+
+    def things(self, count: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        """Queries that are one thing each: every one, or `count` at most that show the same product."""
+        if count == 1:
+            return [np.array([place]) for place in range(len(self.shown))]
+        return [
+            rng.permutation(np.flatnonzero(self.shown == number))[:count]
+            for number in np.unique(self.shown)
+            for _ in range(DRAWS)
+        ]
 
 
-def judged(photos: Photos) -> dict[str, float]:
-    """Known against unknown, right against wrong, and how sure; over `SPLITS` choices of what is unknown."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One thing, and what was said of it."""
+
+    shown: int
+    known: bool
+    chance: float  # that the gallery has it
+    claimed: float  # that the first product is right
+    right: bool
+    named: bool
+
+
+def judged(photos: Photos, count: int) -> list[Judged]:
+    """Things of `count` photos, over `SPLITS` choices of what the gallery lacks.
+
+    Looks come one after the other, and the first answer that names the thing is the answer.
+    """
     rng = np.random.default_rng(0)
     numbers = np.arange(1, len(photos.products) + 1)
     fold = rng.permutation(len(numbers)) % FOLDS
-    fits = [photos.fitted(fold[photos.shown - 1] != part, "") for part in range(FOLDS)]
-    columns: list[np.ndarray] = []
+    usual = usual_cosine(photos.keys >> np.uint64(VIEW_BITS), lambda places: photos.rows[places])
+    fits = [replace(photos.fitted(fold[photos.shown - 1] != part, ""), alike=usual) for part in range(FOLDS)]
+    settings = replace(ONE_LOOK, window=count, false_accept=FALSE_ACCEPT)
+    found = []
     for _ in range(SPLITS):
         missing = rng.choice(numbers, UNKNOWN, replace=False)
-        rows = []
-        for look, shown in zip(photos.looks(missing), photos.shown.tolist(), strict=True):
-            decision = decide([look], fits[fold[shown - 1]], replace(ONE_LOOK, false_accept=0.01))
-            rows.append(
-                (
-                    in_catalogue(decision),
-                    shown not in missing,
-                    decision.probability,
-                    decision.options[0].product == shown,
-                    decision.product is not None,
-                )
-            )
-        columns.append(np.array(rows))
-    chance, known, claimed, right, named = np.concatenate(columns).T
-    there = known > 0
-    area, accepted = auroc(chance[there], chance[~there]), false_accepts(chance[there], chance[~there])
+        looks = photos.looks(missing)
+        for thing in photos.things(count, rng):
+            shown = int(photos.shown[thing[0]])
+            for end in range(1, len(thing) + 1):
+                decision = decide([looks[place] for place in thing[:end]], fits[fold[shown - 1]], settings)
+                if decision.product is not None:
+                    break
+            right = decision.options[0].product == shown
+            named = decision.product is not None
+            chance = in_catalogue(decision)
+            found.append(Judged(shown, shown not in missing, chance, decision.probability, right, named))
+    return found
+
+
+def figures(things: Sequence[Judged]) -> dict[str, list[float]]:
+    """Each figure with the ends of its 95 % interval, from resampling the products."""
+    shown = np.array([each.shown for each in things])
+    of = [np.flatnonzero(shown == number) for number in np.unique(shown)]
+    chance, claimed = (np.array([getattr(each, name) for each in things]) for name in ("chance", "claimed"))
+    known, right, named = (
+        np.array([getattr(each, name) for each in things], np.bool_) for name in ("known", "right", "named")
+    )
+
+    def on(rows: NDArray[np.int64]) -> dict[str, float]:
+        there, lacking = rows[known[rows]], rows[~known[rows]]
+        return {
+            "auroc": auroc(chance[there], chance[lacking]) or 0.0,
+            "false accepts at 95 % true accepts": false_accepts(chance[there], chance[lacking]) or 0.0,
+            "calibration error, known": calibration_error(chance[rows], known[rows]) or 0.0,
+            "calibration error, right": calibration_error(claimed[rows], right[rows]) or 0.0,
+            "named of the unknown": float(named[lacking].mean()),
+            "named of the known": float(named[there].mean()),
+            "wrongly named of the known": float((named & ~right)[there].mean()),
+        }
+
+    rng = np.random.default_rng(1)
+    draws = [on(np.concatenate([of[n] for n in rng.integers(0, len(of), len(of))])) for _ in range(RESAMPLED)]
     return {
-        "auroc": round(area or 0.0, 3),
-        "false accepts at 95 %": round(accepted or 0.0, 3),
-        "calibration error, known": round(calibration_error(chance, there) or 0.0, 3),
-        "calibration error, right": round(calibration_error(claimed, right > 0) or 0.0, 3),
-        "named at 0.01, unknown": round(float(named[~there].mean()), 4),
-        "named at 0.01, known": round(float(named[there].mean()), 3),
+        name: [round(value, 4), *np.percentile([draw[name] for draw in draws], [2.5, 97.5]).round(4).tolist()]
+        for name, value in on(np.arange(len(things))).items()
     }
+
+
+def describe(model: Path, found: Seen) -> None:
+    """Say how well the numbers hold, and write them into the description beside `model`."""
+    photos = Photos(found.photos, found.queries)
+    for count in (1, 5):
+        print(json.dumps({"model": model.name, "looks": count, **figures(judged(photos, count))}))
+    asked = len(photos.shown)
+    fit = photos.fitted(np.ones(asked, np.bool_), f"{asked} photos that the model was not trained on")
+    beside = model.with_suffix(".json")
+    spec = json.loads(beside.read_text()) | {"calibration": fit.document}
+    beside.write_text(json.dumps(spec, indent=2) + "\n")
 
 
 def main(arguments: list[str]) -> int:
@@ -112,17 +180,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model", type=Path, nargs="+")
     for model in parser.parse_args(arguments).model:
         try:
-            found = seen(load_embedder(EmbedderSettings(file=str(model))), data_folder())
+            describe(model, seen(load_embedder(EmbedderSettings(file=str(model))), data_folder()))
         except (AgentError, OSError) as error:
             print(error, file=sys.stderr)
             return 1
-        photos = Photos(found.photos, found.queries)
-        print(json.dumps({"model": model.name, **judged(photos)}))
-        count = len(photos.shown)
-        fit = photos.fitted(np.ones(count, np.bool_), f"{count} photos that the model was not trained on")
-        beside = model.with_suffix(".json")
-        spec = json.loads(beside.read_text()) | {"calibration": fit.document}
-        beside.write_text(json.dumps(spec, indent=2) + "\n")
     return 0
 
 

@@ -1,0 +1,57 @@
+"""What a model's similarities are worth: fitted, judged and written into its description."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tools.train import worth
+from tools.train.protocol import Pictures, Seen
+
+
+def drawn(views: int, spread: float, seed: int, products: int = 30) -> Pictures:
+    """Pictures scattered around one point per product, a product's side by side."""
+    centres = np.random.default_rng(0).normal(size=(products, 1, 24))
+    rows = centres + spread * np.random.default_rng(seed).normal(size=(products, views, 24))
+    rows = rows.reshape(-1, 24) / np.linalg.norm(rows.reshape(-1, 24), axis=1, keepdims=True)
+    return Pictures(rows.astype(np.float32), np.repeat([f"p{n:02d}" for n in range(products)], views))
+
+
+@pytest.fixture
+def photos(monkeypatch: pytest.MonkeyPatch) -> worth.Photos:
+    monkeypatch.setattr(worth, "SPLITS", 2)
+    monkeypatch.setattr(worth, "UNKNOWN", 8)
+    monkeypatch.setattr(worth, "RESAMPLED", 20)
+    return worth.Photos(drawn(6, 0.3, 1), drawn(4, 0.8, 2))  # new photos lie farther than the gallery's
+
+
+@pytest.mark.parametrize(("count", "things"), [(1, 2 * 30 * 4), (3, 2 * 30 * worth.DRAWS)])
+def test_everything_is_judged_by_what_it_was_not_fitted_on(
+    photos: worth.Photos, count: int, things: int
+) -> None:
+    judged = worth.judged(photos, count)
+    assert len(judged) == things
+    assert {each.known for each in judged} == {True, False}
+    figures = worth.figures(judged)
+    for value, low, high in figures.values():
+        assert 0 <= low <= high <= 1
+        assert 0 <= value <= 1
+    assert figures["auroc"][0] > 0.7
+    assert figures["named of the unknown"][0] < 0.1
+    assert not any(each.known is False and each.right for each in judged)
+
+
+def test_what_is_fitted_is_written_into_the_description(
+    tmp_path: Path, photos: worth.Photos, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "m.json"
+    spec.write_text('{"name": "m"}')
+    worth.describe(tmp_path / "m.tflite", Seen(drawn(6, 0.3, 1), drawn(1, 0.1, 3), drawn(4, 0.8, 2)))
+    written = json.loads(spec.read_text())
+    assert written["name"] == "m"
+    fit = photos.fitted(np.ones(120, np.bool_), "120 photos that the model was not trained on")
+    assert written["calibration"] == fit.document
+    assert [json.loads(line)["looks"] for line in capsys.readouterr().out.splitlines()] == [1, 5]
