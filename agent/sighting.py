@@ -120,7 +120,11 @@ class Unknowns:
             taken.append(self._noted.popleft())
         if taken:
             alike = self._settings.similarity or self._memory().calibration.alike or USUAL
-            self._store.take(taken, self._settings, alike, self._clock.utc())
+            try:
+                self._store.take(taken, self._settings, alike, self._clock.utc())
+            except AgentError:
+                self._noted.extendleft(reversed(taken))  # the disk may have room again at the next beat
+                raise
             self._due = True
         memory = self._memory()
         state = (self._store.changed(), memory.release, memory.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -181,3 +182,18 @@ def test_a_disk_that_cannot_be_used_is_said_and_recognising_goes_on(road: Road, 
     device.show(STRANGE)
     device.unknowns.tend()
     assert "unknown" in device.problems[-1]
+    (tmp_path / FOLDER).unlink()
+    assert device.tell()["seen"] == 1
+
+
+def test_what_could_not_be_written_is_tried_again(device: Device) -> None:
+    device.tell()
+    held = sqlite3.connect(device.folder / FOLDER / "unknown.db", isolation_level=None)
+    device.unknowns._store._db.execute("PRAGMA busy_timeout = 1")  # type: ignore[union-attr]
+    with closing(held):
+        held.execute("BEGIN IMMEDIATE")
+        device.show(STRANGE)
+        device.unknowns.tend()
+        assert "locked" in device.problems[-1]
+        held.execute("ROLLBACK")
+    assert device.tell()["seen"] == 1
