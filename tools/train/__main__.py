@@ -77,13 +77,14 @@ def _train(args: argparse.Namespace) -> int:
     _say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
     network, layers = _started(recipe, work, args)
     network = _trained(network, recipe, groups, work, args)
-    network.drawn_back(layers, recipe.drawn_back)
     same = _unchanged(network, layers)
     if same:
         raise ValueError(f"expected every layer trained, found these as they were: {same}")
     out = args.out or (work if args.unseen else MODELS)
+    from tools.train.head import refit
     from tools.train.ship import ship, write_float
 
+    refit(network, groups, recipe.side)
     path = ship(network, recipe, groups, out)
     write_float(network, recipe, work)
     shutil.copyfile(work / "log.csv", out / f"{recipe.name}-log.csv")
