@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from agent.adapters import database
-from agent.adapters.database import DamagedError, Kind, move_aside, open_database, translated
+from agent.adapters.database import Kind, open_or_begin, translated
 from agent.core.requests import REMEMBERED, Answered
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 _TABLES: Final = """
     CREATE TABLE answers (
@@ -76,10 +73,5 @@ class AnswerBook:
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
-            try:
-                self._db = open_database(self._path, _ANSWERS)
-            except DamagedError as error:
-                aside = move_aside(self._path)
-                log.warning("%s: %s; moved to %s, a new one begins", self._path, error, aside)
-                self._db = open_database(self._path, _ANSWERS)
+            self._db, _ = open_or_begin(self._path, _ANSWERS)
         return self._db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from agent.core.errors import ConfigError, DeviceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 BUSY_S: Final = 5.0
 """How long a write waits for another process that holds the file."""
@@ -84,6 +87,22 @@ def open_database(path: Path, kind: Kind) -> sqlite3.Connection:
             raise
         undo.pop_all()
         return db
+
+
+def open_or_begin(path: Path, kind: Kind) -> tuple[sqlite3.Connection, Path | None]:
+    """The same, and a new file where this one is damaged; then also where that was moved to.
+
+    Raises:
+        ConfigError: a newer Spotter wrote it.
+        DeviceError: it cannot be created, read, written or moved.
+    """
+    try:
+        return open_database(path, kind), None
+    except DamagedError as error:
+        aside = move_aside(path)
+        log.error("%s: %s; moved to %s, a new one begins", path, error, aside)
+        with translated(path, "open"):
+            return open_database(path, kind), aside
 
 
 def is_damage(error: BaseException | None) -> bool:

@@ -10,14 +10,13 @@ process that was killed in between, and goes with the next change.
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agent.adapters.database import DamagedError, Kind, connect, is_damage, move_aside, open_database
+from agent.adapters.database import DamagedError, Kind, connect, is_damage, open_or_begin
 from agent.adapters.durable import make_folder
 from agent.adapters.pictures import Pictures, digest_of
 from agent.core.errors import DeviceError, InputError
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-log = logging.getLogger(__name__)
 
 _TABLES: Final = """
     CREATE TABLE refs (
@@ -225,13 +222,8 @@ class Overlay:
         return row if np.isfinite(row).all() else None
 
     def _open(self) -> None:
-        try:
-            self._db = open_database(self._path, OVERLAY)
-        except DamagedError as error:
-            self.moved_aside = move_aside(self._path)
-            log.error("%s: %s; moved to %s, a new one begins", self._path, error, self.moved_aside)
-            with self._translated("open"):
-                self._db = open_database(self._path, OVERLAY)
+        self._db, aside = open_or_begin(self._path, OVERLAY)
+        self.moved_aside = aside or self.moved_aside
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:

@@ -7,13 +7,12 @@ pictures/<sha256>.jpg   where pictures are kept, which is off unless the operato
 from __future__ import annotations
 
 import json
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agent.adapters.database import DamagedError, Kind, connect, move_aside, open_database, translated
+from agent.adapters.database import Kind, connect, open_or_begin, translated
 from agent.adapters.durable import make_folder
 from agent.adapters.pictures import Pictures, digest_of
 from agent.core.sightings import Thing, begun, faded, nearest, seen_again
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.core.sightings import Sighting, SightingSettings
-
-log = logging.getLogger(__name__)
 
 _TABLES: Final = """
     CREATE TABLE things (
@@ -50,13 +47,7 @@ class Sightings:
         make_folder(folder)
         self._path = folder / "unknown.db"
         self.pictures = Pictures(folder / "pictures")
-        try:
-            self._db = open_database(self._path, UNKNOWN)
-        except DamagedError as error:
-            aside = move_aside(self._path)
-            log.warning("%s: %s; moved to %s, a new one begins", self._path, error, aside)
-            with translated(self._path, "open"):
-                self._db = open_database(self._path, UNKNOWN)
+        self._db, _ = open_or_begin(self._path, UNKNOWN)
 
     def close(self) -> None:
         """Let go of the file."""

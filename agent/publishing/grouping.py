@@ -41,9 +41,10 @@ PHOTOS_LIMIT: Final = 50_000
 """Every photo is compared with every other: 2,640 take a second, 50,000 some six minutes."""
 
 DENSE: Final = 3
-"""Photos, the one itself among them, by which a place counts as dense. On 2,640 photos of 81 products 1, 3
-and 5 gave 201, 154 and 94 groups that were pure to 97.5, 97.1 and 94.0 %: it is easier to put two groups
-together than to take one apart."""
+"""Photos, the one itself among them, by which a place counts as dense. On 2,640 photos of 81 products, which
+the model was trained on, 1, 3 and 5 gave 201, 154 and 94 groups, pure to 97.5, 97.1 and 94.0 %: it is easier
+to put two groups together than to take one apart. On 296 others of 60 products 3 gave 53 groups, pure to
+88.8 %."""
 
 NEAR_ENOUGH: Final = 0.3
 """A photo that is more than three times as far from its group as those in its middle are from each other

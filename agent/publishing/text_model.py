@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 LEAST_PRODUCTS: Final = 20
 """With fewer there is nothing to choose by, and a list of them is short enough to read."""
 
-SAMPLE: Final = 20_000
-"""Products that it is fitted on: five for each number of a hashed text."""
+SAMPLE: Final = 8_000
+"""Products that it is fitted on, with two texts each: four for each number of a hashed text. That takes 30 s
+of CPU, most of it for the choice among the strengths; of few products less than one."""
 
 BUCKETS_LEAST: Final = 1 << 9
 BUCKETS_PER_PRODUCT: Final = 4

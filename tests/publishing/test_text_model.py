@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.adapters.catalogue import read_text_model
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.adapters.images import read_image
+from agent.adapters.products import ProductWriter
+from agent.core.errors import CatalogueError
+from agent.core.manifest import FileEntry
 from agent.core.matching import key_of
 from agent.core.regions import kept_centre, propose
 from agent.core.text_model import BUCKETS_LIMIT, TextModel, dump_text_model, hashed, parse_text_model
 from agent.core.types import Product
-from agent.publishing.text_model import LEAST_PRODUCTS, Trial, fit_text_model, texts_of
+from agent.publishing.former import Former
+from agent.publishing.text_model import LEAST_PRODUCTS, Trial, fit_text_model, renewed_text_model, texts_of
+from tests.core.test_manifest import MANIFEST
 from tests.support.grocery import photos
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +130,37 @@ def test_the_parts_of_a_word_have_fixed_places() -> None:
     order = np.argsort(places)
     assert places[order].tolist() == [92, 465, 625, 717, 791, 1761, 2736, 2778, 2870, 3659]
     assert np.abs(weights).max() == pytest.approx(np.log1p(1.0))
+
+
+def former(folder: Path, shop: Drawn, count: int, model: FileEntry | None = None) -> Former:
+    """A catalogue of the first products, with a text model or none."""
+    table = ProductWriter(folder)
+    for product in shop.products[:count]:
+        table.add(product)
+    manifest = replace(MANIFEST, dimension=24, model=replace(MANIFEST.model, dimension=24), text_model=model)
+    return Former(table, manifest)
+
+
+def test_the_model_stays_while_the_catalogue_is_much_the_same(tmp_path: Path) -> None:
+    shop = Drawn()
+
+    def renewed(count: int, before: FileEntry | None, *, anew: bool = False) -> FileEntry | None:
+        made = former(tmp_path, shop, count, before)
+        with closing(made.table):
+            return renewed_text_model(tmp_path, made, shop.keys, shop.vectors, anew=anew)
+
+    first = renewed(24, None)
+    assert first
+    assert renewed(24, first) == first
+    assert renewed(26, first) == first
+    assert renewed(30, first) != first  # a quarter more
+    assert renewed(24, first, anew=True) == first  # fitted again, to the same bytes
+    (tmp_path / first.path).write_bytes(b"damaged")
+    assert renewed(26, first) != first
+    damaged = replace(MANIFEST, dimension=24, model=replace(MANIFEST.model, dimension=24), text_model=first)
+    (tmp_path / first.path).write_bytes(b"damaged")
+    with pytest.raises(CatalogueError, match="damaged"):
+        read_text_model(tmp_path, damaged)
 
 
 @pytest.mark.slow
