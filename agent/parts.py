@@ -129,6 +129,11 @@ def open_sight(settings: Settings) -> Sight:
         DeviceError: the inference failed.
     """
     base: Base
+    if settings.sync is not None:
+        try:
+            library_of(settings).mend()
+        except DeviceError as error:  # what is whole is found without, as long as the disk can be read
+            log.error("%s", error)
     try:
         eyes, base = open_current(settings)
     except CatalogueError as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LINGER_S: Final = 0.02
+LINGER_S: Final = 0.05
 """How long the first of a burst waits for the others: a transaction costs as much as many messages in it."""
 
 TIDY_S: Final = 5.0

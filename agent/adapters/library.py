@@ -14,29 +14,28 @@ says it. Files are never written to once they have their name; two generations s
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from agent.adapters.durable import flush, open_verified, write_whole
+from agent.adapters import generations
+from agent.adapters.durable import flush, write_whole
 from agent.adapters.system import Lock
-from agent.core.errors import CatalogueError, DeviceError
+from agent.core.errors import DeviceError
 from agent.core.manifest import FileEntry
-from agent.core.syncing import Generation, Notes, dump_notes, parse_notes
+from agent.core.syncing import Notes, dump_notes, parse_notes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from agent.core.release import Blob, Patch
+    from agent.core.syncing import Generation
 
 log = logging.getLogger(__name__)
 
-_SIGNED: Final = ".release.json"  # no blob may have such a name
 _NEXT: Final = "generation"
 _SPARE_BYTES: Final = 16_000_000
 """Left free: the outbox and the journal need room too."""
@@ -67,10 +66,19 @@ class Library:
                 raise DeviceError(f"{self._state}: another process is syncing at this moment") from None
         try:
             with _disk(self._state):
+                self._mend()
                 self._tidy()
             yield
         finally:
             lock.release()
+
+    def mend(self) -> None:
+        """Where `current` is damaged, have it name the newest generation that is whole; the notes say so
+        until a round ends well. Raises DeviceError, as `alone`.
+        """
+        if generations.newest_whole(self._state / "current", self._generations, self._written_notes()):
+            with self.alone():
+                pass
 
     def current(self) -> Generation | None:
         """The generation in use; None while there is none."""
@@ -86,14 +94,17 @@ class Library:
 
     def notes(self) -> Notes:
         """What is remembered; where the file is gone or damaged, what the generations tell."""
-        try:
-            notes = parse_notes((self._state / "sync.json").read_bytes())
-        except (OSError, ValueError):
-            notes = Notes()
+        notes = self._written_notes()
         for generation in self._pointer():
             if generation is not None and generation.number > notes.highest.get(generation.channel, 0):
                 notes = notes.taken(generation, 0.0)
         return notes
+
+    def _written_notes(self) -> Notes:
+        try:
+            return parse_notes((self._state / "sync.json").read_bytes())
+        except (OSError, ValueError):
+            return Notes()
 
     def remember(self, notes: Notes) -> None:
         """Raises DeviceError when the disk refuses."""
@@ -119,13 +130,7 @@ class Library:
 
     def whole(self, generation: Generation, blobs: Sequence[Blob]) -> bool:
         """Whether all its files are on the disk, and are what they were."""
-        for blob in blobs:
-            entry = FileEntry(blob.name, blob.sha256, blob.size)
-            try:
-                open_verified(self.folder(generation) / blob.name, entry).close()
-            except CatalogueError:
-                return False
-        return True
+        return generations.is_whole(self.folder(generation), blobs)
 
     def forget_others(self, wanted: Collection[str]) -> None:
         """Remove incoming blobs, whole or not, that are not among these digests.
@@ -196,7 +201,7 @@ class Library:
             for blob in blobs:
                 os.link(files[blob.sha256], folder / blob.name)
                 flush(folder / blob.name)
-            write_whole(folder / _SIGNED, signed)  # flushes the folder too
+            write_whole(folder / generations.SIGNED_NAME, signed)  # flushes the folder too
         return folder
 
     def activate(self, generation: Generation) -> None:
@@ -213,7 +218,7 @@ class Library:
             flush(self._generations)
         current, previous = self._pointer()
         again = current is not None and current.sha256 == generation.sha256  # the one in use was damaged
-        self._point(generation, previous if again else current)
+        generations.write_pointer(self._state / "current", generation, previous if again else current)
         with _disk(self._incoming):
             shutil.rmtree(self._incoming)
             self._incoming.mkdir()
@@ -229,7 +234,7 @@ class Library:
         if current is None or previous is None:
             raise DeviceError(f"{self._state}: expected a generation before the current one, found none")
         self.remember(self.notes().rolling_back(current))
-        self._point(previous, None)
+        generations.write_pointer(self._state / "current", previous, None)
         return previous
 
     def name_for(self, number: int, sha256: str) -> str:
@@ -241,23 +246,27 @@ class Library:
         names = (str(number), f"{number}-{sha256[:8]}", f"{number}-{sha256[:8]}b")
         return next(name for name in names if name not in taken)
 
-    def _point(self, current: Generation, previous: Generation | None) -> None:
-        document = {"current": asdict(current), "previous": asdict(previous) if previous else None}
-        write_whole(self._state / "current", json.dumps(document, indent=1).encode())
-
-    def _pointer(self) -> tuple[Generation | None, Generation | None]:
+    def _pointer(self) -> generations.Pointer:
+        """What `current` says; where it is damaged, the newest generations."""
         try:
-            document: Any = json.loads((self._state / "current").read_bytes())
-            previous = document["previous"]
-            return Generation(**document["current"]), Generation(**previous) if previous else None
-        except FileNotFoundError:
-            return None, None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            return generations.read_pointer(self._state / "current")
+        except ValueError as error:
             # It is read once a second: the first time an error, then quietly until it is another.
             level = logging.DEBUG if str(error) == self._complaint else logging.ERROR
             self._complaint = str(error)
             log.log(level, "%s: not used: %s", self._state / "current", error)
-            return None, None
+        found = generations.found(self._generations, self._written_notes())
+        current, previous, *_ = (*(generation for generation, _ in found), None, None)
+        return current, previous
+
+    def _mend(self) -> None:
+        mended = generations.newest_whole(self._state / "current", self._generations, self._written_notes())
+        if mended is not None:
+            current, previous, why = mended
+            log.error("%s", why)
+            notes = self.notes()
+            self.remember(notes.failed(why, notes.last_bytes))
+            generations.write_pointer(self._state / "current", current, previous)
 
     def _tidy(self) -> None:
         """Remove what a round that was interrupted left, and generations that nobody can go back to."""

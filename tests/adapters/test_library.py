@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from agent.adapters.catalogue import open_catalogue
+from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.library import Library
 from agent.core.errors import DeviceError, VerifyError
-from agent.core.release import Blob, Patch
+from agent.core.release import Blob, Patch, Release, dump_release
 from agent.core.syncing import Generation, Notes
 from tests.support.head_office import DIMENSION, FINGERPRINT, draw_catalogue, sha256
 
@@ -40,6 +41,19 @@ def blobs_of(catalogue: Path) -> tuple[Blob, ...]:
     )
 
 
+def release_of(catalogue: Path, number: int) -> Release:
+    return Release(
+        channel="default",
+        number=number,
+        release=read_manifest(catalogue).release,
+        created_utc=float(number),
+        fingerprint=FINGERPRINT,
+        dimension=DIMENSION,
+        rollout_percent=100,
+        blobs=blobs_of(catalogue),
+    )
+
+
 def take(library: Library, catalogue: Path, number: int) -> Generation:
     """What a round does once everything has come."""
     with library.alone():
@@ -47,13 +61,12 @@ def take(library: Library, catalogue: Path, number: int) -> Generation:
         for blob in blobs_of(catalogue):
             shutil.copyfile(catalogue / blob.name, library.part(blob.sha256))
             files[blob.sha256] = library.keep(blob.sha256)
-        folder = library.assemble(blobs_of(catalogue), files, b"signed")
-        catalogue_ = open_catalogue(folder, FINGERPRINT, DIMENSION)
-        catalogue_.close()
-        digest = sha256(b"%d" % number)
-        generation = Generation(
-            library.name_for(number, digest), "default", number, catalogue_.release, digest
-        )
+        release = release_of(catalogue, number)
+        signed = dump_release(release)
+        folder = library.assemble(release.blobs, files, signed)
+        open_catalogue(folder, FINGERPRINT, DIMENSION).close()
+        name = library.name_for(number, sha256(signed))
+        generation = Generation(name, "default", number, release.release, sha256(signed))
         library.remember(library.notes().taken(generation, 0.0))
         library.activate(generation)
     return generation
@@ -169,6 +182,81 @@ def test_a_damaged_pointer_is_complained_of_once(
     (tmp_path / "current").write_bytes(b"")
     assert [library.current() for _ in range(3)] == [None] * 3
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def rot(path: Path, place: int | None = None) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if place is None else place] ^= 1
+    path.write_bytes(data)
+
+
+def test_whichever_byte_of_the_pointer_rots_the_newest_generation_is_used(
+    library: Library, catalogues: list[Path], tmp_path: Path
+) -> None:
+    for number, catalogue in enumerate(catalogues[:2], 1):
+        newest = take(library, catalogue, number)
+    before, pointer = library.previous(), tmp_path / "current"
+    good = pointer.read_bytes()
+    for place in range(len(good)):
+        pointer.write_bytes(good)
+        rot(pointer, place)
+        assert (library.current(), library.previous()) == (newest, before), place
+    assert not library.notes().error
+
+    library.mend()
+
+    assert pointer.read_bytes() == good
+    assert re.fullmatch(
+        r"/.*/current: damaged \(.*\): release 2, the newest that is whole, is used", library.notes().error
+    )
+    assert check_whole(library) == 2
+
+
+def test_a_generation_that_rotted_too_is_passed_over(
+    library: Library, catalogues: list[Path], tmp_path: Path
+) -> None:
+    first, second = take(library, catalogues[0], 1), take(library, catalogues[1], 2)
+    rot(next(library.folder(second).glob("index-*")))
+    rot(tmp_path / "current")
+    with library.alone():
+        assert (library.current(), library.previous()) == (first, None)
+    assert library.notes().highest == {"default": 2}, "older ones are still refused"
+
+
+def test_with_nothing_whole_what_is_there_stays_for_the_next_round(
+    library: Library, catalogues: list[Path], tmp_path: Path
+) -> None:
+    only = take(library, catalogues[0], 1)
+    rot(next(library.folder(only).glob("index-*")))
+    rot(tmp_path / "current")
+    library.mend()
+    assert not library.notes().error
+    with library.alone():
+        assert len(library.held()) == len(list(library.folder(only).iterdir())) > 3
+
+
+def test_a_rotten_pointer_brings_no_generation_back_that_was_left(
+    library: Library, catalogues: list[Path], tmp_path: Path
+) -> None:
+    first, second = take(library, catalogues[0], 1), take(library, catalogues[1], 2)
+    with library.alone():
+        library.roll_back()
+    rot(tmp_path / "current")
+    assert library.folder(second).exists()
+    assert library.current() == first
+    library.mend()
+    assert (library.current(), library.previous()) == (first, None)
+
+
+def test_a_rotten_pointer_brings_no_generation_back_that_was_refused(
+    library: Library, catalogues: list[Path], tmp_path: Path
+) -> None:
+    first, second = take(library, catalogues[0], 1), take(library, catalogues[1], 2)
+    key = f"{second.sha256[:32]} eyes"
+    library.remember(library.notes().refusing(key, "its golden probes fail", final=True))
+    rot(tmp_path / "current")
+    library.mend()
+    assert (library.current(), library.previous()) == (first, None)
 
 
 class StoppedError(BaseException):

@@ -198,6 +198,33 @@ def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, t
     assert wrong == []
 
 
+def test_a_device_whose_note_of_what_is_current_rotted_comes_up_and_says_so(
+    store: Store, broker: Mosquitto, tmp_path: Path
+) -> None:
+    office = store.begin(tmp_path / "state")
+    store.configure(photos_camera(store.road.folder / "photos", loop=True, fps=20), interval_s=3600)
+    config = ("-c", str(store.road.config))
+    for number, catalogue in enumerate((store.first, store.second), 1):
+        newest = office.publish(catalogue, number).release
+        assert told("sync", *config)["result"] == "taken"
+    pointer = tmp_path / "state" / "current"
+    good = pointer.read_bytes()
+    pointer.write_bytes(good.replace(b'"number": 2', b'"number": 3'))
+
+    with Subscriber(broker.port, "spotter/test/dev-1/#") as heard, store.road.start() as daemon:
+        until(lambda: recognitions(heard.heard), 20, daemon.text)
+        until(lambda: heard.on("spotter/test/dev-1/health"), 20, daemon.text)
+        assert daemon.stop() == 0
+
+    assert {found["release"] for found in recognitions(heard.heard)} == {newest}
+    health = json.loads(heard.on("spotter/test/dev-1/health")[-1].payload)
+    assert health["state"] == "degraded"
+    assert "release 2, the newest that is whole, is used" in str(health["causes"])
+    assert pointer.read_bytes() == good
+    assert told("sync", *config)["result"] == "unchanged"
+    assert told("status", *config)["error"] is None
+
+
 class Kept:
     def __init__(self) -> None:
         self.messages: list[Message] = []

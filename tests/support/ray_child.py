@@ -62,7 +62,7 @@ def main() -> None:
     settings = EmbedderSettings(file=model)
     data, spec = read_model(settings)
     kind: type[Recipe] = globals().get(story, Recipe)
-    recipe = kind(data, spec, settings, 1.0, libraries(load_embedder(settings)))
+    recipe = kind(data, spec, settings, 1.0, (), libraries(load_embedder(settings)))
     if story == "OtherLibraries":
         recipe = replace(recipe, libraries=("ai-edge-litert 0.1", *recipe.libraries[1:]))
     try:

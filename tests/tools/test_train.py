@@ -99,7 +99,7 @@ def test_a_batch_has_its_share_of_every_group_and_rare_classes_more_than_theirs(
 def test_large_pictures_are_kept_smaller() -> None:
     group = Group("photos", 1.0, 0.25)
     group.add(np.zeros((600, 1200, 3), np.uint8), "a")
-    assert group.pictures[0].shape == (144, 288, 3)
+    assert group.pictures[0].shape == (176, 352, 3)
 
 
 def test_drawn_products_have_a_class_each_and_both_kinds_of_picture() -> None:
@@ -280,6 +280,48 @@ def test_a_smoke_run_learns_something_and_writes_a_model(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert "smoke: right among 40 drawn products" in done.stderr
     assert json.loads((tmp_path / "smoke.json").read_text())["dimension"] == SMOKE.dimension
+
+
+# The head
+
+
+def seen_in_two_shops(rng: np.random.Generator, shop: float) -> tuple[np.ndarray, np.ndarray]:
+    """`(200, 32)` features of ten products, told apart by 8 small numbers under 24 that change with the picture."""
+    classes = np.repeat(np.arange(10), 20)
+    product = np.random.default_rng(5).normal(0, 1, (10, 8))
+    picture = rng.normal(shop, 2, (200, 24))
+    return np.hstack([product[classes] + rng.normal(0, 0.1, (200, 8)), picture]), classes
+
+
+@needs_torch
+def test_a_fitted_head_sees_the_product_in_place_of_the_picture() -> None:
+    from tools.train.head import fitted
+
+    rng = np.random.default_rng(6)
+    known, classes = seen_in_two_shops(rng, 0)
+    asked, truth = seen_in_two_shops(rng, 2)
+    matrix, bias = fitted(known, classes, np.ones(200), 16)
+    assert matrix.shape == (16, 32)
+    assert bias.shape == (16,)
+
+    def right(gallery: np.ndarray, queries: np.ndarray) -> float:
+        gallery, queries = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (gallery, queries))
+        return float(np.mean(classes[(queries @ gallery.T).argmax(axis=1)] == truth))
+
+    assert right(known, asked) < 0.3
+    assert right(known @ matrix.T + bias, asked @ matrix.T + bias) > 0.8
+
+
+@needs_torch
+def test_a_picture_that_counts_twice_is_two_pictures_to_the_head() -> None:
+    from tools.train.head import fitted
+
+    known, classes = seen_in_two_shops(np.random.default_rng(6), 0)
+    counts = np.where(np.arange(200) % 3 == 0, 2, 1)
+    once, _ = fitted(known, classes, counts.astype(float), 8)
+    twice, _ = fitted(np.repeat(known, counts, axis=0), np.repeat(classes, counts), np.ones(counts.sum()), 8)
+    one, other = (np.abs(each) / np.linalg.norm(each) for each in (once, twice))  # the sign is free
+    assert one == pytest.approx(other, abs=1e-4)
 
 
 @needs_torch

@@ -51,10 +51,15 @@ _SEEN = Recognition(
 )  # fmt: skip
 
 
-def fact(number: int, camera: str, utc: float) -> Message:
-    """A recognition as devices tell it, of some 900 bytes; `number` stands as its track."""
+def seen(number: int, camera: str, utc: float) -> Recognition:
+    """What recognising gives; `number` stands as its track."""
     track = replace(_SEEN.track, id=f"{number:08x}", camera=camera)
-    return WIRE.recognition(replace(_SEEN, track=track, utc=utc))
+    return replace(_SEEN, track=track, utc=utc)
+
+
+def fact(number: int, camera: str, utc: float) -> Message:
+    """The same as devices tell it: some 900 bytes."""
+    return WIRE.recognition(seen(number, camera, utc))
 
 
 class Device:

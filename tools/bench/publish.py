@@ -20,7 +20,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from agent.adapters.outbox import Outbox
-from tools.bench._delivery import Device, Ear, fact, spread
+from tools.bench._delivery import WIRE, Device, Ear, fact, seen, spread
 from tools.shop_demo.processes import start_broker
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ def _sent(folder: Path, url: str, facts: int, rate: float) -> dict[str, Any]:
     puts_s: list[float] = []
     made_s = 0.0
     with Device(folder, url) as device:
+        recognised = [seen(number, "cam0", device.clock.utc()) for number in range(facts)]
         cpu, began = time.process_time(), time.monotonic()
         for number in range(0, facts, BURST):
             before = time.thread_time()
-            messages = [fact(number + n, "cam0", device.clock.utc()) for n in range(BURST)]
+            messages = [WIRE.recognition(each) for each in recognised[number : number + BURST]]
             made_s += time.thread_time() - before
             puts_s.append(_timed_put(device, messages))
             if rate:

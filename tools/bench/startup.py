@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.generations import write_pointer
 from agent.adapters.images import encode_png
 from agent.adapters.library import Library
 from agent.benching import drawn_catalogue, drawn_picture
@@ -96,8 +97,7 @@ def _prepare(work: Path, model: Path, references: int) -> Path:
         for number in range(PICTURES):
             (photos / f"{number}.png").write_bytes(encode_png(drawn_picture(number)))
         generation = Generation("1", "default", 1, catalogue.release, "0" * 64)
-        pointer = {"current": {name: getattr(generation, name) for name in generation.__slots__}}
-        (state / "current").write_text(json.dumps({**pointer, "previous": None}))
+        write_pointer(state / "current", generation, None)
     if Library(state).current() is None:
         raise SystemExit(f"{work}: expected a folder that this measurement made")
     settings = {

@@ -77,13 +77,14 @@ def _train(args: argparse.Namespace) -> int:
     _say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
     network, layers = _started(recipe, work, args)
     network = _trained(network, recipe, groups, work, args)
-    network.drawn_back(layers, recipe.drawn_back)
     same = _unchanged(network, layers)
     if same:
         raise ValueError(f"expected every layer trained, found these as they were: {same}")
     out = args.out or (work if args.unseen else MODELS)
+    from tools.train.head import refit
     from tools.train.ship import ship, write_float
 
+    refit(network, groups, recipe.side)
     path = ship(network, recipe, groups, out)
     write_float(network, recipe, work)
     shutil.copyfile(work / "log.csv", out / f"{recipe.name}-log.csv")
@@ -94,6 +95,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _smoke(args: argparse.Namespace) -> int:
+    from tools.train.head import refit
     from tools.train.ship import ship
     from tools.train.smoke import PRODUCTS, trial
 
@@ -103,7 +105,11 @@ def _smoke(args: argparse.Namespace) -> int:
         groups = list(drawn(recipe.drawn, args.seed))
         network, _ = _started(recipe, work, args)
         before = trial(ship(network, recipe, groups, work))
-        after = trial(ship(_trained(network, recipe, groups, work, args), recipe, groups, work))
+        network = _trained(network, recipe, groups, work, args)
+        for group in groups:
+            group.fitted = 1.0  # there are no photographs to fit the head on
+        refit(network, groups, recipe.side)
+        after = trial(ship(network, recipe, groups, work))
     _say(
         f"smoke: right among {PRODUCTS} drawn products never trained on: "
         f"{100 * before:.1f} % before training, {100 * after:.1f} % after"

@@ -1,4 +1,4 @@
-"""What a camera may do to a picture of a product: cut, turned, near, far, blurred, dark, covered."""
+"""What a camera may do to a picture of a product: little to most, to some all that goes wrong."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ ASPECT = 1.33
 
 FAR_PX = (40, 120)
 """Sides of a product far from the camera, before it is enlarged to the input."""
+
+HARSH = 0.4
+"""Share of the pictures that a bad camera takes. The others are cut, mirrored and lit otherwise."""
 
 _NOISE_SIDE = 512
 
@@ -44,6 +47,8 @@ class Camera:
         """
         if studio and rng.random() < 0.5:
             picture = grounded(picture, rng)
+        if rng.random() >= HARSH:
+            return gently(picture, side, rng, least)
         seen = cut(picture, side, rng, least)
         seen = lit(seen, rng)
         seen = blurred(seen, rng)
@@ -60,6 +65,25 @@ class Camera:
         y, x = rng.integers(0, _NOISE_SIDE - height), rng.integers(0, _NOISE_SIDE - width)
         field = self._noise[y : y + height, x : x + width]
         return np.asarray(cv2.scaleAdd(field, sigma, picture.astype(np.float32)).clip(0, 255), np.uint8)
+
+
+def gently(picture: Pixels, side: int, rng: np.random.Generator, least: float) -> Pixels:
+    """A random part as a square, half of them mirrored, in slightly other light."""
+    height, width = picture.shape[:2]
+    share, aspect = rng.uniform(least, 1.0), np.exp(rng.uniform(-1, 1) * np.log(ASPECT))
+    across = min(width, int(width * np.sqrt(share * aspect)))
+    down = min(height, int(height * np.sqrt(share / aspect)))
+    x, y = int(rng.integers(0, width - across + 1)), int(rng.integers(0, height - down + 1))
+    how = cv2.INTER_AREA if min(across, down) > 1.5 * side else cv2.INTER_LINEAR
+    seen = cv2.resize(picture[y : y + down, x : x + across], (side, side), interpolation=how)
+    if rng.random() < 0.5:
+        seen = cv2.flip(seen, 1)
+    lit_up = seen * ((1 + rng.uniform(-0.2, 0.2)) * (1 + rng.uniform(-0.05, 0.05, 3))).astype(np.float32)
+    middle = lit_up.mean()
+    lit_up = (lit_up - middle) * np.float32(1 + rng.uniform(-0.2, 0.2)) + middle
+    grey = lit_up.mean(axis=2, keepdims=True)
+    lit_up = grey + (lit_up - grey) * np.float32(1 + rng.uniform(-0.2, 0.2))
+    return np.asarray(lit_up.clip(0, 255), np.uint8)
 
 
 def cut(picture: Pixels, side: int, rng: np.random.Generator, least: float) -> Pixels:

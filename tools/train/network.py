@@ -57,20 +57,13 @@ class Network(nn.Module):
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         """`(N, 3, H, W)` RGB in -1..1, H and W multiples of 32 → `(N, dimension)`."""
-        embedding: torch.Tensor = self.head(self.steps(picture).mean(dim=(2, 3)))
+        embedding: torch.Tensor = self.head(self.pooled(picture))
         return embedding
 
-    def drawn_back(self, layers: list[Layer], share: float) -> None:
-        """Move every convolution by `share` of the way back to where it started; the head stays.
-
-        M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022: such a mean keeps more of
-        what the starting weights know of things that the training did not show.
-        """
-        trained = [each.detach().clone() for each in self.steps.parameters()]
-        self.start_from(layers)
-        with torch.no_grad():
-            for now, before in zip(self.steps.parameters(), trained, strict=True):
-                now.lerp_(before, 1 - share)
+    def pooled(self, picture: torch.Tensor) -> torch.Tensor:
+        """`(N, 3, H, W)` as above → `(N, C)`: what the head is given."""
+        features: torch.Tensor = self.steps(picture).mean(dim=(2, 3))
+        return features
 
     def start_from(self, layers: list[Layer]) -> None:
         """Take the weights of `read_layers`; the head keeps its own.

@@ -17,11 +17,11 @@ from agent.core.tensors import Preparation
 from tools.train.convert import float_model, quantised
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from tools.train.data import Group
+    from tools.train.data import Group, Pixels
     from tools.train.layers import Layer
     from tools.train.network import Network
     from tools.train.recipes import Recipe
@@ -88,16 +88,22 @@ def calibration(groups: Sequence[Group], side: int) -> list[NDArray[np.float32]]
     The first pixels of each are black and white, so that the input gets the whole range and no part of it.
     """
     pictures = [picture for group in groups for picture in group.pictures]
-    eyes = Preparation(_input(side, "float32"))
+    chosen = np.linspace(0, len(pictures) - 1, min(CALIBRATION, len(pictures))).astype(int)
     inputs = []
-    for place in np.linspace(0, len(pictures) - 1, min(CALIBRATION, len(pictures))).astype(int):
-        picture = pictures[place]
-        tensor = np.empty((side, side, 3), np.float32)
-        for region in propose(kept_centre(1.0), picture.shape[1], picture.shape[0]):
-            eyes.write(picture, region, tensor)
+    for tensor in prepared([pictures[place] for place in chosen], side, 1.0):
         tensor[0, 0], tensor[0, 1] = -MEAN / STD, (255 - MEAN) / STD
         inputs.append(tensor[None])
     return inputs
+
+
+def prepared(pictures: Iterable[Pixels], side: int, crop: float) -> Iterator[NDArray[np.float32]]:
+    """The middle of each as an input `(side, side, 3)`, prepared as the device prepares it."""
+    eyes = Preparation(_input(side, "float32"))
+    for picture in pictures:
+        for region in propose(kept_centre(crop), picture.shape[1], picture.shape[0]):
+            tensor = np.empty((side, side, 3), np.float32)
+            eyes.write(picture, region, tensor)
+            yield tensor
 
 
 def unchanged(network: Network, layers: Sequence[Layer]) -> list[int]:
