@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.adapters.durable import open_verified, settle, write_whole
 from agent.core.errors import CatalogueError, DeviceError, ModelError, quoted
@@ -15,6 +15,7 @@ from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse
 from agent.core.text_model import TEXT_MODEL_LIMIT_BYTES, dump_text_model, parse_text_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from agent.core.manifest import FileEntry, Manifest
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from agent.core.probes import Probes
     from agent.core.projection import Projection
     from agent.core.text_model import TextModel
+
+_Parsed = TypeVar("_Parsed")
 
 
 def write_projection(folder: Path, projection: Projection) -> FileEntry:
@@ -43,11 +46,7 @@ def read_projection(folder: Path, manifest: Manifest) -> Projection | None:
     if entry is None:
         return None
     path = folder / entry.path
-    data = _read(folder, entry, PROJECTION_LIMIT_BYTES)
-    try:
-        projection = parse_projection(data)
-    except ValueError as error:
-        raise CatalogueError(f"{path}: {error}") from None
+    projection = _parsed(folder, entry, PROJECTION_LIMIT_BYTES, parse_projection)
     expected, found = (manifest.model.dimension, manifest.dimension), (projection.inputs, projection.outputs)
     if found != expected:
         raise CatalogueError(
@@ -75,11 +74,7 @@ def read_probes(folder: Path, manifest: Manifest) -> Probes | None:
     entry = manifest.probes
     if entry is None:
         return None
-    data = _read(folder, entry, PROBES_LIMIT_BYTES)
-    try:
-        probes = parse_probes(data)
-    except ValueError as error:
-        raise CatalogueError(f"{folder / entry.path}: {error}") from None
+    probes = _parsed(folder, entry, PROBES_LIMIT_BYTES, parse_probes)
     found = probes.embeddings.shape[1]
     if found != manifest.model.dimension:
         raise CatalogueError(
@@ -106,11 +101,7 @@ def read_text_model(folder: Path, manifest: Manifest) -> TextModel | None:
     entry = manifest.text_model
     if entry is None:
         return None
-    data = _read(folder, entry, TEXT_MODEL_LIMIT_BYTES)
-    try:
-        model = parse_text_model(data)
-    except ValueError as error:
-        raise CatalogueError(f"{folder / entry.path}: {error}") from None
+    model = _parsed(folder, entry, TEXT_MODEL_LIMIT_BYTES, parse_text_model)
     if model.outputs != manifest.dimension:
         raise CatalogueError(
             f"{folder / entry.path}: expected vectors of {manifest.dimension} numbers, found {model.outputs}"
@@ -187,6 +178,14 @@ def _write(folder: Path, stem: str, suffix: str, data: bytes) -> FileEntry:
     except OSError as error:
         raise DeviceError(f"{temporary}: cannot be written: {error.strerror}") from None
     return settle(temporary, stem, suffix)
+
+
+def _parsed(folder: Path, entry: FileEntry, limit_bytes: int, parse: Callable[[bytes], _Parsed]) -> _Parsed:
+    data = _read(folder, entry, limit_bytes)
+    try:
+        return parse(data)
+    except ValueError as error:
+        raise CatalogueError(f"{folder / entry.path}: {error}") from None
 
 
 def _read(folder: Path, entry: FileEntry, limit_bytes: int) -> bytes:
