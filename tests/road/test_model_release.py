@@ -153,7 +153,7 @@ def test_a_live_camera_loses_no_frame_while_eyes_and_catalogue_change(store: Sto
     eyes, catalogue = open_folder(store.own, own)
     recogniser = Recogniser(
         make_pipeline(settings, eyes, catalogue), ["cam"], Watch(), mailbox, kept,
-        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, lambda: None, clock, Metrics(),
+        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, clock, Metrics(),
     )  # fmt: skip
     loop = threading.Thread(target=recogniser.run, args=(0.1,))
     loop.start()
