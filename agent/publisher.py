@@ -16,9 +16,9 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from agent.core.delivery import Down, Lanes, Status, Up
+from agent.core.delivery import Ack, Down, Lanes, Status, Up
 from agent.core.errors import DeviceError
-from agent.core.incoming import Deaf, Incoming
+from agent.core.incoming import Incoming
 from agent.core.refusals import TAKEN, Refusals
 from agent.core.types import Delivery, Message
 from agent.core.wire import late
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from agent.core.clock import Clock
-    from agent.core.delivery import Ack, Network, Signal, Store
+    from agent.core.delivery import Network, Signal, Store
     from agent.core.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,9 @@ class Publisher:
         return True
 
     def _take_in(self, signal: Signal) -> None:
-        if isinstance(signal, Up):
+        if isinstance(signal, Ack):
+            self._take_ack(signal)
+        elif isinstance(signal, Up):
             self._limit = signal.limit
             self._refusals.connected()
             self._lanes.up(signal.limit)
@@ -222,15 +224,17 @@ class Publisher:
             self._complain(signal.reason)
         elif isinstance(signal, Incoming):
             self._heed(signal)
-        elif isinstance(signal, Deaf):
+        else:
             self._refusals.deaf(signal.reason)
             self._complain(signal.reason)
-        elif signal.token == _BIRTH:
-            self._take_birth(signal)
-        elif signal.token < 0:
-            self._take_state(signal)
+
+    def _take_ack(self, ack: Ack) -> None:
+        if ack.token > _BIRTH:
+            self._take_fact(ack)
+        elif ack.token < _BIRTH:
+            self._take_state(ack)
         else:
-            self._take_fact(signal)
+            self._take_birth(ack)
 
     def _take_birth(self, ack: Ack) -> None:
         if ack.outcome not in TAKEN:
