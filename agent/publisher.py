@@ -16,9 +16,9 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from agent.core.delivery import Down, Lanes, Status, Up
+from agent.core.delivery import Ack, Down, Lanes, Status, Up
 from agent.core.errors import DeviceError
-from agent.core.incoming import Deaf, Incoming
+from agent.core.incoming import Incoming
 from agent.core.refusals import TAKEN, Refusals
 from agent.core.types import Delivery, Message
 from agent.core.wire import late
@@ -28,17 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from agent.core.clock import Clock
-    from agent.core.delivery import Ack, Network, Signal, Store
+    from agent.core.delivery import Network, Signal, Store
     from agent.core.wire import Wire
 
 log = logging.getLogger(__name__)
 
 _ANNOUNCE_EVERY_S: Final = 10.0
 """Losses that go on are summed up so long before they are told."""
-
-_BREATH_S: Final = 0.002
-"""While much is under way, acknowledgements are left to come together for so long: on a busy board a look at
-the network for each of them took four times as long. 50 messages in each breath are 25,000 a second."""
 
 _BIRTH: Final = 0
 """Token of the birth. Facts have their seq, from 1; states count down from -1."""
@@ -128,8 +124,6 @@ class Publisher:
             self._send(now)
         except DeviceError as error:
             failure = error
-        if self._lanes.flying > self._limit // 2:
-            self._clock.wait(_BREATH_S)
         for signal in self._broker.service(max(0.0, min(timeout_s, self._lanes.due_at(now) - now))):
             self._take_in(signal)
         self._delete_done()
@@ -210,7 +204,9 @@ class Publisher:
         return True
 
     def _take_in(self, signal: Signal) -> None:
-        if isinstance(signal, Up):
+        if isinstance(signal, Ack):
+            self._take_ack(signal)
+        elif isinstance(signal, Up):
             self._limit = signal.limit
             self._refusals.connected()
             self._lanes.up(signal.limit)
@@ -222,15 +218,17 @@ class Publisher:
             self._complain(signal.reason)
         elif isinstance(signal, Incoming):
             self._heed(signal)
-        elif isinstance(signal, Deaf):
+        else:
             self._refusals.deaf(signal.reason)
             self._complain(signal.reason)
-        elif signal.token == _BIRTH:
-            self._take_birth(signal)
-        elif signal.token < 0:
-            self._take_state(signal)
+
+    def _take_ack(self, ack: Ack) -> None:
+        if ack.token > _BIRTH:
+            self._take_fact(ack)
+        elif ack.token < _BIRTH:
+            self._take_state(ack)
         else:
-            self._take_fact(signal)
+            self._take_birth(ack)
 
     def _take_birth(self, ack: Ack) -> None:
         if ack.outcome not in TAKEN:

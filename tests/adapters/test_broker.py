@@ -134,6 +134,7 @@ def test_a_broker_that_retains_nothing_gets_messages_that_are_not_retained(tmp_p
         made = Broker(settings, "x", Message("t/will", b"", "", 0.0), SystemClock())
         until(made, Up)
         made.publish(1, fact(retain=True))
+        made.service(0.0)
         ear.wait_count(1)
         made.close(1.0)
 

@@ -206,6 +206,7 @@ def test_content_type_and_expiry_are_carried(tmp_path: Path) -> None:
         made.publish(2, number)
         made.publish(3, fact(3))
         made.publish(4, Message("t/state", b"{}", "", 0.0, delivery=Delivery.STATE))
+        made.service(0.0)
         heard = {h.topic: h for h in ear.wait_count(4)}
     assert heard[f"{WIRE.root}/availability"].content_type == "text/plain"
     assert heard["t/a"].content_type == "application/json"

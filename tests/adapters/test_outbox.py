@@ -623,3 +623,15 @@ def test_storing_flushes_nothing_sync_flushes_the_log_and_put_touches_no_file(pa
     put = text.split("/mark-put-again")[1].split("/mark-end")[0]
     assert "outbox.db" not in put
     assert "sync" not in put
+
+
+def test_what_was_delivered_here_and_there_is_deleted_and_nothing_between(path: Path) -> None:
+    with closing(Outbox(path)) as outbox:
+        outbox.put([fact(n) for n in range(40)])
+        outbox.sync()
+        stored = outbox.pending(limit=40)
+        gone = {0, 1, 2, 7, 9, 10, 39}
+        outbox.delivered([stored[n].seq for n in sorted(gone, reverse=True)])
+        outbox.store()
+    with closing(Outbox(path)) as outbox:
+        assert numbers(outbox) == [n for n in range(40) if n not in gone]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from agent.adapters.broker.gathering import GatheringClient
 from agent.adapters.broker.packets import of_connect, of_will
 
 if TYPE_CHECKING:
     import ssl
 
+    import paho.mqtt.client as mqtt
     from paho.mqtt.properties import Properties
 
     from agent.adapters.broker.settings import Address, BrokerSettings
@@ -27,9 +28,9 @@ def new_client(
     context: ssl.SSLContext | None,
     *,
     v5: bool,
-) -> mqtt.Client:
+) -> GatheringClient:
     """It is not connected yet. `context` is of an encrypted connection."""
-    client = mqtt.Client(
+    client = GatheringClient(
         CallbackAPIVersion.VERSION2,
         client_id=identity,
         clean_session=None if v5 else True,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from agent.adapters.broker.gathering import GatheringClient
     from agent.adapters.broker.settings import Address, BrokerSettings
     from agent.core.clock import Clock
     from agent.core.delivery import Signal
@@ -89,7 +90,7 @@ class Broker:
         self._rival = ""
         self._errors: dict[int, str] = {}  # place of the address → why it failed last
         self._v5: bool = settings.protocol == "5"
-        self._client: mqtt.Client | None = None
+        self._client: GatheringClient | None = None
         self._up = False
         self._began_at = 0.0  # of the attempt, then of the connection
         self._ending = ""  # why it is about to end, where we know better than paho
@@ -115,7 +116,7 @@ class Broker:
         self._bell.ring()
 
     def publish(self, token: int, message: Message) -> bool:
-        """Hand a message to the network; its `Ack` comes with `token`. False: there is no connection now.
+        """Hand over a message, for `service` to send; its `Ack` comes with `token`. False: no connection now.
 
         A message that is too big for this broker is not sent; its `Ack` says so.
         """
@@ -123,15 +124,16 @@ class Broker:
         if client is None or not self._up:
             return False
         properties = of_message(message, self.settings.expiry_s) if self._v5 else None
-        size = packet_size(message, properties)
-        if 0 < self._terms.max_packet < size:
-            limit = f"the broker takes {self._terms.max_packet} bytes in a message"
-            reason = f"{limit}, found {size}: raise its limit of a packet"
+        limit = self._terms.max_packet
+        if limit and (size := packet_size(message, properties)) > limit:
+            reason = f"the broker takes {limit} bytes in a message, found {size}: raise its limit of a packet"
             self._signals.append(Ack(token, Outcome.UNSENDABLE, reason))
             return True
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.may_retain
+        client.gathering = True
         info = client.publish(message.topic, message.payload, qos, retain, properties)
+        client.gathering = False
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False
         if qos == 0:
@@ -210,12 +212,11 @@ class Broker:
         if client is None or sock is None:
             self._bell.wait(min(timeout_s, max(0.0, self._route.due - self._clock.monotonic())))
         else:
-            self._bell.wait(timeout_s, sock, writing=client.want_write())
+            client.flush()
+            self._bell.wait(timeout_s, sock, writing=client.unsent or client.want_write())
         if client is not None:
             try:
-                client.loop_read()
-                client.loop_write()
-                client.loop_misc()
+                client.turn()
             except (OSError, ValueError, IndexError, struct.error, MQTTException) as error:
                 self.drop(f"the broker sent what is not MQTT: {quoted(str(error))}")
 

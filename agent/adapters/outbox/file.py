@@ -217,7 +217,7 @@ class Change:
 
     def delete(self, seqs: Iterable[int]) -> None:
         """Delete messages; unknown ones are ignored."""
-        self._db.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in seqs])
+        self._db.executemany("DELETE FROM messages WHERE seq BETWEEN ? AND ?", _runs(sorted(seqs)))
 
     def oldest(self) -> Iterator[Waiting]:
         """Messages that may be dropped, the oldest first."""
@@ -281,6 +281,15 @@ def _open_log(path: Path) -> int:
             os.close(directory)
         undo.pop_all()
     return descriptor
+
+
+def _runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Of ascending numbers, those that follow each other as first and last: 1 2 3 7 → (1, 3) (7, 7)."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        first = found.pop()[0] if found and found[-1][1] == number - 1 else number
+        found.append((first, number))
+    return found
 
 
 def _roll_back(db: sqlite3.Connection) -> None:
