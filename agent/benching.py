@@ -22,9 +22,10 @@ from agent.adapters.images import encode_png
 from agent.adapters.products import ProductWriter
 from agent.adapters.system import SystemClock, resident_mb
 from agent.adapters.vectors import IndexBuilder
+from agent.core.calibration import DEFAULT_CALIBRATION
 from agent.core.changes import ChangeSettings, signature
 from agent.core.errors import AgentError
-from agent.core.evidence import DEFAULT_CALIBRATION, DecisionSettings
+from agent.core.evidence import DecisionSettings
 from agent.core.manifest import MANIFEST_NAME, Manifest, ModelEntry, dump_manifest
 from agent.core.matching import key_of
 from agent.core.regions import GridSettings, RegionSettings, propose

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
+from agent.adapters.system import resident_mb
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from agent.core.clock import Clock
     from agent.metrics import Metrics
@@ -45,14 +48,28 @@ class Saver(Protocol):
 class Bookkeeper:
     """`tick` is called by the main thread several times a second."""
 
-    def __init__(self, outbox: Queue, mailbox: Mailbox, saver: Saver, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        outbox: Queue,
+        mailbox: Mailbox,
+        saver: Saver,
+        metrics: Metrics,
+        clock: Clock,
+        interval_s: float,
+        publish: Callable[[dict[str, float], float], None],
+    ) -> None:
+        """`publish(figures, uptime_s)` is called every `interval_s` seconds; never where that is 0."""
         self._outbox = outbox
         self._mailbox = mailbox
         self._saver = saver
         self._metrics = metrics
         self._clock = clock
         self._lost_said = outbox.dropped
-        self._figures_at = clock.monotonic() + FIGURES_S
+        self._began = clock.monotonic()
+        self._figures_at = self._began + FIGURES_S
+        self._interval_s = interval_s
+        self._publish = publish
+        self._publish_at = self._began + interval_s if interval_s else inf
 
     def tick(self, cameras: Iterable[str]) -> None:
         """Say at once that facts were lost, and now and then all figures."""
@@ -60,15 +77,25 @@ class Bookkeeper:
         if lost > self._lost_said:
             log.error("%d facts dropped: the outbox is full or they grew too old", lost - self._lost_said)
             self._lost_said = lost
-        if self._clock.monotonic() >= self._figures_at:
+        now = self._clock.monotonic()
+        if now >= self._figures_at:
             self._figures_at += FIGURES_S
             self.say(cameras)
+        if now >= self._publish_at:
+            self._publish_at = now + self._interval_s
+            self._publish(self.figures(cameras), now - self._began)
 
     def say(self, cameras: Iterable[str]) -> None:
         """All figures in one line."""
+        figures = self.figures(cameras)
+        log.info("figures: %s", " ".join(f"{name}={figures[name]:g}" for name in sorted(figures)))
+
+    def figures(self, cameras: Iterable[str]) -> dict[str, float]:
+        """Name → number, of now."""
         count, size = self._outbox.depth()
         figures = self._metrics.snapshot()
         figures |= {f"frames.dropped.{name}": self._mailbox.dropped(name) for name in cameras}
         figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
         figures["facts.unsaved"] = self._saver.unsaved
-        log.info("figures: %s", " ".join(f"{name}={figures[name]:g}" for name in sorted(figures)))
+        figures["memory.resident_mb"] = round(resident_mb(), 1)
+        return figures

@@ -19,7 +19,6 @@ from agent.core.types import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.channel import Latest
     from agent.core.clock import Backoff, Clock
     from agent.metrics import Metrics
 
@@ -42,6 +41,16 @@ class Camera(Protocol):
 
     def frames(self) -> Iterator[Frame]:
         """Open, yield, and return at the end of a finite source; DeviceError when lost."""
+
+
+class Mailbox(Protocol):
+    """Where frames are left: `gate.Gate`, in front of a `channel.Latest`."""
+
+    def put(self, key: str, value: Frame | Lost, wait_s: float = 0.0) -> bool:
+        """False, when there was no room for that long."""
+
+    def discard(self, key: str) -> None:
+        """Forget what lies there of this camera."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class Capture:
         camera: str,
         fps: float,
         open_source: Callable[[Clock], Camera],
-        mailbox: Latest[Frame | Lost],
+        mailbox: Mailbox,
         say: Callable[[str, str, str], None],
         clock: Clock,
         backoff: Backoff,

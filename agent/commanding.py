@@ -1,8 +1,6 @@
 """Commands: taken from the network without a wait, done one after the other by a thread of their own.
 
-    publish ──take──▶ a bounded queue ──run──▶ teacher, sync ──answer──▶ publish
-
-The same thread lets each new release settle what was learned, so that nobody else writes to it.
+publish ──take──▶ a bounded queue ──run──▶ doing ──answer──▶ publish
 """
 
 from __future__ import annotations
@@ -10,22 +8,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import queue
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from agent.core.commands import Answers, Enrol, Forget, Request
-from agent.core.errors import AgentError, InputError, quoted
-from agent.learning import Picture
+from agent.core.commands import COMMANDS
+from agent.core.errors import AgentError, quoted
+from agent.core.requests import Answered, Answers, Bucket, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from agent.core.clock import Clock
-    from agent.core.commands import Command
     from agent.core.incoming import Incoming
+    from agent.core.requests import Command
     from agent.core.types import Message
     from agent.core.wire import Wire
-    from agent.learning import Teacher
     from agent.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -34,69 +30,90 @@ WAITING_LIMIT: Final = 8
 """Commands that wait: of the largest kind they are 64 MB, and the last of them waits for seconds already."""
 
 _LOOK_S: Final = 0.5
-"""How often it is looked whether another release is in use, while no command comes."""
+"""How often what has to be done without a command is looked after."""
 
 _SMALL_BYTES: Final = 10_000
 """A request up to this size is read for its id even when there is no time for it: some 50 µs."""
 
 
-class School(Protocol):
-    """Who has the teacher of the release in use: `holding.Holding`."""
+class Doer(Protocol):
+    """Who does what is asked for: `doing.Doing`."""
 
-    def teacher(self) -> Teacher:
-        """The same one until another release is in use. May raise AgentError."""
+    def do(self, command: Command) -> Mapping[str, Any]:
+        """What came of it. AgentError or ValueError: why it was not done."""
+
+    def tend(self) -> None:
+        """Look after what has to be done without a command."""
+
+
+class Book(Protocol):
+    """Answers on the disk: `adapters.answers.AnswerBook`. Both may raise DeviceError or ConfigError."""
+
+    def held(self) -> Sequence[Answered]:
+        """Those of earlier runs, oldest first."""
+
+    def keep(self, answered: Answered) -> None:
+        """At return it survives a power cut."""
+
+    def close(self) -> None:
+        """Let it go."""
 
 
 class Commander:
-    """`take` may be called by any thread."""
+    """`take` may be called by any thread, and neither waits nor fails."""
 
     def __init__(
         self,
-        school: School,
-        resync: Callable[[], None] | None,
+        doer: Doer,
+        book: Book,
         allow: Collection[str],
         wire: Wire,
         answer: Callable[[Message], None],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        """`resync` has the next look for a release at once; None where there is no server."""
-        self._school = school
-        self._resync = resync
-        self._allow = frozenset(allow)
+        self._doer = doer
+        self._book = book
         self._wire = wire
         self._answer = answer
         self._clock = clock
         self._metrics = metrics
+        self._buckets = {name: Bucket(COMMANDS[name].per_minute, COMMANDS[name].burst) for name in allow}
         self._waiting: queue.Queue[Incoming] = queue.Queue(WAITING_LIMIT)
-        self._answers = Answers()
-        self._settled: Teacher | None = None
+        self._answers: Answers | None = None
         self._complaint = ""
 
     def take(self, incoming: Incoming) -> None:
         """Have it done soon, or answer at once that there is no time for it."""
         name = self._wire.command_name(incoming.topic)
-        if name not in self._allow or incoming.retained:
+        if name not in self._buckets or incoming.retained:
             return  # not one that was asked for, or sent before this connection, perhaps long ago
+        form = COMMANDS[name]
+        wait_s = self._buckets[name].wait_s(self._clock.monotonic())
+        if wait_s:
+            many = f"{form.burst} at once and {form.per_minute:g} a minute"
+            self._refuse(name, incoming, f"expected at most {many}, found one more: wait {wait_s:.1f} s")
+            return
         try:
             self._waiting.put_nowait(incoming)
         except queue.Full:
-            self._metrics.count("commands.refused")
-            error = f"expected at most {WAITING_LIMIT} commands at once, found one more: send it again later"
-            payload = self._wire.command_result(name, _identity(incoming), {}, error)
-            self._answer(self._wire.answer(name, payload, incoming, self._clock.utc()))
+            most = f"expected at most {WAITING_LIMIT} commands at once"
+            self._refuse(name, incoming, f"{most}, found one more: send it again later")
 
     def run(self) -> None:
         """Until the process stops."""
         while not self._clock.wait(0.0):
-            self._settle()
+            self._doer.tend()
             try:
                 incoming = self._waiting.get(timeout=_LOOK_S)
             except queue.Empty:
                 continue
             name = self._wire.command_name(incoming.topic)
-            payload = self._done(name, incoming.payload)
-            self._answer(self._wire.answer(name, payload, incoming, self._clock.utc()))
+            self._say(name, self._done(name, incoming.payload), incoming)
+
+    def close(self) -> None:
+        """Let the book of answers go, when `run` has ended."""
+        self._book.close()
 
     def _done(self, name: str, data: bytes) -> bytes:
         """Do what is asked for; the answer."""
@@ -104,42 +121,52 @@ class Commander:
         try:
             request = Request(data)
             identity = request.id
-            held = self._answers.of(identity, content)
+            held = self._remembered().of(identity, content)
             if held is not None:
                 return held
-            result = self._obeyed(request.command(name))
+            result = self._doer.do(request.command(name))
         except (AgentError, ValueError) as error:
             log.warning("command %s %s: %s", name, quoted(identity), error)
             self._metrics.count("commands.failed")
             return self._wire.command_result(name, identity, {}, str(error))
-        log.info("command %s %s: %s", name, quoted(identity), result)
+        log.info("command %s %s: done", name, quoted(identity))
         self._metrics.count("commands.done")
         payload = self._wire.command_result(name, identity, result, "")
-        self._answers.keep(identity, content, payload)
+        if COMMANDS[name].kept:
+            self._keep(Answered(identity, content, payload))
         return payload
 
-    def _obeyed(self, command: Command) -> dict[str, Any]:
-        if isinstance(command, Enrol):
-            pictures = [Picture(f"image[{number}]", data) for number, data in enumerate(command.images)]
-            return asdict(self._school.teacher().enrol(command.sku, pictures, command.texts))
-        if isinstance(command, Forget):
-            return asdict(self._school.teacher().forget(command.sku))
-        if self._resync is None:
-            raise InputError("resync: expected sync in the configuration, found no such key")
-        self._resync()
-        return {}
+    def _refuse(self, name: str, incoming: Incoming, error: str) -> None:
+        self._metrics.count("commands.refused")
+        self._say(name, self._wire.command_result(name, _identity(incoming), {}, error), incoming)
 
-    def _settle(self) -> None:
-        """Once for each release that comes into use; where the disk refuses, again at the next look."""
+    def _say(self, name: str, payload: bytes, incoming: Incoming) -> None:
+        self._answer(self._wire.answer(name, payload, incoming, self._clock.utc()))
+
+    def _remembered(self) -> Answers:
+        if self._answers is None:
+            held: Sequence[Answered] = ()
+            try:
+                held = self._book.held()
+            except AgentError as error:
+                self._complain(str(error))
+            self._answers = Answers(held)
+        return self._answers
+
+    def _keep(self, answered: Answered) -> None:
+        """On the disk before the answer goes out; where the disk refuses, in memory alone."""
+        self._remembered().keep(answered)
         try:
-            teacher = self._school.teacher()
-            if teacher is not self._settled:
-                teacher.settle()
-                self._settled = teacher
+            self._book.keep(answered)
             self._complaint = ""
         except AgentError as error:
-            log.log(logging.DEBUG if self._complaint == str(error) else logging.ERROR, "learned: %s", error)
-            self._complaint = str(error)
+            self._complain(str(error))
+
+    def _complain(self, text: str) -> None:
+        """The first time a warning, then quietly until it went well again."""
+        level = logging.DEBUG if text == self._complaint else logging.WARNING
+        log.log(level, "answers are remembered until the next start only: %s", text)
+        self._complaint = text
 
 
 def _identity(incoming: Incoming) -> str:

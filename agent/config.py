@@ -20,6 +20,7 @@ from agent.core.regions import RegionSettings
 from agent.core.settings import setting
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
+from agent.metrics import MetricsSettings
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml
@@ -82,6 +83,7 @@ class Settings:
     sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
     outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
+    metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
@@ -138,3 +140,16 @@ def json_schema() -> dict[str, Any]:
 def changed_keys(old: Settings, new: Settings) -> frozenset[str]:
     """Top-level keys whose values differ."""
     return frozenset(f.name for f in fields(Settings) if getattr(old, f.name) != getattr(new, f.name))
+
+
+def read_again(path: str | os.PathLike[str], running: Settings) -> tuple[Settings, frozenset[str]]:
+    """The configuration as the file has it now, and the top-level keys that differ from the running one.
+
+    Raises:
+        ConfigError: it is wrong, or something changed that only a restart takes over.
+    """
+    new = load_config(path)
+    changed = changed_keys(running, new)
+    if fixed := sorted(changed - LIVE_KEYS):
+        raise ConfigError(f"{os.fspath(path)}: these need a restart: {', '.join(fixed)}")
+    return new, changed

@@ -21,13 +21,15 @@ from agent.apps.watch import Watch
 from agent.bookkeeping import Bookkeeper
 from agent.capturing import Capture, Lost, follow
 from agent.channel import Latest
-from agent.commanding import Commander
-from agent.config import LIVE_KEYS, changed_keys, load_config
+from agent.config import load_config, read_again
 from agent.core.clock import Backoff
 from agent.core.errors import ConfigError, DeviceError
 from agent.core.wire import Wire
+from agent.doing import Doing
+from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
+from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.publisher import Publisher
@@ -77,7 +79,7 @@ class Daemon:
         self._notifier = notifier
         self.metrics = Metrics()
         self._settings = load_config(config_path)
-        _set_log_level(self._settings.log.level)
+        self._log_level = LogLevel(self._settings.log.level)
         self._reload = threading.Event()
         self._mailbox: Latest[Frame | Lost] = Latest(follow)
         self._captures: dict[str, Capture] = {}
@@ -94,6 +96,13 @@ class Daemon:
             topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
         )
         self._publisher = Publisher(self._outbox, broker, self._wire, clock, heed=self._heed)
+        self._gate = Gate(
+            self._mailbox,
+            self._publisher.set_state,
+            self._wire,
+            clock,
+            keep="snapshot" in self._settings.commands.allow,
+        )
         self._recogniser = Recogniser(
             pipeline=make_pipeline(self._settings, sight.eyes, sight.memory),
             cameras=[camera.id for camera in self._settings.cameras],
@@ -101,13 +110,21 @@ class Daemon:
             mailbox=self._mailbox,
             store=self._outbox,
             to_message=self._wire.event,
-            say=self._say_camera,
+            say=self._gate.say,
             wake_publisher=self._publisher.wake,
             feed_watchdog=partial(notifier.send, "WATCHDOG=1"),
             clock=clock,
             metrics=self.metrics,
         )
-        self._books = Bookkeeper(self._outbox, self._mailbox, self._recogniser, self.metrics, clock)
+        self._books = Bookkeeper(
+            self._outbox,
+            self._mailbox,
+            self._recogniser,
+            self.metrics,
+            clock,
+            self._settings.metrics.interval_s,
+            self._publish_figures,
+        )
         self._health = Health(self._wire, self._publisher.set_state, clock)
         self._holding = Holding(
             settings=self._settings,
@@ -119,15 +136,16 @@ class Daemon:
             clock=clock,
         )
         self._updater = self._holding.updater()
-        self._commander = Commander(
-            school=self._holding,
+        self._commander = Doing(
+            settings=self._settings,
+            holding=self._holding,
+            gate=self._gate,
+            health=self._health,
+            log_level=self._log_level,
             resync=self._updater.ask if self._updater else None,
-            allow=self._settings.commands.allow,
-            wire=self._wire,
-            answer=self._publisher.answer,
+            reload=self._ask_reload,
             clock=clock,
-            metrics=self.metrics,
-        )
+        ).commander(self._wire, self._publisher.answer, self.metrics)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
@@ -154,6 +172,7 @@ class Daemon:
             if self._outbox.dirty:
                 with suppress(DeviceError):  # the publish thread meets it too, and says so
                     self._outbox.sync()
+            self._gate.tend()
             self._holding.tend()
             self._books.tick(self._captures)
         self._stop()
@@ -173,6 +192,7 @@ class Daemon:
                 if thread.name.startswith(name):
                     thread.join(max(0.0, end - self._clock.monotonic()))
         self._books.say(self._captures)
+        self._commander.close()
         self._outbox.close()
         log.info("stopped")
 
@@ -220,37 +240,40 @@ class Daemon:
             camera=camera.id,
             fps=camera.fps,
             open_source=partial(open_camera, camera),
-            mailbox=self._mailbox,
-            say=self._say_camera,
+            mailbox=self._gate,
+            say=self._gate.say,
             clock=self._clock,
             backoff=camera.backoff(),
             metrics=self.metrics,
         )
         self._captures[camera.id] = capture
+        self._gate.add(camera.id)
         self._start(f"capture {camera.id}", capture.run)
 
     def _heed(self, incoming: Incoming) -> None:
         self._commander.take(incoming)
 
-    def _say_camera(self, camera: str, state: str, reason: str) -> None:
-        log.info("camera %s is %s%s", camera, state, f": {reason}" if reason else "")
-        self._publisher.set_state(self._wire.camera_status(camera, state, reason, self._clock.utc()))
+    def _publish_figures(self, figures: dict[str, float], uptime_s: float) -> None:
+        if self._publisher.status.online:  # later they would be of no use
+            self._publisher.answer(self._wire.metrics(figures, uptime_s, self._clock.utc()))
+
+    def _ask_reload(self) -> frozenset[str]:
+        """What is going to be taken over. ConfigError: nothing is."""
+        _, changed = read_again(self._config_path, self._settings)
+        self._reload.set()
+        return changed
 
     def _read_config_again(self) -> None:
         """Take over what can change while running; an invalid file leaves everything as it is."""
         try:
-            new = load_config(self._config_path)
+            new, changed = read_again(self._config_path, self._settings)
         except ConfigError as error:
             log.error("configuration not taken over: %s", error)
-            return
-        changed = changed_keys(self._settings, new)
-        if fixed := sorted(changed - LIVE_KEYS):
-            log.error("configuration not taken over: these need a restart: %s", ", ".join(fixed))
             return
         if not changed:
             log.info("configuration unchanged")
             return
-        _set_log_level(new.log.level)
+        self._log_level.configure(new.log.level)
         old_cameras = {camera.id: camera for camera in self._settings.cameras}
         new_cameras = {camera.id: camera for camera in new.cameras}
         for name, camera in old_cameras.items():
@@ -263,7 +286,3 @@ class Daemon:
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)
         log.info("configuration taken over: %s", ", ".join(sorted(changed)))
-
-
-def _set_log_level(level: str) -> None:
-    logging.getLogger("agent").setLevel(level.upper())

@@ -24,6 +24,12 @@ class Health:
         self._told: dict[str, str] | None = None
         self._lock = threading.Lock()
 
+    @property
+    def causes(self) -> dict[str, str]:
+        """Part → what is wrong with it now."""
+        with self._lock:
+            return dict(self._causes)
+
     def report(self, part: str, reason: str) -> None:
         """What is wrong with a part from now on; an empty reason: nothing. Told when that is news."""
         with self._lock:

@@ -52,6 +52,7 @@ class Holding:
         self._health = health
         self._clock = clock
         self._next_utc: float | None = None  # when the next round of sync is due
+        self._identified_utc: float | None = None  # s, Unix: when somebody last asked which device this is
         self._trouble = ""  # with syncing, if more than the disk says
         self._counts: Counts | None = None  # of what was learned, as they were last told
         self._store: Overlay | None = None  # the teacher's own
@@ -61,6 +62,11 @@ class Holding:
     def release(self) -> str:
         """Of the catalogue in use; empty while there is none."""
         return self._sight.memory.release
+
+    @property
+    def sight(self) -> Sight:
+        """What is recognised with at this moment."""
+        return self._sight
 
     def pipeline(self, settings: Settings) -> Pipeline:
         """One of another configuration, with the sight in use."""
@@ -96,6 +102,11 @@ class Holding:
         self._recogniser.adopt(self._sight.memory, self._sight.eyes)
         self.say_info()
 
+    def identify(self) -> None:
+        """Tell the broker that somebody asked which device this is."""
+        self._identified_utc = self._clock.utc()
+        self.say_info()
+
     def say_info(self) -> None:
         """Tell the broker what runs here."""
         eyes = self._sight.eyes
@@ -110,6 +121,7 @@ class Holding:
                 model=f"{eyes.spec.name} {eyes.fingerprint[:12]}",
                 release=self.release,
                 capabilities=["recognition", *(f"command/{name}" for name in self._settings.commands.allow)],
+                identified_utc=self._identified_utc,
             )
         )
 

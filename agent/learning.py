@@ -14,7 +14,7 @@ import numpy as np
 
 from agent.adapters.images import decode_image, encode_jpeg
 from agent.core.errors import InputError, quoted
-from agent.core.evidence import DecisionSettings, decide
+from agent.core.evidence import ONE_LOOK, decide
 from agent.core.learned import Settlement, settle, sight_of
 from agent.core.product_rules import checked_sku, checked_texts
 from agent.core.regions import kept_centre, propose
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.adapters.overlay import Overlay
+    from agent.core.calibration import Calibration
     from agent.core.clock import Clock
-    from agent.core.evidence import Calibration
     from agent.core.learned import Learned, Reference
     from agent.core.types import Candidate, Product, Region
 
@@ -44,8 +44,6 @@ _CHUNK: Final = 64
 
 _RIVALS: Final = 32
 """Products among which the own one is looked for: where it comes after them, it may as well not be there."""
-
-_ONE_LOOK: Final = DecisionSettings(looks=1)
 
 
 class Eyes(Protocol):
@@ -257,7 +255,7 @@ class Teacher:
             if not others:
                 continue
             rival, near = known.product(others[0].product).sku, others[0].similarity
-            named = decide([Look(others)], known.base.calibration, _ONE_LOOK).product is not None
+            named = decide([Look(others)], known.base.calibration, ONE_LOOK).product is not None
             if named if own is None else near > own:
                 own_text = "" if own is None else f" than to it (similarity {own:.3f})"
                 doubts.append(f"{name}: nearer to {quoted(rival)} (similarity {near:.3f}){own_text}")

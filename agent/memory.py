@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from agent.core.calibration import DEFAULT_CALIBRATION
 from agent.core.errors import AgentError, CatalogueError
-from agent.core.evidence import DEFAULT_CALIBRATION
 from agent.core.learned import (
     NOTHING_LEARNED,
     REFERENCE_LIMIT,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.core.evidence import Calibration
+    from agent.core.calibration import Calibration
     from agent.core.learned import Counts, Reference
     from agent.core.matching import Found
     from agent.core.types import Candidate, Product

@@ -6,8 +6,20 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
+from agent.core.settings import check_range, setting
+
 KEPT_TIMES = 512
 """Latest measurements kept per name: enough for a 95th percentile, 4 KB each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Numbers of the running daemon."""
+
+    interval_s: int = setting("seconds from one message on /metrics to the next; 0: none", 60)
+
+    def __post_init__(self) -> None:
+        check_range("interval_s", self.interval_s, 0, 86_400)
 
 
 @dataclass(slots=True)

@@ -96,6 +96,10 @@ def _resolve(document: Document, value: Any, kind: Any, path: Keys, environment:
     hints = get_type_hints(slice_type)
     result: dict[str, Any] = {}
     for key, item in value.items():
+        for field in fields(slice_type):
+            if field.metadata.get("replaces") == key:
+                by = f"{field.name!r}: {field.metadata['doc']}"
+                raise document.error((*path, key), f"expected no {key!r}, which was replaced by {by}")
         target, from_file = _target(document, key, hints, path)
         if target in result or (from_file and target in value):
             raise document.error((*path, key), f"expected either {target} or {target}_file, found both")

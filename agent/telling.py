@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.core.announcing import Announcement
-    from agent.core.evidence import Calibration, DecisionSettings
+    from agent.core.calibration import Calibration
+    from agent.core.evidence import DecisionSettings
     from agent.core.types import Decision, Look, Product, Track
 
     Names = tuple[Product | None, tuple[NamedOption, ...]]
@@ -42,7 +43,7 @@ class Teller:
 
     def __init__(self, settings: DecisionSettings) -> None:
         self._settings = settings
-        self._announcer = Announcer(settings.looks)
+        self._announcer = Announcer(settings)
         self._weighed: dict[str, tuple[Look, ...]] = {}  # track → its looks
 
     def tell(self, memory: Memory, tracks: Sequence[Track], at: float, utc: float) -> tuple[Recognition, ...]:
@@ -57,7 +58,8 @@ class Teller:
         for track in tracks:
             if not self._announcer.wants(track):
                 continue
-            if not track.ended and self._weighed.get(track.id) == track.looks:
+            same = self._weighed.get(track.id) == track.looks
+            if same and not track.ended and not self._announcer.waits(track):
                 continue  # the same looks give the same answer, which was told
             decision = decide(track.looks, memory.calibration, self._settings)
             due = self._announcer.due(track, decision)
@@ -84,7 +86,8 @@ def _named(memory: Memory, decision: Decision) -> Names:
                 name=product.name,
                 similarity=option.similarity,
                 probability=option.probability,
-                reference=memory.reference(option.key),
+                reference=memory.reference(option.key) if option.key else "",
+                clues=option.clues,
             )
         )
     known = None if decision.product is None else memory.product(decision.product)
@@ -114,4 +117,7 @@ def _recognition(
         release=release,
         at=at,
         utc=utc,
+        false_accept=decision.false_accept,
+        independent=decision.independent,
+        evidence=decision.evidence,
     )

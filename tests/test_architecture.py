@@ -16,7 +16,7 @@ FLOORS = {
     "channel": 1,
     "metrics": 1,
     "health": 1,
-    "bookkeeping": 3,
+    "bookkeeping": 4,
     "yamlfile": 1,
     "settings_fill": 2,
     "adapters": 3,
@@ -40,13 +40,18 @@ FLOORS = {
     "state": 4,
     "parts": 6,
     "standing": 7,
-    "commanding": 6,  # drives the teacher
+    "commanding": 4,
+    "finding": 4,
+    "gate": 4,  # in front of the mailbox that capturing puts into
+    "loglevel": 1,
+    "selftest": 7,
     "holding": 8,
-    "daemon": 9,
+    "doing": 9,
+    "daemon": 10,
     "benching": 7,
     "evaluating": 7,  # builds with publishing, asks like cli/find
-    "cli": 10,
-    "__main__": 11,
+    "cli": 11,
+    "__main__": 12,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""

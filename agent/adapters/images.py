@@ -136,6 +136,30 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
     return _encode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
+def shrunk_jpeg(
+    image: NDArray[np.uint8], side_px: int, quality: int, max_bytes: int
+) -> tuple[bytes, int, int]:
+    """`(H, W, 3)` uint8 BGR → JPEG of at most `max_bytes`, its width and its height.
+
+    The longest side has at most `side_px`. Where that is too large at this quality (1…95), quality gives way
+    first, then size.
+
+    Raises:
+        ValueError: another shape or type, or not even the smallest fits.
+    """
+    _check_image(image)
+    while side_px >= 16:
+        share = min(1.0, side_px / max(image.shape[:2]))
+        width, height = (max(1, round(side * share)) for side in (image.shape[1], image.shape[0]))
+        small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        for tried in (quality, *(each for each in (60, 40) if each < quality)):
+            data = encode_jpeg(small, tried)
+            if len(data) <= max_bytes:
+                return data, width, height
+        side_px = int(min(side_px, max(width, height)) * 0.7)
+    raise ValueError(f"image {image.shape}: expected at most {max_bytes} bytes, found no JPEG that small")
+
+
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """`(H, W, 3)` uint8 BGR → PNG, which loses nothing.
 

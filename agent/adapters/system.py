@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -76,6 +77,32 @@ class Lock:
     def release(self) -> None:
         """Give it back before the process ends."""
         self._file.close()
+
+
+def hostname() -> str:
+    """What this machine calls itself."""
+    return socket.gethostname()
+
+
+def machine() -> str:
+    """What it is, as its firmware says (`Raspberry Pi 4 Model B Rev 1.4`), else its architecture."""
+    for path in ("/proc/device-tree/model", "/sys/devices/virtual/dmi/id/product_name"):
+        with suppress(OSError):
+            text = Path(path).read_bytes().decode("utf-8", "replace").strip("\0 \n")
+            if text.isprintable() and text:
+                return text
+    return os.uname().machine
+
+
+def own_addresses() -> list[str]:
+    """The addresses that this machine speaks to the internet from: of IPv4 and IPv6, where it has them."""
+    found = []
+    # Connecting a datagram socket sends nothing: the kernel only picks the way. Both are for documentation.
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((far, 9))
+            found.append(str(sock.getsockname()[0]))
+    return found
 
 
 def resident_mb() -> float:

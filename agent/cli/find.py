@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
-    from agent.core.types import Decision, Region
     from agent.pipeline import Memory
 
 
@@ -57,9 +56,8 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.images import read_image
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError
-    from agent.core.evidence import DecisionSettings, decide
-    from agent.core.looking import looks_at
-    from agent.core.regions import MIN_CROP, kept_centre, propose
+    from agent.core.regions import MIN_CROP
+    from agent.finding import find
     from agent.parts import load_eyes, load_eyes_from, with_learned
 
     check_argument("-k", args.k, 1, 50)
@@ -74,8 +72,7 @@ def do(args: argparse.Namespace) -> int:
         memory = base
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
-    where = kept_centre(base.crop if args.crop is None else args.crop)
-    deciding = DecisionSettings(looks=1)
+    crop = base.crop if args.crop is None else args.crop
     failed = 0
     for path in args.images:
         try:
@@ -84,42 +81,8 @@ def do(args: argparse.Namespace) -> int:
             complain(str(error))
             failed += 1
             continue
-        regions = propose(where, image.shape[1], image.shape[0])
-        embeddings = eyes.embed(image, regions)
-        looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(args.k, 5)))
-        found = [
-            describe(region, decide([look], memory.calibration, deciding, listed=args.k), memory)
-            for region, look in zip(regions, looks, strict=True)
-        ]
-        _show({"image": path, "regions": found}, as_json=args.json)
+        _show({"image": path, "regions": find(image, eyes, memory, crop, args.k)}, as_json=args.json)
     return 1 if failed else 0
-
-
-def describe(region: Region, decision: Decision, memory: Memory) -> dict[str, Any]:
-    """One region's answer as plain data."""
-    candidates = []
-    for option in decision.options:
-        product = memory.product(option.product)
-        candidates.append(
-            {
-                "sku": product.sku,
-                "name": product.name,
-                "similarity": round(option.similarity, 6),
-                "probability": round(option.probability, 6),
-                "reference": memory.reference(option.key),
-                "place": " ".join(part for part in (product.aisle, product.bay) if part),
-            }
-        )
-    known = decision.product is not None
-    return {
-        "box": list(region.box),
-        "verdict": decision.verdict.value,
-        "sku": candidates[0]["sku"] if known else None,
-        "name": candidates[0]["name"] if known else None,
-        "probability": round(decision.probability, 6),
-        "reason": decision.reason,
-        "candidates": candidates,
-    }
 
 
 def _show(answer: dict[str, Any], *, as_json: bool) -> None:

@@ -1,41 +1,182 @@
-"""What a device can be told to do over MQTT: each request read strictly, before anything is done.
+"""What a device can be told to do over MQTT: the table of commands, and who may give them.
 
-    enrol    {"id": …, "sku": …, "image": base64 or a list of them, "name": …, "gtin": … and so on}
-    forget   {"id": …, "sku": …}
-    resync   {"id": …}
-
-`id` is chosen by whoever asks. The same request sent again with its id is answered as before, and done once.
+A new command is one entry here and one method of `agent/doing.py`. A name may have two levels, as in
+`shipment/open`. What a picture costs, or shows of people, is off until `allow` names it, as all of them are.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from agent.core.errors import quoted
-from agent.core.json_fields import typed_fields
-from agent.core.product_rules import TEXT_FIELDS
+from agent.core.forms import Box, Form, Images, Number, Text
+from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
 from agent.core.settings import setting
-from agent.core.strict_json import parse_object, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-COMMANDS: Final = ("enrol", "forget", "resync")
-
-REQUEST_LIMIT_BYTES: Final = 8_000_000
-"""Some photos of a phone, or one of the largest, in base64."""
+from agent.core.topics import LEVEL_LIMIT
 
 IMAGE_LIMIT: Final = 16
 """Pictures in one request: an embedding takes some 10 ms, and other commands wait meanwhile."""
 
-ID_LIMIT: Final = 128
-"""Characters of an id: a UUID has 36."""
+SNAPSHOT_BYTES: Final = 90_000
+"""Of a picture that is sent: with base64 and what stands around it below 128 kB, the largest message that
+some brokers in the cloud take."""
 
-REMEMBERED: Final = 256
-"""Requests whose answers are remembered, some 500 bytes each: more than anybody repeats."""
+FIND_LIMIT: Final = 50
+"""Products in an answer."""
+
+DAY_S: Final = 86_400
+"""Longest pause, and longest time of another log level: what somebody forgot to take back ends by itself."""
+
+_TEXT: Final = {"type": "string"}
+_TEXT_OR_NULL: Final = {"type": ["string", "null"]}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_FLAG: Final = {"type": "boolean"}
+_SHARE: Final = {"type": "number"}
+_TEXTS: Final = {"type": "array", "items": _TEXT}
+_BOX: Final = {"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4}
+
+_SKU: Final = Text(doc="of the product", limit=SKU_LIMIT)
+_CAMERA: Final = Text(doc="which camera; empty: all of them", limit=LEVEL_LIMIT, default="")
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}
+
+
+_CANDIDATE: Final = _object(
+    sku=_TEXT, name=_TEXT, similarity=_SHARE, probability=_SHARE, reference=_TEXT, place=_TEXT
+)
+_FOUND: Final = _object(
+    box=_BOX,
+    verdict={"enum": ["known", "ambiguous", "unknown"]},
+    sku=_TEXT_OR_NULL,
+    name=_TEXT_OR_NULL,
+    probability=_SHARE,
+    reason=_TEXT,
+    candidates={"type": "array", "items": _CANDIDATE},
+)
+
+COMMANDS: Final[dict[str, Form]] = {
+    "enrol": Form(
+        does="Adds pictures to a product on this device.",
+        fields={
+            "sku": _SKU,
+            "image": Images(doc="JPEG, PNG, WebP or BMP", limit=IMAGE_LIMIT),
+            **{name: Text(doc="of the product", limit=NAME_LIMIT, default="") for name in TEXT_FIELDS},
+        },
+        result={
+            "sku": _TEXT,
+            "added": {**_COUNT, "description": "pictures that were not there yet"},
+            "pictures": {**_COUNT, "description": "that the device has of it now, beside the release"},
+            "in_release": {**_FLAG, "description": "the release has this SKU too"},
+            "warnings": _TEXTS,
+        },
+        per_minute=120,
+        burst=16,
+    ),
+    "forget": Form(
+        does="Lets this device recognise a product no longer.",
+        fields={"sku": _SKU},
+        result={"sku": _TEXT, "removed": _COUNT, "in_release": _FLAG},
+        per_minute=120,
+        burst=16,
+    ),
+    "resync": Form(does="Looks for a new release now.", fields={}, result={}, per_minute=6, burst=3),
+    "rollback": Form(
+        does="Goes back to the release before; the bad one is not taken again, the next one is.",
+        fields={},
+        result={"release": _TEXT, "number": _COUNT},
+        per_minute=6,
+        burst=3,
+    ),
+    "reload": Form(
+        does="Re-reads the configuration file; one that is wrong, or needs a restart, is refused.",
+        fields={},
+        result={"changed": {**_TEXTS, "description": "keys that are taken over now"}},
+        per_minute=6,
+        burst=3,
+    ),
+    "pause": Form(
+        does="Looks at no picture for a time, of one camera or of all; what it followed ends.",
+        fields={
+            "camera": _CAMERA,
+            "for_s": Number(doc="seconds; a restart ends it too", low=1, high=DAY_S, default=3600),
+        },
+        result={"cameras": _TEXTS, "until": {**_TEXT, "description": "RFC 3339"}},
+        per_minute=30,
+        burst=10,
+    ),
+    "resume": Form(
+        does="Looks again, before the time of a pause is over.",
+        fields={"camera": _CAMERA},
+        result={"cameras": {**_TEXTS, "description": "that were paused"}},
+        per_minute=30,
+        burst=10,
+    ),
+    "identify": Form(
+        does="Says which device this is: in the answer, in its log and on /info.",
+        fields={},
+        result={"hostname": _TEXT, "machine": _TEXT, "addresses": _TEXTS, "uptime_s": _SHARE},
+        per_minute=30,
+        burst=5,
+        kept=False,
+    ),
+    "log_level": Form(
+        does="Shows more or less in the log for a time.",
+        fields={
+            "level": Text(doc="least severe level shown", choices=("debug", "info", "warning", "error")),
+            "for_s": Number(doc="seconds until the configured level is back", low=1, high=DAY_S, default=600),
+        },
+        result={"level": _TEXT, "until": {**_TEXT, "description": "RFC 3339"}},
+        per_minute=30,
+        burst=5,
+    ),
+    "self_test": Form(
+        does="Tries the probes of the catalogue, the disk, the clock, and asks how cameras and broker are.",
+        fields={},
+        result={
+            "passed": {**_FLAG, "description": "every check is"},
+            "checks": {"type": "array", "items": _object(name=_TEXT, passed=_FLAG, detail=_TEXT)},
+        },
+        per_minute=2,
+        burst=2,
+        kept=False,
+    ),
+    "snapshot": Form(
+        does="Sends the latest picture of a camera, or a part of it.",
+        fields={
+            "camera": Text(doc="which camera", limit=LEVEL_LIMIT),
+            "side_px": Number(doc="longest side of what is sent", low=16, high=1920, whole=True, default=640),
+            "quality": Number(
+                doc="of the JPEG; less where it would be too large", low=1, high=95, whole=True, default=80
+            ),
+            "box": Box(doc="the part that is wanted, pixels of the frame; all of it without"),
+        },
+        result={
+            "camera": _TEXT,
+            "time": {**_TEXT, "description": "when it was taken, RFC 3339"},
+            "width": _COUNT,
+            "height": _COUNT,
+            "image": {"type": "string", "contentEncoding": "base64", "description": "JPEG"},
+        },
+        per_minute=12,
+        burst=5,
+        kept=False,
+    ),
+    "find": Form(
+        does="Says which product a picture shows.",
+        fields={
+            "image": Images(doc="JPEG, PNG, WebP or BMP"),
+            "k": Number(doc="products to list", low=1, high=FIND_LIMIT, whole=True, default=5),
+        },
+        result={"regions": {"type": "array", "items": _FOUND}},
+        per_minute=60,
+        burst=10,
+        kept=False,
+    ),
+}
+"""By name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +184,7 @@ class CommandSettings:
     """What others may tell this device over MQTT."""
 
     allow: tuple[str, ...] = setting(
-        "commands that whoever may write to their topics may give: enrol, forget, resync",
-        (),
+        "commands that whoever may write to their topics may give, some of: " + ", ".join(COMMANDS), ()
     )
 
     def __post_init__(self) -> None:
@@ -53,106 +193,3 @@ class CommandSettings:
                 raise ValueError(f"allow: expected some of {', '.join(COMMANDS)}, found {quoted(name)}")
         if len(set(self.allow)) < len(self.allow):
             raise ValueError(f"allow: expected each command once, found {', '.join(self.allow)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Enrol:
-    """Add pictures to an SKU."""
-
-    sku: str
-    images: tuple[bytes, ...]  # files as they are
-    texts: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Let an SKU be recognised no longer."""
-
-    sku: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resync:
-    """Look for a new release now."""
-
-
-Command = Enrol | Forget | Resync
-
-
-class Request:
-    """A request as it came: which one it is can be told before what it asks for is right."""
-
-    def __init__(self, data: bytes) -> None:
-        """Read its outside.
-
-        Raises:
-            ValueError: it is too large, no object, or has no id.
-        """
-        self._fields = parse_object(data, REQUEST_LIMIT_BYTES)
-        self.id = _id_of(self._fields)
-
-    def command(self, name: str) -> Command:
-        """What it asks for; `name` is one of `COMMANDS`.
-
-        Raises:
-            ValueError: a field is missing, unknown, of another type or out of bounds.
-        """
-        if name == "resync":
-            typed_fields("", self._fields, {"id": "str"})
-            return Resync()
-        if name == "forget":
-            return Forget(typed_fields("", self._fields, {"id": "str", "sku": "str"})["sku"])
-        said = [field for field in TEXT_FIELDS if field in self._fields]
-        given = {key: value for key, value in self._fields.items() if key != "image"}
-        fields = typed_fields("", given, dict.fromkeys(("id", "sku", *said), "str"))
-        return Enrol(fields["sku"], _images(self._fields.get("image")), {key: fields[key] for key in said})
-
-
-class Answers:
-    """Answers to the latest requests, so that one that is repeated is done once. Used by one thread."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
-
-    def of(self, identity: str, content: str) -> bytes | None:
-        """The answer to this request; None where it is new. `content` is a digest of all of it.
-
-        Raises:
-            ValueError: another request had this id.
-        """
-        held = self._held.get(identity)
-        if held is None:
-            return None
-        if held[0] != content:
-            raise ValueError(f"id: expected another one for another request, found {quoted(identity)} again")
-        return held[1]
-
-    def keep(self, identity: str, content: str, answer: bytes) -> None:
-        """Remember what was answered."""
-        self._held[identity] = (content, answer)
-        while len(self._held) > REMEMBERED:
-            self._held.popitem(last=False)
-
-
-def _id_of(fields: Mapping[str, Any]) -> str:
-    identity = fields.get("id")
-    good = isinstance(identity, str) and 0 < len(identity) <= ID_LIMIT and identity.isprintable()
-    if not good:
-        raise ValueError(f"id: expected 1 to {ID_LIMIT} printable characters, found {shown(identity)}")
-    return str(identity)
-
-
-def _images(value: Any) -> tuple[bytes, ...]:
-    texts = value if isinstance(value, list) else [value]
-    if not 1 <= len(texts) <= IMAGE_LIMIT:
-        raise ValueError(f"image: expected 1 to {IMAGE_LIMIT} pictures, found {len(texts)}")
-    images = []
-    for number, text in enumerate(texts):
-        where = f"image[{number}]" if isinstance(value, list) else "image"
-        if not isinstance(text, str):
-            raise ValueError(f"{where}: expected base64, found {shown(text)}")  # noqa: TRY004
-        try:
-            images.append(b64decode(text, validate=True))
-        except ValueError:
-            raise ValueError(f"{where}: expected base64, found {quoted(text[:40])}") from None
-    return tuple(images)

@@ -1,14 +1,16 @@
 """What the looks at one thing add up to: a probability, and known, ambiguous or unknown.
 
 A look is the products nearest to one region in one frame. Looks are averaged per product, so that one blurred
-frame neither makes nor breaks an answer. Similarity and margin become a probability by a logistic curve that
-was fitted on the catalogue itself when it was built: a fixed threshold would mean something else with every
-model and every assortment.
+frame neither makes nor breaks an answer, and count as many as they are independent (core/repeats.py). What
+they say is weighed by the calibration of the catalogue; what other sources say (clues) is added as log-odds.
 
-The three answers, with `p(s, m)` the curve and `known` the probability asked for:
-    known      p of the best product against all others reaches it, and most looks voted for that product
-    ambiguous  it is reached only when the two or three best stand together against the rest
-    unknown    neither
+    known      a wrong name is rarer than `false_accept` allows: of things that the catalogue lacks, and of
+               those taken for another product, fewer get this far; and most looks voted for the product
+    unknown    it is more likely that the catalogue lacks it
+    ambiguous  neither: "did you mean"
+
+The test is sequential (Wald, 1945): while a thing is neither known nor surely unknown it goes on, and
+`settled` says which. Whoever tells of it sets an end to the waiting.
 """
 
 from __future__ import annotations
@@ -16,80 +18,81 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from heapq import nsmallest
-from math import exp, isfinite
-from typing import TYPE_CHECKING
+from math import exp, log
+from typing import TYPE_CHECKING, Final
 
+from agent.core.calibration import PRIOR, Calibration, sigmoid
+from agent.core.clues import gathered, of_product, weight_of
+from agent.core.repeats import independent_looks
 from agent.core.settings import check_range, setting
 from agent.core.types import Decision, Option, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.core.types import Candidate, Look
+    from agent.core.types import Candidate, Clue, Look
 
-GROUP_LIMIT = 3
+GROUP_LIMIT: Final = 3
 """Products offered as "did you mean": more than three cards are not an answer."""
 
-OPTION_LIMIT = 5
+OPTION_LIMIT: Final = 5
 """Products kept in a decision; what comes after the fifth has never been the right one in practice."""
 
+WEIGHED: Final = 8
+"""Products that compete; the ninth has some thousandth of the probability."""
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """`p = 1 / (1 + exp(-(bias + similarity·s + margin·m)))`, never falling in `s` or `m`.
+_GROUP_SHARE: Final = 0.9
+"""A group of products that look alike is one that holds the right one with this probability."""
 
-    `s` is the similarity of the best product in [-1, 1], `m` how far it lies above the next in [0, 2].
-    """
-
-    bias: float
-    similarity: float
-    margin: float
-    source: str = "default"  # what it was fitted on
-
-    def __post_init__(self) -> None:
-        for name in ("bias", "similarity", "margin"):
-            value = getattr(self, name)
-            if not isfinite(value):
-                raise ValueError(f"calibration {name}: expected a finite number, found {value}")
-        if self.similarity < 0 or self.margin < 0:
-            raise ValueError(
-                "calibration: expected weights of 0 or more, found "
-                f"similarity={self.similarity} margin={self.margin}"
-            )
-
-    def probability(self, similarity: float, margin: float) -> float:
-        """Probability in (0, 1) that a product with this similarity and margin is the right one."""
-        x = self.bias + self.similarity * similarity + self.margin * margin
-        return 1.0 / (1.0 + exp(-x)) if x >= 0 else 1.0 - 1.0 / (1.0 + exp(x))
-
-
-DEFAULT_CALIBRATION = Calibration(bias=-14.0, similarity=16.0, margin=30.0)
-"""For catalogues too small to fit one (one view per product). Deliberately shy: 0.9 needs a similarity of
-0.95 with a margin of 0.04, or 0.8 with 0.12."""
+_WORTH: Final = 0.02
+"""Products less probable than this are not worth a second look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSettings:
     """When to name a product."""
 
-    known: float = setting("probability from which a product is named, 0.5 to 0.9999", 0.9)
+    false_accept: float = setting(
+        "share of things that may be given a wrong name, 0.00001 to 0.5", 0.01, replaces="known"
+    )
+    miss: float = setting(
+        "probability of being in the catalogue after all, below which a thing is called unknown at once", 0.05
+    )
+    patience_s: float = setting("seconds after which an undecided thing is told of as it is", 2.0)
     looks: int = setting("looks at a thing before the first answer; 1 for single pictures", 2)
     window: int = setting("latest looks that count; older ones are forgotten", 8)
 
     def __post_init__(self) -> None:
-        check_range("known", self.known, 0.5, 0.9999)
+        check_range("false_accept", self.false_accept, 1e-5, 0.5)
+        check_range("miss", self.miss, 1e-5, 0.5)
+        check_range("patience_s", self.patience_s, 0.0, 3600.0)
         check_range("looks", self.looks, 1, 64)
         check_range("window", self.window, 1, 64)
         if self.looks > self.window:
             raise ValueError(f"looks: expected at most window ({self.window}), found {self.looks}")
 
 
-def combine(looks: Sequence[Look], limit: int = 8) -> tuple[Option, ...]:
-    """Mean similarity per product over the looks, the `limit` best first; probabilities are left 0.
+ONE_LOOK: Final = DecisionSettings(looks=1, window=1)
+"""For a single picture: a track of one look."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pooled:
+    """One product over all looks."""
+
+    product: int
+    key: int
+    similarity: float
+    support: float
+
+
+def combine(looks: Sequence[Look], limit: int = WEIGHED) -> tuple[_Pooled, ...]:
+    """Mean similarity and support per product over the looks, the `limit` nearest first.
 
     A product that a look does not list lies below all that it lists: it is given the lowest of them.
     """
     above: dict[int, float] = {}  # product → sum over looks of its similarity above the look's lowest
+    support: dict[int, float] = {}  # … of its support
     best: dict[int, Candidate] = {}
     lowest = 0.0  # sum over looks
     count = 0
@@ -102,12 +105,13 @@ def combine(looks: Sequence[Look], limit: int = 8) -> tuple[Option, ...]:
         for candidate in look.candidates:
             product = candidate.product
             above[product] = above.get(product, 0.0) + candidate.similarity - floor
+            support[product] = support.get(product, 0.0) + candidate.supported - floor
             held = best.get(product)
             if held is None or candidate.similarity > held.similarity:
                 best[product] = candidate
     ranked = nsmallest(limit, ((-gain, product) for product, gain in above.items()))
     return tuple(
-        Option(product, best[product].key, (lowest - lost) / count, probability=0.0)
+        _Pooled(product, best[product].key, (lowest - lost) / count, (lowest + support[product]) / count)
         for lost, product in ranked
     )
 
@@ -119,57 +123,136 @@ def decide(
     listed: int = OPTION_LIMIT,
 ) -> Decision:
     """The answer after `looks` (oldest first), with its `listed` best options; pure."""
-    options = combine(looks[-settings.window :], max(listed, GROUP_LIMIT + 1))
-    if not options:
+    latest = looks[-settings.window :]
+    pooled = combine(latest, max(listed, WEIGHED))
+    clues = gathered(latest)
+    if not pooled and not clues:
+        reason = "the catalogue holds nothing to compare with"
+        return Decision(Verdict.UNKNOWN, None, 0.0, -1.0, 0.0, len(looks), reason)
+    return _Weighing(looks, latest, pooled, clues, calibration).decided(settings, listed)
+
+
+def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
+    """Products among which a closer look could still decide, the likeliest first; none where it could not."""
+    if decision.verdict is Verdict.KNOWN or (decision.settled and decision.verdict is Verdict.UNKNOWN):
+        return ()
+    likely = [option.product for option in decision.options if option.probability >= _WORTH]
+    return tuple(likely[:GROUP_LIMIT])
+
+
+class _Weighing:
+    """The looks at one thing, weighed once."""
+
+    def __init__(
+        self,
+        looks: Sequence[Look],
+        latest: Sequence[Look],
+        pooled: Sequence[_Pooled],
+        clues: Sequence[Clue],
+        calibration: Calibration,
+    ) -> None:
+        self._looks = len(looks)
+        self._calibration = calibration
+        self._independent = independent_looks(latest, calibration.alike)
+        self._votes = Counter(look.candidates[0].product for look in latest if look.candidates)
+        self._clues = clues
+        floor = pooled[-1].similarity if pooled else -1.0
+        listed = {each.product for each in pooled}
+        spoken = sorted({clue.product for clue in clues} - listed)
+        products = [*pooled, *(_Pooled(product, 0, floor, floor) for product in spoken)]
+        sharp = calibration.sharpness * self._independent
+        plain = {each.product: sharp * each.similarity for each in products}
+        weights = {product: x + weight_of(clues, product) for product, x in plain.items()}
+        self._products = sorted(products, key=lambda each: (-weights[each.product], each.product))
+        self._by_clues = not pooled or self._products[0].product != pooled[0].product
+        self._shares = _shares([weights[each.product] for each in self._products])
+        self._lead = _lead([weights[each.product] for each in self._products])
+        best = self._products[0]
+        rivals = [each.similarity for each in pooled if each.product != best.product]
+        self._margin = max(0.0, best.similarity - max(rivals, default=0.0))
+        self._look = calibration.evidence(best.similarity, self._margin, best.support)
+        proof = [weight_of(clues, each.product, priors=False) for each in products]
+        chances = _shares([plain[each.product] for each in products])
+        self._proof = log(sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True)))
+        self._known = sigmoid(PRIOR + self._independent * self._look + self._proof)
+
+    def decided(self, settings: DecisionSettings, listed: int) -> Decision:
+        """The answer by these settings."""
+        best, n = self._products[0], self._independent
+        unknown = self._calibration.false_accept(self._look, n) * exp(-self._proof)
+        mistaken = self._calibration.mistaken(self._lead / n, n)
+        rate = min(1.0, max(unknown, mistaken))
+        votes = self._votes
+        agreed = self._by_clues or 2 * votes[best.product] > votes.total()
+        if rate <= settings.false_accept and agreed:
+            verdict, reason = Verdict.KNOWN, ""
+        else:
+            verdict, reason = self._why_not(settings, unknown, mistaken, agreed=agreed)
+        share = min(self._shares[0], 1 - 1e-12)
         return Decision(
-            Verdict.UNKNOWN, None, 0.0, -1.0, 0.0, len(looks), "the catalogue holds nothing to compare with"
+            verdict=verdict,
+            product=best.product if verdict is Verdict.KNOWN else None,
+            probability=self._known * self._shares[0],
+            similarity=best.similarity,
+            margin=self._margin,
+            looks=self._looks,
+            reason=reason,
+            options=tuple(
+                Option(
+                    each.product,
+                    each.key,
+                    each.similarity,
+                    self._known * p,
+                    of_product(self._clues, each.product),
+                )
+                for each, p in list(zip(self._products, self._shares, strict=True))[: max(1, listed)]
+            ),
+            false_accept=rate,
+            independent=n,
+            evidence=(
+                ("catalogue", PRIOR),
+                ("pictures", n * self._look),
+                ("clues", self._proof),
+                ("rivals", log(share / (1 - share))),
+            ),
+            settled=verdict is Verdict.KNOWN or self._known < settings.miss,
         )
-    rated = _rate(options[: max(1, listed)], calibration, _margin(options, 1))
-    best = rated[0]
-    margin = _margin(options, 1)
-    votes = Counter(look.candidates[0].product for look in looks[-settings.window :] if look.candidates)
-    agreed = 2 * votes[best.product] > votes.total()
-    if best.probability >= settings.known and agreed:
-        verdict, product, reason = Verdict.KNOWN, best.product, ""
-    else:
-        product = None
-        verdict, reason = _why_not(options, calibration, settings.known, votes)
-    return Decision(
-        verdict=verdict,
-        product=product,
-        probability=best.probability,
-        similarity=best.similarity,
-        margin=margin,
-        looks=len(looks),
-        reason=reason,
-        options=rated,
-    )
+
+    def _why_not(
+        self, settings: DecisionSettings, unknown: float, mistaken: float, *, agreed: bool
+    ) -> tuple[Verdict, str]:
+        best = self._products[0]
+        if self._known < 0.5:
+            return (
+                Verdict.UNKNOWN,
+                f"nothing in the catalogue is near enough: similarity {best.similarity:.3f}",
+            )
+        if mistaken > settings.false_accept and mistaken >= unknown and len(self._products) > 1:
+            alike, total = 0, 0.0
+            while total < _GROUP_SHARE and alike < len(self._shares):
+                total += self._shares[alike]
+                alike += 1
+            number = str(max(2, alike)) if alike <= GROUP_LIMIT else f"more than {GROUP_LIMIT}"
+            return Verdict.AMBIGUOUS, f"{number} products look alike: margin {self._margin:.3f}"
+        if not agreed and unknown <= settings.false_accept:
+            return (
+                Verdict.AMBIGUOUS,
+                f"only {self._votes[best.product]} of {self._votes.total()} looks agree",
+            )
+        return Verdict.AMBIGUOUS, f"perhaps not in the catalogue: {unknown:.1%} of what is not get as near"
 
 
-def _margin(options: tuple[Option, ...], group: int) -> float:
-    """How far the best lies above the first option outside the best `group`; above 0 where there is none."""
-    rest = options[group].similarity if len(options) > group else 0.0
-    return max(0.0, options[0].similarity - rest)
+def _shares(weights: Sequence[float]) -> list[float]:
+    """What exponentials of these log-weights have of their sum."""
+    most = max(weights)
+    parts = [exp(weight - most) for weight in weights]
+    return [part / sum(parts) for part in parts]
 
 
-def _rate(options: tuple[Option, ...], calibration: Calibration, margin: float) -> tuple[Option, ...]:
-    """Each option with its probability against the best of the others; `margin` is that of the first."""
-    rated: list[Option] = []
-    for option in options:
-        rival = margin if not rated else option.similarity - options[0].similarity
-        probability = calibration.probability(option.similarity, rival)
-        rated.append(Option(option.product, option.key, option.similarity, probability))
-    return tuple(rated)
+def _lead(weights: Sequence[float]) -> float:
+    """How far the first lies above the next, natural log; beyond all doubt where there is no other."""
+    return weights[0] - weights[1] if len(weights) > 1 else ALONE
 
 
-def _why_not(
-    options: tuple[Option, ...], calibration: Calibration, known: float, votes: Counter[int]
-) -> tuple[Verdict, str]:
-    best = options[0].similarity
-    for group in range(1, min(GROUP_LIMIT, len(options)) + 1):
-        if calibration.probability(best, _margin(options, group)) < known:
-            continue
-        if group == 1:
-            return Verdict.AMBIGUOUS, f"only {votes[options[0].product]} of {votes.total()} looks agree"
-        return Verdict.AMBIGUOUS, f"{group} products look alike: margin {_margin(options, 1):.3f}"
-    return Verdict.UNKNOWN, f"nothing in the catalogue is near enough: similarity {best:.3f}"
+ALONE: Final = 50.0
+"""Lead of a product that has no rival at all: nothing can be taken for it but what the catalogue lacks."""

@@ -57,7 +57,7 @@ def typed_fields(where: str, value: dict[str, Any], declared: dict[str, str]) ->
     for key in declared:
         if key not in value:
             raise ValueError(f"{prefix}{key}: expected a value, found none")
-    return {key: _typed(f"{prefix}{key}", kind, value[key]) for key, kind in declared.items()}
+    return {key: typed(f"{prefix}{key}", kind, value[key]) for key, kind in declared.items()}
 
 
 def objects(where: str, values: list[Any], limit: int) -> list[tuple[str, dict[str, Any]]]:
@@ -69,7 +69,7 @@ def objects(where: str, values: list[Any], limit: int) -> list[tuple[str, dict[s
     if len(values) > limit:
         raise ValueError(f"{where}: expected at most {limit}, found {len(values)}")
     return [
-        (f"{where}[{place}]", _typed(f"{where}[{place}]", "object", value))
+        (f"{where}[{place}]", typed(f"{where}[{place}]", "object", value))
         for place, value in enumerate(values)
     ]
 
@@ -105,7 +105,12 @@ def check_file_name(name: str, value: str) -> None:
         raise ValueError(f"{name}: expected the name of a file beside it, found {quoted(value)}")
 
 
-def _typed(where: str, kind: str, value: Any) -> Any:
+def typed(where: str, kind: str, value: Any) -> Any:
+    """The value, when it is of this kind: object, list, bool, int, float or str.
+
+    Raises:
+        ValueError: it is of another.
+    """
     if kind == "object":
         if isinstance(value, dict):
             return value

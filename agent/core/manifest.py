@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
+from agent.core.calibration import LATER, Calibration
 from agent.core.errors import CatalogueError, quoted
-from agent.core.evidence import Calibration
 from agent.core.json_fields import (
     check_digest,
     check_file_name,
@@ -184,7 +184,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
         "model": asdict(manifest.model),
         "crop": manifest.crop,
         "dimension": manifest.dimension,
-        "calibration": asdict(manifest.calibration),
+        "calibration": manifest.calibration.document,
         "counts": {"products": manifest.products, "references": manifest.references},
         "files": {kind: asdict(entry) for kind, entry in manifest.entries.items()},
     }
@@ -201,7 +201,7 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         model=record("model", ModelEntry, top["model"]),
         crop=top["crop"],
         dimension=top["dimension"],
-        calibration=record("calibration", Calibration, top["calibration"]),
+        calibration=record("calibration", Calibration, LATER | top["calibration"]),
         products=counts["products"],
         references=counts["references"],
         **{_FILES[kind]: record(f"files.{kind}", FileEntry, entry) for kind, entry in files.items()},

@@ -38,6 +38,11 @@ NEIGHBOURS_WIDE = 512
 """References looked at when the first are all of one product: the margin is evidence, and a rival that was
 not looked at would make it as large as the similarity itself."""
 
+SUPPORT = 3
+"""References whose mean similarity supports a product. On Grocery Store, 20 of 81 products left out, it tells
+known from unknown a little better than the nearest alone: AUROC 0.903 against 0.885 among training photos
+whose nearest siblings were left out, 0.834 against 0.832 among validation photos."""
+
 WIDER = 16
 """How many times more are looked at, again and again, while all that were seen are left out."""
 
@@ -104,22 +109,25 @@ def group(keys: NDArray[np.uint64], similarities: NDArray[np.float32], limit: in
     """The products among the neighbours of one query, best first, at most `limit` of them.
 
     `keys` and `similarities` are `(k,)`, in any order. The best reference of a product speaks for it;
-    `agreeing` counts how many of its references are among the neighbours. Equal similarities are ordered by
-    product, and within a product by key, so that the same neighbours always give the same answer.
+    `agreeing` counts how many of its references are among the neighbours, `support` averages the nearest of
+    them. Equal similarities are ordered by product, and within a product by key, so that the same neighbours
+    always give the same answer.
     """
-    best: dict[int, tuple[float, int]] = {}  # product -> (-similarity, key): the smaller is the better
-    counts: dict[int, int] = {}
+    ranks: dict[int, list[tuple[float, int]]] = {}  # product -> (-similarity, key): the smaller is the better
     for key, similarity in zip(keys.tolist(), similarities.tolist(), strict=True):
-        product = key >> VIEW_BITS
-        rank = (-similarity, key)
-        held = best.get(product)
-        if held is None or rank < held:
-            best[product] = rank
-        counts[product] = counts.get(product, 0) + 1
-    ranked = sorted(best.items(), key=lambda item: (item[1][0], item[0]))
+        ranks.setdefault(key >> VIEW_BITS, []).append((-similarity, key))
+    for held in ranks.values():
+        held.sort()
+    ranked = sorted(ranks.items(), key=lambda item: (item[1][0][0], item[0]))
     return tuple(
-        Candidate(product=product, similarity=-negated, key=key, agreeing=counts[product])
-        for product, (negated, key) in ranked[:limit]
+        Candidate(
+            product=product,
+            similarity=-held[0][0],
+            key=held[0][1],
+            agreeing=len(held),
+            support=-sum(negated for negated, _ in held[:SUPPORT]) / min(SUPPORT, len(held)),
+        )
+        for product, held in ranked[:limit]
     )
 
 

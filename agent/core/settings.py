@@ -20,11 +20,13 @@ _LARGE = 10**300
 """Whole numbers from about 10³⁰⁸ cannot be shown as a float, of more than 4,300 digits not at all."""
 
 
-def setting(doc: str, default: Any = MISSING) -> Any:
-    """A dataclass field with its explanation (shown in the JSON Schema and the README)."""
-    if default is MISSING:
-        return field(metadata={"doc": doc})
-    return field(default=default, metadata={"doc": doc})
+def setting(doc: str, default: Any = MISSING, *, replaces: str = "") -> Any:
+    """A dataclass field with its explanation (shown in the JSON Schema and the README).
+
+    `replaces` is the key that it took the place of: who still has that is told so.
+    """
+    metadata = {"doc": doc, "replaces": replaces} if replaces else {"doc": doc}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:

@@ -9,7 +9,8 @@ LEVEL_LIMIT: Final = 64
 """Characters of one topic level: the longest topic stays far below the 65,535 bytes MQTT allows, and a page
 or a log line can show it."""
 
-_RESERVED_CAMERAS: Final = frozenset({"command"})
+RESERVED_CAMERAS: Final = frozenset({"command"})
+"""What stands in the place of a camera and is none: a topic of the device itself."""
 
 
 def check_topic_part(field: str, value: str) -> None:
@@ -44,5 +45,5 @@ def check_camera(field: str, value: str) -> None:
         ValueError: as `check_topic_part`, or a name that is a topic of the device itself.
     """
     check_topic_part(field, value)
-    if value in _RESERVED_CAMERAS:
+    if value in RESERVED_CAMERAS:
         raise ValueError(f"{field}: expected another name, found {value!r}, a topic of the device itself")

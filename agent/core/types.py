@@ -1,7 +1,7 @@
 """The facts, in the order in which they flow. Frozen, valid at birth, passed on and never changed.
 
     Camera ─Frame→ Region ─crop+embed→ (N, D) ─search→ Candidate ─→ Look ─→ Detection
-           → Track ─Decision→ Recognition → Event → (core/wire.py) Message
+           → Track ─Decision→ Recognition → Event → (core/wire) Message
 
 Boxes are `(x1, y1, x2, y2)` in pixels of the frame, half open: `x2 - x1` is the width.
 Similarities are cosines in [-1, 1], higher is better. Probabilities are in [0, 1].
@@ -97,6 +97,12 @@ class Candidate:
     similarity: float
     key: int  # the reference that was nearest
     agreeing: int = 1  # references of this product among the neighbours
+    support: float | None = None  # mean similarity of its nearest three of them; None: as the nearest one
+
+    @property
+    def supported(self) -> float:
+        """`support`, or what stands for it."""
+        return self.similarity if self.support is None else self.support
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +175,10 @@ class Option:
     """One product that a decision weighed."""
 
     product: int
-    key: int  # nearest reference
+    key: int  # nearest reference; 0 where only a clue speaks for it
     similarity: float
     probability: float
+    clues: tuple[Clue, ...] = ()  # what counted for or against it beside its pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,10 @@ class Decision:
     looks: int
     reason: str  # why not known; empty when known
     options: tuple[Option, ...] = ()
+    false_accept: float = 1.0  # the least rate of wrong names at which the best option would be named
+    independent: float = 0.0  # how many looks they are worth: looks that are alike say the same thing
+    evidence: tuple[tuple[str, float], ...] = ()  # source → log-odds that the best option is right, see weigh
+    settled: bool = True  # another look is not expected to change it
 
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.KNOWN) != (self.product is not None):
@@ -221,6 +232,7 @@ class NamedOption:
     similarity: float
     probability: float
     reference: str  # path of the nearest reference picture within the product folder
+    clues: tuple[Clue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +252,14 @@ class Recognition:
     release: str  # of the catalogue that answered
     at: float
     utc: float
+    false_accept: float = 1.0  # as in `Decision`, and the two below
+    independent: float = 0.0
+    evidence: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What an application says happened: `kind` picks the topic and the payload in core/wire.py."""
+    """What an application says happened: `kind` picks the topic and the payload in core/wire."""
 
     kind: str
     camera: str
@@ -271,4 +286,7 @@ class Message:
     qos: int = 1
     retain: bool = False
     delivery: Delivery = Delivery.FACT
-    correlation: bytes = b""  # of an answer: what the question came with; MQTT 5 alone carries it
+    # What MQTT 5 alone carries:
+    correlation: bytes = b""  # of an answer: what the question came with
+    content_type: str = "application/json"
+    expiry_s: int = 0  # s until nobody wants it any more; 0: never

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.images import IMAGE_SUFFIXES, read_image
 from agent.core.errors import InputError
-from agent.core.evidence import OPTION_LIMIT, DecisionSettings, decide
+from agent.core.evidence import ONE_LOOK, OPTION_LIMIT, decide
 from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 from agent.evaluating.gallery import product_root
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-ONE_LOOK = DecisionSettings(looks=1)
 LIMIT = 8
 """Products asked for per photo: five are counted, the rest is margin."""
 

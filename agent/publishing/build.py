@@ -11,15 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
 from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
 from agent.core.errors import InputError
 from agent.core.manifest import Manifest, ModelEntry
+from agent.core.matching import VIEW_BITS
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate
+from agent.publishing.calibrate import calibrate, usual_cosine
 from agent.publishing.embed import Crew
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -180,12 +183,15 @@ def write_catalogue(
     elif not changes.why and former.manifest is not None:
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
+    alike = usual_cosine(
+        assigned.keys >> np.uint64(VIEW_BITS), lambda places: gathered.rows(assigned.positions[places])
+    )
     manifest = Manifest(
         created_utc=created_utc,
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=calibrate(assigned.keys, index.vectors),
+        calibration=replace(calibrate(assigned.keys, index.vectors), alike=alike),
         products=former.table.products,
         references=len(index),
         index=index.save(out),

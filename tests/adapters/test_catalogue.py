@@ -22,8 +22,8 @@ from agent.adapters.catalogue import (
 from agent.adapters.products import ProductWriter
 from agent.adapters.thumbnails import ThumbnailWriter
 from agent.adapters.vectors import IndexBuilder
+from agent.core.calibration import Calibration
 from agent.core.errors import CatalogueError
-from agent.core.evidence import Calibration
 from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import key_of
 from agent.core.projection import rounded

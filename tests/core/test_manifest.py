@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.calibration import Calibration
 from agent.core.errors import CatalogueError
-from agent.core.evidence import Calibration
 from agent.core.manifest import (
     FileEntry,
     Manifest,

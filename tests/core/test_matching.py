@@ -49,9 +49,14 @@ def test_no_neighbours_give_no_candidates() -> None:
 def test_the_best_reference_speaks_for_its_product() -> None:
     found = _group([(7, 0, 0.5), (3, 1, 0.75), (7, 2, 0.875), (3, 0, 0.25), (7, 1, 0.125)])
     assert found == (
-        Candidate(product=7, similarity=0.875, key=key_of(7, 2), agreeing=3),
-        Candidate(product=3, similarity=0.75, key=key_of(3, 1), agreeing=2),
+        Candidate(product=7, similarity=0.875, key=key_of(7, 2), agreeing=3, support=0.5),
+        Candidate(product=3, similarity=0.75, key=key_of(3, 1), agreeing=2, support=0.5),
     )
+
+
+def test_the_nearest_three_references_support_a_product() -> None:
+    (found,) = _group([(1, view, similarity) for view, similarity in enumerate((0.25, 1.0, 0.5, 0.75))])
+    assert found.support == 0.75
 
 
 def test_at_most_limit_products_are_given() -> None:
@@ -61,9 +66,9 @@ def test_at_most_limit_products_are_given() -> None:
 @given(st.permutations([(2, 1, 0.5), (1, 1, 0.5), (1, 0, 0.5), (3, 0, 0.25), (2, 0, 0.5)]))
 def test_ties_do_not_depend_on_the_order_of_the_neighbours(neighbours: list[tuple[int, int, float]]) -> None:
     assert _group(neighbours) == (
-        Candidate(1, 0.5, key_of(1, 0), 2),
-        Candidate(2, 0.5, key_of(2, 0), 2),
-        Candidate(3, 0.25, key_of(3, 0), 1),
+        Candidate(1, 0.5, key_of(1, 0), 2, 0.5),
+        Candidate(2, 0.5, key_of(2, 0), 2, 0.5),
+        Candidate(3, 0.25, key_of(3, 0), 1, 0.25),
     )
 
 

@@ -16,6 +16,7 @@ from agent.core.learned import Counts
 from agent.core.payload import content, encode, rfc3339
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
+    Clue,
     Delivery,
     Event,
     Message,
@@ -27,8 +28,7 @@ from agent.core.types import (
     Track,
     Verdict,
 )
-from agent.core.wire import IndexStatus, Wire
-from agent.core.wire_schemas import schemas
+from agent.core.wire import IndexStatus, Wire, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,10 +59,17 @@ KNOWN = Recognition(
     similarity=0.91234567,
     margin=0.1,
     reason="",
-    options=(NamedOption("OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg"),),
+    options=(
+        NamedOption(
+            "OAT-1", "Hafer", 0.91234567, 0.987654321, "images/OAT-1/a.jpg", (Clue("barcode", 1, 4.56789),)
+        ),
+    ),
     release="2026-01-01",
     at=7.0,
     utc=UTC,
+    false_accept=0.000123456789,
+    independent=1.33333,
+    evidence=(("catalogue", 1.098612), ("pictures", 3.0)),
 )
 UNKNOWN = replace(
     KNOWN, verdict=Verdict.UNKNOWN, product=None, reason="nothing is similar", similarity=-1.0, options=()
@@ -105,6 +112,7 @@ EVERY_MESSAGE: dict[str, Message] = {
     "a command that could not be read": WIRE.answer(
         "enrol", WIRE.command_result("enrol", "", {}, "expected JSON"), Incoming("", b""), UTC
     ),
+    "numbers": WIRE.metrics({"outbox.waiting": 3, "step.p95_ms": 17.25}, 86_400.5, UTC),
     "camera online": WIRE.camera_status("cam1", "online", "", UTC),
     "camera stalled": WIRE.camera_status("cam1", "stalled", "no picture for 5 s", UTC),
     "a known product": WIRE.recognition(KNOWN),
@@ -135,6 +143,7 @@ TOPICS = {
     "info": (EVERY_MESSAGE["info"], f"{ROOT}/info", True),
     "health": (EVERY_MESSAGE["health that is good"], f"{ROOT}/health", True),
     "index": (EVERY_MESSAGE["an index before the first release"], f"{ROOT}/index", True),
+    "metrics": (EVERY_MESSAGE["numbers"], f"{ROOT}/metrics", False),
     "camera status": (EVERY_MESSAGE["camera online"], f"{ROOT}/cam1/status", True),
     "recognition": (EVERY_MESSAGE["a known product"], f"{ROOT}/cam1/recognition", False),
 }
@@ -143,7 +152,7 @@ TOPICS = {
 @pytest.mark.parametrize(("message", "topic", "retained"), TOPICS.values(), ids=TOPICS.keys())
 def test_topics_are_as_agreed_and_states_are_retained(message: Message, topic: str, retained: bool) -> None:
     assert message.topic == topic
-    assert (message.retain, message.qos) == (retained, 1)
+    assert (message.retain, message.qos) == (retained, 0 if topic.endswith("/metrics") else 1)
     assert message.delivery is (Delivery.STATE if retained else Delivery.FACT)
 
 
@@ -171,7 +180,13 @@ def test_a_recognition_says_what_was_recognised() -> None:
         "probability": 0.9877,
         "similarity": 0.9123,
         "margin": 0.1,
+        "false_accept": 0.00012346,
         "looks": 9,
+        "independent_looks": 1.3333,
+        "evidence": [
+            {"source": "catalogue", "log_odds": 1.0986},
+            {"source": "pictures", "log_odds": 3.0},
+        ],
         "reason": "",
         "box": [10, 20, 110, 220],
         "region": "slot-4",
@@ -182,6 +197,7 @@ def test_a_recognition_says_what_was_recognised() -> None:
                 "similarity": 0.9123,
                 "probability": 0.9877,
                 "reference": "images/OAT-1/a.jpg",
+                "clues": [{"source": "barcode", "log_odds": 4.5679}],
             }
         ],
         "release": "2026-01-01",
@@ -318,12 +334,24 @@ def test_an_event_of_a_recognition_is_its_message() -> None:
     assert WIRE.event(Event("recognition", "cam1", 7.0, UTC, KNOWN)) == WIRE.recognition(KNOWN)
 
 
-FOREIGN_TOPICS = ["", "spotter", ROOT, f"{ROOT}/", f"{ROOT}/x", f"{ROOT}/a/b", f"{ROOT}/a/status/c", "x/info"]
+FOREIGN_TOPICS = {
+    *("", "spotter", ROOT, f"{ROOT}/", f"{ROOT}/x", f"{ROOT}/a/b", f"{ROOT}/a/status/c", "x/info"),
+    *(f"{ROOT}/command", f"{ROOT}/command/forget", f"{ROOT}/command/result", f"{ROOT}/command/status"),
+    *(f"{ROOT}/command/a/b/c/result", f"{ROOT}/command/a/b"),
+}
 
 
-@pytest.mark.parametrize("topic", FOREIGN_TOPICS)
+@pytest.mark.parametrize("topic", sorted(FOREIGN_TOPICS))
 def test_topics_that_are_not_ours_have_no_kind(topic: str) -> None:
     assert WIRE.kind(topic) == ""
+
+
+@pytest.mark.parametrize("name", ["forget", "shipment/open"])
+def test_the_answer_to_a_command_has_a_topic_also_where_commands_are_grouped(name: str) -> None:
+    payload = WIRE.command_result(name, "1", {}, "")
+    topic = WIRE.answer(name, payload, Incoming("", b""), UTC).topic
+    assert topic == f"{ROOT}/command/{name}/result"
+    assert WIRE.kind(topic) == "command_result"
 
 
 TIMES = {0.0: "1970-01-01T00:00:00.000Z", 0.9996: "1970-01-01T00:00:01.000Z", UTC: "2026-01-01T00:00:00.123Z"}

@@ -56,15 +56,17 @@ def named(good: dict[str, bytes]) -> list[Hostile]:
         Hostile("image", "a header of 50,000 × 50,000 pixels", png(50_000, 50_000)),
         Hostile("image", "a header of 2³¹ pixels on a side", png(2**31 - 1, 2**31 - 1)),
         Hostile("image", "no pixels", png(0, 0)),
-        Hostile("config", "NaN", config.replace("known: 0.9", "known: .nan").encode()),
-        Hostile("config", "infinity", config.replace("known: 0.9", "known: .inf").encode()),
+        Hostile("config", "NaN", config.replace("false_accept: 0.01", "false_accept: .nan").encode()),
+        Hostile("config", "infinity", config.replace("false_accept: 0.01", "false_accept: .inf").encode()),
         Hostile(
-            "config", "a number of 400 digits", config.replace("known: 0.9", "known: 1" + "0" * 400).encode()
+            "config",
+            "a number of 400 digits",
+            config.replace("false_accept: 0.01", "false_accept: 1" + "0" * 400).encode(),
         ),
         Hostile(
             "config",
             "a number of 10,000 hex digits",
-            config.replace("known: 0.9", "looks: 0x" + "f" * 10_000).encode(),
+            config.replace("false_accept: 0.01", "looks: 0x" + "f" * 10_000).encode(),
         ),
         Hostile("config", "half of a character", config.replace("site: test", r'site: "\ud83d"').encode()),
         Hostile("config", "a NUL in a text", config.replace("site: test", r'site: "a\0b"').encode()),
@@ -153,7 +155,7 @@ def test_every_one_is_refused_in_one_line(tmp_path: Path) -> None:
     original = Road(tmp_path / "good")
     original.folder.mkdir(exist_ok=True)
     original.build(products=3, views=2)
-    original.configure(photos_camera(original.draw_photos(count=1)), decision={"known": 0.9})
+    original.configure(photos_camera(original.draw_photos(count=1)), decision={"false_accept": 0.01})
     shutil.copy(next((original.folder / "photos").iterdir()), original.folder / "photo.png")
     files = paths(original)
     assert spotter("check", "-c", str(original.config)).returncode == 0

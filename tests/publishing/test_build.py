@@ -18,8 +18,8 @@ import pytest
 
 from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.core.calibration import DEFAULT_CALIBRATION
 from agent.core.errors import CatalogueError, DeviceError, InputError, ModelError
-from agent.core.evidence import DEFAULT_CALIBRATION
 from agent.core.regions import RegionSettings, propose
 from agent.publishing.build import BuildReport, BuildSettings, build_catalogue
 from agent.publishing.problems import ProblemsError
@@ -85,7 +85,7 @@ def test_what_was_built_finds_new_pictures(drawn: Path, model: EmbedderSettings,
     with closing(open_catalogue(tmp_path / "a" / "out", eyes.fingerprint, eyes.dimension)) as catalogue:
         assert catalogue.release == report.release
         assert catalogue.manifest.created_utc == 7.5
-        assert catalogue.calibration.source == "48 of 48 references of 12 products, each left out"
+        assert catalogue.calibration.source == "48 of 48 references of 12 products, half of the siblings left out"
         for product in range(12):
             image = drawing(product, 99)
             (look,) = catalogue.nearest(eyes.embed(image, propose(RegionSettings(), 48, 48)))

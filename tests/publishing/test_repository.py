@@ -23,8 +23,8 @@ from agent.adapters.catalogue import open_catalogue, write_manifest
 from agent.adapters.patching import apply_patch
 from agent.adapters.products import ProductWriter
 from agent.adapters.vectors import IndexBuilder
+from agent.core.calibration import Calibration
 from agent.core.errors import CatalogueError, DeviceError, InputError
-from agent.core.evidence import Calibration
 from agent.core.manifest import FileEntry, Manifest, ModelEntry
 from agent.core.matching import key_of
 from agent.core.release import Release, parse_release

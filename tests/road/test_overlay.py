@@ -13,7 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from agent.core.wire_schemas import schemas
+from agent.core.wire import schemas
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.pictures import coded
 from tests.support.road import ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, told, until

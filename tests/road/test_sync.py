@@ -24,8 +24,7 @@ from agent.capturing import Lost
 from agent.channel import Latest
 from agent.config import load_config
 from agent.core.types import Frame, Message
-from agent.core.wire import Wire
-from agent.core.wire_schemas import schemas
+from agent.core.wire import Wire, schemas
 from agent.metrics import Metrics
 from agent.parts import load_eyes_from, make_pipeline
 from agent.recognising import Recogniser

@@ -31,7 +31,7 @@ from tuf.api.metadata import (
 from agent.adapters.catalogue import read_manifest, write_manifest
 from agent.adapters.products import ProductWriter
 from agent.adapters.vectors import IndexBuilder
-from agent.core.evidence import Calibration
+from agent.core.calibration import Calibration
 from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import key_of
 from agent.core.release import Blob, Patch, Release, dump_release

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from agent.core.evidence import Calibration
+    from agent.core.calibration import Calibration
     from agent.core.matching import Found
     from agent.core.probes import Probes
     from agent.core.projection import Projection

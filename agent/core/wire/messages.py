@@ -1,49 +1,29 @@
-"""Every MQTT topic and payload, and the schema version: the only file that knows them.
-
-    {prefix}/{site}/{device}/availability           retained   `online` or `offline`, bare text
-    {prefix}/{site}/{device}/info                   retained   what runs there
-    {prefix}/{site}/{device}/health                 retained   ok, degraded or failed, and why
-    {prefix}/{site}/{device}/index                  retained   the catalogue in use, and how syncing stands
-    {prefix}/{site}/{device}/command/{name}         to us      what to do, see core/commands.py
-    {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
-    {prefix}/{site}/{device}/{camera}/status        retained   online, offline or stalled, and why
-    {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+"""Makes the messages of a device.
 
 Payloads are JSON with sorted keys and rounded numbers: one fact gives one sequence of bytes, so a recording
-replays to the same bytes. `core/wire_schemas.py` describes them; a change that old readers would
-misunderstand raises `SCHEMA`.
+replays to the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.core.learned import NOTHING_LEARNED, Counts
 from agent.core.payload import encode, rfc3339
 from agent.core.topics import check_camera, check_prefix, check_topic_part
-from agent.core.types import Delivery, Event, Message, Product, Recognition
+from agent.core.types import Delivery, Event, Message, Recognition
+from agent.core.wire.bodies import recognition_body
+from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.core.incoming import Incoming
 
-SCHEMA: Final = 1
-"""Version of all payloads together."""
-
 Availability = Literal["online", "offline"]
-HEALTHS: Final = ("ok", "degraded", "failed")
-CAMERA_STATES: Final = ("online", "offline", "stalled")
-
-_DIGITS: Final = 4
-"""Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
-component), coarser than the last-bit noise between machines."""
-
-_DEVICE_KINDS: Final = frozenset({"availability", "info", "health", "index"})
-_OF_COMMANDS: Final = "command"
-_CAMERA_KINDS: Final = {"status": "camera_status", "recognition": "recognition"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +65,16 @@ class Wire:
         return f"{self.prefix}/{self.site}/{self.device}"
 
     def kind(self, topic: str) -> str:
-        """Which of `schemas()` describes a topic of this device; empty for any other topic."""
-        if not topic.startswith(self.root + "/"):
-            return ""
-        levels = topic.removeprefix(self.root + "/").split("/")
-        if levels[0] == _OF_COMMANDS:
-            return "command_result" if len(levels) == 3 and levels[2] == "result" else ""
-        if len(levels) == 1:
-            return levels[0] if levels[0] in _DEVICE_KINDS else ""
-        return _CAMERA_KINDS.get(levels[1], "") if len(levels) == 2 else ""
+        """Which of `DEFINITIONS` a topic of this device is of; empty for any other topic."""
+        head = f"{self.root}/"
+        return kind_of(topic.removeprefix(head)) if topic.startswith(head) else ""
 
     def availability(self, state: Availability) -> Message:
         """Birth (`online`) and last will (`offline`) on one topic.
 
         The payload carries no time: the broker sends a will long after it was written.
         """
-        return self._state("availability", state.encode(), 0.0)
+        return self._made("availability", state.encode(), 0.0)
 
     def info(
         self,
@@ -110,15 +84,20 @@ class Wire:
         model: str,
         release: str,
         capabilities: Sequence[str],
+        identified_utc: float | None = None,
     ) -> Message:
-        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none."""
+        """What runs here. `versions`: part → version; `model`, `release`: empty while there is none.
+
+        `identified_utc`: when somebody last asked which device this is.
+        """
         body = {
             "versions": dict(versions),
             "model": model or None,
             "release": release or None,
             "capabilities": sorted(set(capabilities)),
+            "identified": None if identified_utc is None else rfc3339(identified_utc),
         }
-        return self._state("info", self._encoded(body, utc), utc)
+        return self._made("info", self._encoded(body, utc), utc)
 
     def health(self, state: str, causes: Mapping[str, str], utc: float) -> Message:
         """How the device is: one of `HEALTHS`. `causes`: part → reason, empty exactly when `ok`.
@@ -130,7 +109,7 @@ class Wire:
             found = f"{state!r} with {dict(causes)}"
             raise ValueError(f"health: expected one of {HEALTHS}, causes exactly when not ok, found {found}")
         body = {"state": state, "causes": [{"part": p, "reason": causes[p]} for p in sorted(causes)]}
-        return self._state("health", self._encoded(body, utc), utc)
+        return self._made("health", self._encoded(body, utc), utc)
 
     def index(self, index: IndexStatus, utc: float) -> Message:
         """What is recognised with, and how syncing stands.
@@ -147,11 +126,20 @@ class Wire:
             "next_poll": None if index.next_poll_utc is None else rfc3339(index.next_poll_utc),
         }
         del body["last_sync_utc"], body["next_poll_utc"]
-        return self._state("index", self._encoded(body, utc), utc)
+        return self._made("index", self._encoded(body, utc), utc)
+
+    def metrics(self, values: Mapping[str, float], uptime_s: float, utc: float) -> Message:
+        """Numbers of the running daemon: name → number.
+
+        Raises:
+            ValueError: a number that is not finite.
+        """
+        body = {"uptime_s": round(uptime_s, 3), "values": {name: values[name] for name in sorted(values)}}
+        return self._made("metrics", self._encoded(body, utc), utc)
 
     def command_topic(self, name: str) -> str:
         """Where a command is sent to."""
-        return f"{self.root}/{_OF_COMMANDS}/{name}"
+        return f"{self.root}/{COMMAND}/{name}"
 
     def command_name(self, topic: str) -> str:
         """Which command is sent to this topic; empty when it is none."""
@@ -181,9 +169,8 @@ class Wire:
         wanted = incoming.answer_to
         own = wanted == self.root or wanted.startswith(self.root + "/")
         bad = not wanted or own or wanted.startswith("$") or any(c in wanted for c in "+#\0")
-        topic = f"{self.command_topic(name)}/result" if bad else wanted
-        identity = self._id(topic, payload.decode("utf-8"))
-        return Message(topic, payload, identity, utc, correlation=incoming.correlation)
+        message = self._made("command_result", payload, utc, topic="" if bad else wanted, command=name)
+        return replace(message, correlation=incoming.correlation)
 
     def camera_status_topic(self, camera: str) -> str:
         """Where a camera's status is retained.
@@ -202,7 +189,7 @@ class Wire:
         if state not in CAMERA_STATES:
             raise ValueError(f"camera status: expected one of {CAMERA_STATES}, found {state!r}")
         body = {"camera": camera, "state": state, "reason": reason}
-        return self._state(f"{_checked_camera(camera)}/status", self._encoded(body, utc), utc)
+        return self._made("camera_status", self._encoded(body, utc), utc, camera=_checked_camera(camera))
 
     def event(self, event: Event) -> Message:
         """The message of what an application says.
@@ -223,51 +210,31 @@ class Wire:
         """
         track = recognition.track
         identity = self._id(track.camera, track.id, str(recognition.revision))
-        body = {
-            "id": identity,
-            "camera": track.camera,
-            "track": track.id,
-            "phase": recognition.phase.value,
-            "revision": recognition.revision,
-            "verdict": recognition.verdict.value,
-            **_named(recognition.product),
-            "probability": _rounded(recognition.probability),
-            "similarity": _rounded(recognition.similarity),
-            "margin": _rounded(recognition.margin),
-            "looks": track.frames,
-            "reason": recognition.reason,
-            "box": list(track.region.box),
-            "region": track.region.name,
-            "options": [
-                {
-                    "sku": option.sku,
-                    "name": option.name or None,
-                    "similarity": _rounded(option.similarity),
-                    "probability": _rounded(option.probability),
-                    "reference": option.reference,
-                }
-                for option in recognition.options
-            ],
-            "release": recognition.release or None,
-            "first_seen": rfc3339(track.first_utc),
-            "seen_s": round(max(0.0, recognition.at - track.first_at), 3),
-        }
-        return Message(
-            topic=f"{self.root}/{_checked_camera(track.camera)}/recognition",
-            payload=self._encoded(body, recognition.utc),
-            id=identity,
-            utc=recognition.utc,
-            delivery=Delivery.FACT,
-        )
+        body = {"id": identity, **recognition_body(recognition)}
+        payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
+        return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
 
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
         head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}
         return encode({**head, **body})
 
-    def _state(self, levels: str, payload: bytes, utc: float) -> Message:
-        topic = f"{self.root}/{levels}"
-        identity = self._id(topic, payload.decode("utf-8"))
-        return Message(topic, payload, identity, utc, qos=1, retain=True, delivery=Delivery.STATE)
+    def _made(
+        self, kind: str, payload: bytes, utc: float, *, topic: str = "", identity: str = "", **levels: str
+    ) -> Message:
+        """A message of this kind: its definition says how it is sent. `topic`: elsewhere than it says."""
+        definition = DEFINITIONS[kind]
+        topic = topic or f"{self.root}/{definition.address.format_map(levels)}"
+        return Message(
+            topic=topic,
+            payload=payload,
+            id=identity or self._id(topic, payload.decode("utf-8")),
+            utc=utc,
+            qos=definition.qos,
+            retain=definition.retain,
+            delivery=Delivery.STATE if definition.retain else Delivery.FACT,
+            content_type=definition.content_type,
+            expiry_s=definition.expiry_s,
+        )
 
     def _id(self, *parts: str) -> str:
         # NUL cannot be in a level, so two different lists of parts never make the same text.
@@ -278,13 +245,3 @@ class Wire:
 def _checked_camera(camera: str) -> str:
     check_camera("camera", camera)
     return camera
-
-
-def _named(product: Product | None) -> dict[str, str | None]:
-    if product is None:
-        return {"sku": None, "gtin": None, "name": None}
-    return {"sku": product.sku, "gtin": product.gtin or None, "name": product.name or None}
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DIGITS) + 0.0  # -0.0 + 0.0 is 0.0: one number, one text

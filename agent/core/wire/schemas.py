@@ -1,15 +1,26 @@
-"""What each payload of `core/wire.py` looks like, as JSON Schema 2020-12.
+"""What each payload looks like, as JSON Schema 2020-12.
 
 Readers of today must bear keys of tomorrow, so additional properties are allowed.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from agent.core.commands import ID_LIMIT, IMAGE_LIMIT
-from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
-from agent.core.wire import CAMERA_STATES, HEALTHS, SCHEMA
+from agent.core.commands import COMMANDS
+from agent.core.forms import NEEDED
+from agent.core.requests import ID_LIMIT
+
+if TYPE_CHECKING:
+    from agent.core.forms import Form
+
+SCHEMA: Final = 1
+"""Version of all payloads together. A change that old readers would misunderstand raises it."""
+
+HEALTHS: Final = ("ok", "degraded", "failed")
+CAMERA_STATES: Final = ("online", "offline", "stalled", "paused")
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _TEXT: Final = {"type": "string"}
 _NAME: Final = {"type": "string", "minLength": 1}
@@ -23,51 +34,46 @@ _TIME: Final = {
     "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
     "description": "RFC 3339, UTC, milliseconds",
 }
+_TIME_OR_NULL: Final = {"anyOf": [_TIME, {"type": "null"}]}
 
 
-def schemas() -> dict[str, dict[str, Any]]:
-    """Kind of message (see `Wire.kind`) → JSON Schema of its content (see `wire.content`)."""
+def availability() -> dict[str, Any]:
+    """Bare text."""
     return {
-        "availability": {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "availability",
-            "description": "Bare text, not JSON. `offline` is also the last will.",
-            "enum": ["online", "offline"],
-        },
-        "info": _info(),
-        "health": _health(),
-        "index": _index(),
-        "camera_status": _camera_status(),
-        "recognition": _recognition(),
-        "command_result": _command_result(),
+        "$schema": DIALECT,
+        "title": "availability",
+        "description": "Bare text, not JSON. `offline` is also the last will. Retained.",
+        "type": "string",
+        "enum": ["online", "offline"],
     }
 
 
 def request_schemas() -> dict[str, dict[str, Any]]:
     """Name of a command → JSON Schema of its request; unknown fields are refused."""
+    return {name: _request(name, form) for name, form in COMMANDS.items()}
+
+
+def result_schemas() -> dict[str, dict[str, Any]]:
+    """Name of a command → JSON Schema of the `result` in its answer, where it was done."""
+    return {name: _object(dict(form.result)) for name, form in COMMANDS.items()}
+
+
+def _request(name: str, form: Form) -> dict[str, Any]:
     identity = {"type": "string", "minLength": 1, "maxLength": ID_LIMIT, "description": "chosen by who asks"}
-    image = {"type": "string", "contentEncoding": "base64", "description": "JPEG, PNG, WebP or BMP"}
-    images = {"anyOf": [image, {"type": "array", "items": image, "minItems": 1, "maxItems": IMAGE_LIMIT}]}
-    sku = {"type": "string", "minLength": 1, "maxLength": SKU_LIMIT}
-    texts = {field: {"type": "string", "maxLength": NAME_LIMIT} for field in TEXT_FIELDS}
+    fields = {field: each.schema() for field, each in form.fields.items()}
+    needed = (field for field, each in form.fields.items() if each.default is NEEDED)
     return {
-        "enrol": _request("Add pictures to a product.", {"id": identity, "sku": sku, "image": images}, texts),
-        "forget": _request("Recognise a product no longer.", {"id": identity, "sku": sku}),
-        "resync": _request("Look for a new release now.", {"id": identity}),
-    }
-
-
-def _request(description: str, needed: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "description": description,
-        **_object(needed | (more or {})),
-        "required": sorted(needed),
+        "$schema": DIALECT,
+        "title": f"command {name}",
+        "description": form.does,
+        **_object({"id": identity, **fields}),
+        "required": sorted(("id", *needed)),
         "additionalProperties": False,
     }
 
 
-def _command_result() -> dict[str, Any]:
+def command_result() -> dict[str, Any]:
+    """What came of a command."""
     schema = _message(
         "command result",
         "What came of a command: on the response topic of MQTT 5, else here. Not retained.",
@@ -93,7 +99,7 @@ def _message(title: str, description: str, properties: dict[str, Any]) -> dict[s
     }
     schema = _object({**head, **properties})
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "title": title,
         "description": description,
         **schema,
@@ -104,7 +110,8 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": sorted(properties)}
 
 
-def _info() -> dict[str, Any]:
+def info() -> dict[str, Any]:
+    """What runs."""
     return _message(
         "info",
         "What runs on the device. Retained.",
@@ -113,11 +120,16 @@ def _info() -> dict[str, Any]:
             "model": {**_NAME_OR_NULL, "description": "null while there is none"},
             "release": {**_NAME_OR_NULL, "description": "of the catalogue in use; null while there is none"},
             "capabilities": {"type": "array", "items": _NAME, "uniqueItems": True},
+            "identified": {
+                **_TIME_OR_NULL,
+                "description": "when the command `identify` last asked which device this is",
+            },
         },
     )
 
 
-def _health() -> dict[str, Any]:
+def health() -> dict[str, Any]:
+    """How the device is."""
     cause = _object({"part": _NAME, "reason": _TEXT})
     return _message(
         "health",
@@ -126,8 +138,8 @@ def _health() -> dict[str, Any]:
     )
 
 
-def _index() -> dict[str, Any]:
-    time_or_null = {"anyOf": [_TIME, {"type": "null"}]}
+def index() -> dict[str, Any]:
+    """The catalogue in use."""
     return _message(
         "index",
         "The catalogue that the device recognises with, and how syncing it stands. Retained.",
@@ -142,13 +154,13 @@ def _index() -> dict[str, Any]:
             "products": _COUNT,
             "references": _COUNT,
             "size_bytes": {**_COUNT, "description": "on disk"},
-            "last_sync": {**time_or_null, "description": "when it was last known to be up to date"},
+            "last_sync": {**_TIME_OR_NULL, "description": "when it was last known to be up to date"},
             "last_sync_bytes": {**_COUNT, "description": "sent and received in the last round, without TLS"},
             "last_sync_result": {
                 "enum": [None, "unchanged", "taken", "waiting", "failed"],
                 "description": "what came of the last round; null before the first",
             },
-            "next_poll": {**time_or_null, "description": "null without sync"},
+            "next_poll": {**_TIME_OR_NULL, "description": "null without sync"},
             "learned": {
                 **_object(dict.fromkeys(("references", "products", "forgotten", "taken"), _COUNT)),
                 "description": "by the device itself: pictures that count beside the catalogue, their "
@@ -160,7 +172,25 @@ def _index() -> dict[str, Any]:
     )
 
 
-def _camera_status() -> dict[str, Any]:
+def metrics() -> dict[str, Any]:
+    """Numbers."""
+    return _message(
+        "metrics",
+        "Numbers of the running daemon, now and then. Not retained, QoS 0: the next ones come soon.",
+        {
+            "uptime_s": {"type": "number", "minimum": 0, "description": "since the daemon started"},
+            "values": {
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": "name → number; counters count from the start of the daemon, the unit stands "
+                "at the end of the name, the camera behind it",
+            },
+        },
+    )
+
+
+def camera_status() -> dict[str, Any]:
+    """One camera."""
     return _message(
         "camera status",
         "Whether pictures come from a camera. Retained.",
@@ -172,7 +202,9 @@ def _camera_status() -> dict[str, Any]:
     )
 
 
-def _recognition() -> dict[str, Any]:
+def recognition() -> dict[str, Any]:
+    """A fact about one track."""
+    weight = _object({"source": _NAME, "log_odds": {"type": "number", "description": "natural logarithm"}})
     option = _object(
         {
             "sku": _NAME,
@@ -180,6 +212,11 @@ def _recognition() -> dict[str, Any]:
             "similarity": _COSINE,
             "probability": _PROBABILITY,
             "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
+            "clues": {
+                "type": "array",
+                "items": weight,
+                "description": "what else counted for it, or against it",
+            },
         }
     )
     return _message(
@@ -205,7 +242,22 @@ def _recognition() -> dict[str, Any]:
                 "type": "number",
                 "description": "similarity above that of the next product",
             },
+            "false_accept": {
+                **_PROBABILITY,
+                "description": "the least `decision.false_accept` at which the best option would be named",
+            },
             "looks": {**_COUNT, "description": "frames in which the thing was looked at"},
+            "independent_looks": {
+                "type": "number",
+                "minimum": 0,
+                "description": "what the latest looks are worth: those that are alike say the same",
+            },
+            "evidence": {
+                "type": "array",
+                "items": weight,
+                "description": "what counted how much for the best option: that most things are known, "
+                "the pictures, other clues, and that it is not one of its rivals",
+            },
             "reason": {**_TEXT, "description": "why it is not known; empty when it is"},
             "box": {
                 "type": "array",

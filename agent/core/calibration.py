@@ -1,0 +1,132 @@
+"""What similarities of one catalogue are worth, fitted on its own pictures when it was built.
+
+Two curves and a tail, because three things are to be told apart:
+
+    known     log-odds that the catalogue has the thing at all: `bias + similarity·s + margin·m + support·t`
+    identity  how many times more likely the best product is than another: `exp(identity · difference)`
+    tail      how often a thing that the catalogue lacks gets so far all the same
+
+`s` is the similarity of the best product, `m` how far it lies above the next product, `t` the mean similarity
+of its three nearest references. No weight is negative: a nearer, clearer or better supported answer is never
+less sure. The tail is what an operator's `false_accept` is about; it needs no opinion on how many things are
+unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import exp, isfinite, log, sqrt
+from typing import Final
+
+KNOWN_SHARE: Final = 0.75
+"""Of what a camera sees, how much is taken to be in the catalogue; the rest is as like to its products as
+they are to each other. It is a guess: a wrong one moves probabilities, and nothing that `false_accept`
+decides."""
+
+PRIOR: Final = log(KNOWN_SHARE / (1 - KNOWN_SHARE))
+
+TAIL_SHARE: Final = 0.05
+"""Of the unknown things, the part that the tail begins with; see `Calibration.tail`."""
+
+_LARGEST: Final = 1e4
+"""Of any number here: beyond it is no fit but a damaged file."""
+
+_FIRST: Final = frozenset({"bias", "similarity", "margin", "source"})
+
+_STEEPEST: Final = 1e-3
+"""Least fall of the tail: what is narrower comes from too few pictures."""
+
+
+def sigmoid(x: float) -> float:
+    """`1 / (1 + exp(-x))`, for any finite x."""
+    return 1.0 / (1.0 + exp(-x)) if x >= 0 else 1.0 - 1.0 / (1.0 + exp(min(x, 700.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The numbers. Catalogues of before lack those with a default, and keep their meaning."""
+
+    bias: float
+    similarity: float  # weight of s
+    margin: float  # weight of m
+    source: str = "default"  # what it was fitted on
+    support: float = 0.0  # weight of t
+    identity: float = 0.0  # 0: as `margin`
+    unknown: float = (
+        0.0  # mean evidence of a look at an unknown thing, natural log; 0: not known, see `reach`
+    )
+    tail: float = 0.0  # evidence that `TAIL_SHARE` of unknown things reach; 0: not known
+    fall: float = 0.0  # … and by how much more evidence that share falls to 1/e of it
+    rival_tail: float = (
+        0.0  # the same of products that are taken for each other: `TAIL_SHARE` of known things
+    )
+    rival_fall: float = 0.0
+    alike: float = 0.0  # cosine of two photos of one product, in the middle; what is above it is no new look
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "source" and not (isfinite(value) and abs(value) <= _LARGEST):
+                raise ValueError(
+                    f"calibration {field.name}: expected a number within ±{_LARGEST:g}, found {value}"
+                )
+        weights = {name: getattr(self, name) for name in ("similarity", "margin", "support", "identity")}
+        if min(weights.values()) < 0:
+            found = " ".join(f"{name}={value}" for name, value in weights.items())
+            raise ValueError(f"calibration: expected weights of 0 or more, found {found}")
+        for name in ("fall", "rival_fall"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"calibration {name}: expected 0 or more, found {getattr(self, name)}")
+        if not -1 <= self.alike < 1:
+            raise ValueError(f"calibration alike: expected a cosine in [-1, 1), found {self.alike}")
+
+    def evidence(self, similarity: float, margin: float, support: float) -> float:
+        """Natural log of P(such a look | in the catalogue) / P(such a look | not in it)."""
+        x = self.bias + self.similarity * similarity + self.margin * margin + self.support * support
+        return x - PRIOR
+
+    def probability(self, similarity: float, margin: float, support: float | None = None) -> float:
+        """Probability in (0, 1) that the catalogue has what one such look shows."""
+        near = similarity if support is None else support
+        return sigmoid(PRIOR + self.evidence(similarity, margin, near))
+
+    @property
+    def document(self) -> dict[str, float | str]:
+        """Its fields, without those of later that are as they were before: what a release id is a hash of."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in _FIRST or getattr(self, field.name) != field.default
+        }
+
+    @property
+    def sharpness(self) -> float:
+        """Log-odds between two products per unit of similarity."""
+        return self.identity or self.margin
+
+    def false_accept(self, evidence: float, looks: float) -> float:
+        """Share in (0, 1] of unknown things whose mean evidence over so many independent looks gets so far.
+
+        The mean of n looks scatters 1/√n as much around `unknown` as that of one.
+        """
+        if not self.fall:  # of before: no more than e^-x of them can, whatever the distribution (Markov)
+            return min(1.0, exp(-looks * evidence)) if evidence > 0 else 1.0
+        return _beyond(self.unknown + sqrt(looks) * (evidence - self.unknown), self.tail, self.fall)
+
+    def mistaken(self, odds: float, looks: float) -> float:
+        """Share in (0, 1] of known things that are taken for another product with odds like these (log)."""
+        if not self.rival_fall:
+            return sigmoid(-looks * odds)
+        return _beyond(sqrt(looks) * odds, self.rival_tail, self.rival_fall)
+
+
+def _beyond(x: float, tail: float, fall: float) -> float:
+    """An exponential tail that has `TAIL_SHARE` beyond `tail`."""
+    return min(1.0, TAIL_SHARE * exp(min(50.0, (tail - x) / max(fall, _STEEPEST))))
+
+
+DEFAULT_CALIBRATION: Final = Calibration(bias=-14.0, similarity=16.0, margin=30.0)
+"""For catalogues too small to fit one (one view per product)."""
+
+LATER: Final = {f.name: f.default for f in fields(Calibration) if f.name not in _FIRST}
+"""The fields that a catalogue of before lacks, with what they are then."""

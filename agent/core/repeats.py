@@ -1,0 +1,46 @@
+"""How many independent looks some looks are worth: a still picture is no more evidence the tenth time.
+
+The evidence of two looks at one thing is correlated, the more the more they are alike: by half however unlike
+they are (some things simply look more like a product than others), fully where the pictures are the same.
+Measured on Grocery Store, 20 of 81 products left out, twelve splits: between photos of one unknown product,
+by the cosine of their embeddings, 0.3 to 0.4: 0.1, 0.4 to 0.7: 0.5, 0.7 to 0.8: 0.5, 0.8 to 0.9: 0.8, above:
+0.9 to 1 (validation photos, 1,600 pairs, two in the middle had a cosine of 0.8).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.core.types import Look
+
+LEAST: Final = 0.5
+"""Correlation of the evidence of two looks that have nothing in common but the thing: no number of looks is
+worth more than two."""
+
+USUAL: Final = 0.7
+"""Cosine of two photos of one product, where a catalogue does not say it."""
+
+
+def independent_looks(looks: Sequence[Look], alike: float = 0.0) -> float:
+    """How many they are worth, from 1 to `1 / LEAST`; `alike` as in `Calibration`, 0: not known.
+
+    The effective size of a sample with correlated members (Kish, 1965): `n² / Σ correlations`. Looks whose
+    embedding is not known are taken to have nothing in common.
+    """
+    count = len(looks)
+    if count < 2:
+        return 1.0
+    correlation = np.full((count, count), LEAST)
+    rows = [look.embedding for look in looks if look.embedding is not None]
+    if len(rows) == count:
+        seen = np.stack(rows)
+        cosines = seen @ seen.T
+        usual = alike or USUAL
+        correlation += (1 - LEAST) * np.clip((cosines - usual) / (1 - usual), 0, 1)
+    np.fill_diagonal(correlation, 1.0)
+    return float(count * count / correlation.sum())

@@ -1,0 +1,33 @@
+"""Every MQTT topic and payload, and the schema version: the only room that knows them.
+
+    {prefix}/{site}/{device}/availability           retained   `online` or `offline`, bare text
+    {prefix}/{site}/{device}/info                   retained   what runs there
+    {prefix}/{site}/{device}/health                 retained   ok, degraded or failed, and why
+    {prefix}/{site}/{device}/index                  retained   the catalogue in use, and how syncing stands
+    {prefix}/{site}/{device}/metrics                passing    numbers, QoS 0
+    {prefix}/{site}/{device}/command/{name}         to us      what to do, see core/commands.py
+    {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
+    {prefix}/{site}/{device}/{camera}/status        retained   online, offline, stalled or paused, and why
+    {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+
+`messages.py` makes them, `definitions.py` is the table of them, `schemas.py` says what is in them, and
+`asyncapi.py` tells all of it to others.
+"""
+
+from agent.core.wire.definitions import DEFINITIONS, Definition, schemas
+from agent.core.wire.messages import Availability, IndexStatus, Wire
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, request_schemas, result_schemas
+
+__all__ = [
+    "CAMERA_STATES",
+    "DEFINITIONS",
+    "HEALTHS",
+    "SCHEMA",
+    "Availability",
+    "Definition",
+    "IndexStatus",
+    "Wire",
+    "request_schemas",
+    "result_schemas",
+    "schemas",
+]

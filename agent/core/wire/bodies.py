@@ -1,0 +1,75 @@
+"""The content of the messages that carry a fact of another room, as plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from agent.core.payload import rfc3339
+
+if TYPE_CHECKING:
+    from agent.core.types import Clue, Product, Recognition
+
+_DIGITS: Final = 4
+"""Decimals of similarities and probabilities: finer than int8 embeddings resolve (about 1/127 a
+component), coarser than the last-bit noise between machines."""
+
+
+def recognition_body(recognition: Recognition) -> dict[str, Any]:
+    """All of a recognition but its id and what every message has.
+
+    Raises:
+        ValueError: a time that is no time.
+    """
+    track = recognition.track
+    return {
+        "camera": track.camera,
+        "track": track.id,
+        "phase": recognition.phase.value,
+        "revision": recognition.revision,
+        "verdict": recognition.verdict.value,
+        **_named(recognition.product),
+        "probability": _rounded(recognition.probability),
+        "similarity": _rounded(recognition.similarity),
+        "margin": _rounded(recognition.margin),
+        "false_accept": _rounded(recognition.false_accept, _RATE_DIGITS),
+        "looks": track.frames,
+        "independent_looks": _rounded(recognition.independent),
+        "evidence": [
+            {"source": source, "log_odds": _rounded(log_odds)} for source, log_odds in recognition.evidence
+        ],
+        "reason": recognition.reason,
+        "box": list(track.region.box),
+        "region": track.region.name,
+        "options": [
+            {
+                "sku": option.sku,
+                "name": option.name or None,
+                "similarity": _rounded(option.similarity),
+                "probability": _rounded(option.probability),
+                "reference": option.reference,
+                "clues": [_clue(clue) for clue in option.clues],
+            }
+            for option in recognition.options
+        ],
+        "release": recognition.release or None,
+        "first_seen": rfc3339(track.first_utc),
+        "seen_s": round(max(0.0, recognition.at - track.first_at), 3),
+    }
+
+
+_RATE_DIGITS: Final = 8
+"""Decimals of a rate that may be a hundred-thousandth."""
+
+
+def _clue(clue: Clue) -> dict[str, Any]:
+    return {"source": clue.source, "log_odds": _rounded(clue.log_odds)}
+
+
+def _named(product: Product | None) -> dict[str, str | None]:
+    if product is None:
+        return {"sku": None, "gtin": None, "name": None}
+    return {"sku": product.sku, "gtin": product.gtin or None, "name": product.name or None}
+
+
+def _rounded(value: float, digits: int = _DIGITS) -> float:
+    return round(float(value), digits) + 0.0  # -0.0 + 0.0 is 0.0: one number, one text
