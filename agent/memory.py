@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from agent.core.calibration import Calibration
     from agent.core.learned import Counts, Reference
     from agent.core.matching import Found
+    from agent.core.second_look import Closer
     from agent.core.types import Candidate, Product
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,10 @@ class Base(Protocol):
     @property
     def crop(self) -> float:
         """Share of each side of a reference picture that was kept."""
+
+    @property
+    def closer(self) -> Closer | None:
+        """What closer looks compare with."""
 
     def __len__(self) -> int:
         """References."""
@@ -99,6 +104,7 @@ class Nothing:
     version = 0
     calibration = DEFAULT_CALIBRATION
     crop = 1.0
+    closer = None
 
     def __len__(self) -> int:
         """None."""
@@ -195,6 +201,11 @@ class DeviceMemory:
     def calibration(self) -> Calibration:
         """The curve of the release; learned pictures are compared in the same way."""
         return self.base.calibration
+
+    @property
+    def closer(self) -> Closer | None:
+        """What closer looks compare with: the release alone."""
+        return self.base.closer
 
     def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
         """Per row of `embeddings`, `(N, D)` float32 unit rows of the model, the nearest products, best first.

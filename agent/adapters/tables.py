@@ -59,7 +59,7 @@ class Table:
         """The first value of every row. Raises as `all`."""
         return [row[0] for row in self.all(sql)]
 
-    def all(self, sql: str) -> list[tuple[Any, ...]]:
+    def all(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows.
 
         Raises:
@@ -67,7 +67,7 @@ class Table:
         """
         try:
             with self._lock:
-                return self._connection.execute(sql).fetchall()
+                return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise CatalogueError(f"{self._path}: cannot be read: {quoted(str(error))}") from None
 

@@ -57,8 +57,9 @@ def do(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError
     from agent.core.regions import MIN_CROP
+    from agent.core.second_look import SecondLookSettings
     from agent.finding import find
-    from agent.parts import load_eyes, load_eyes_from, with_learned
+    from agent.parts import load_eyes, load_eyes_from, make_second_look, with_learned
 
     check_argument("-k", args.k, 1, 50)
     if args.crop is not None:
@@ -66,13 +67,15 @@ def do(args: argparse.Namespace) -> int:
     if args.config:
         settings = load_config(args.config)
         eyes, base = load_eyes(settings)
+        closer = settings.second_look
         memory: Memory = with_learned(settings, eyes, base, begin=False)
     elif args.model and args.release:
         eyes, base = load_eyes_from(model_argument(args.model).file, args.release)
-        memory = base
+        memory, closer = base, SecondLookSettings()
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
     crop = base.crop if args.crop is None else args.crop
+    second = make_second_look(closer)
     failed = 0
     for path in args.images:
         try:
@@ -81,7 +84,8 @@ def do(args: argparse.Namespace) -> int:
             complain(str(error))
             failed += 1
             continue
-        _show({"image": path, "regions": find(image, eyes, memory, crop, args.k)}, as_json=args.json)
+        found = find(image, eyes, memory, crop, args.k, second)
+        _show({"image": path, "regions": found}, as_json=args.json)
     return 1 if failed else 0
 
 

@@ -37,6 +37,7 @@ _FILES = {
     "projection": "projection",
     "probes": "probes",
     "thumbnails": "thumbnails",
+    "features": "features",
     "model": "model_file",
     "spec": "model_spec",
 }
@@ -91,6 +92,7 @@ class Manifest:
     projection: FileEntry | None = None  # what turns the model's embedding into a vector to compare
     probes: FileEntry | None = None  # pictures with the answers that whoever built this got
     thumbnails: FileEntry | None = None  # small pictures of the references, for people
+    features: FileEntry | None = None  # what closer looks compare with
     model_file: FileEntry | None = None  # the model itself, for devices that hold another one
     model_spec: FileEntry | None = None  # … and its description
 

@@ -47,3 +47,12 @@ def test_switch(tmp_path: Path) -> None:
     figures = json.loads(done.stdout)
     for which in ("same_model", "another_model"):
         assert figures[which].keys() >= {"dropped_switching", "pause_over_interval", "trial_ms", "open_ms"}
+
+
+def test_second_look(tmp_path: Path) -> None:
+    model = str(ROOT / "models" / "small.tflite")
+    done = bench("second_look", "--model", model, "--products", "8", "--held", "1")
+    figures = json.loads(done.stdout)["flavours"]
+    assert figures["products"] == figures["queries"] == 8
+    assert figures["cpu_ms"].keys() == {"p50", "p95"}
+    assert figures["closer_looks"] <= 8
