@@ -17,6 +17,7 @@ from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.regions import RegionSettings
+from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
@@ -29,7 +30,7 @@ from agent.yamlfile import MAX_BYTES, parse_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LIVE_KEYS = frozenset({"cameras", "decision", "tracking", "log"})
+LIVE_KEYS = frozenset({"cameras", "decision", "second_look", "tracking", "log"})
 """Top-level keys that a running daemon takes over when it re-reads its configuration."""
 
 
@@ -89,6 +90,9 @@ class Settings:
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
     unknown: SightingSettings = setting("what is kept of things without a name", SightingSettings())
+    second_look: SecondLookSettings = setting(
+        "closer looks at what the first look leaves undecided", SecondLookSettings()
+    )
     tracking: TrackingSettings = setting("when two sightings are the same thing", TrackingSettings())
     log: LogSettings = setting("logging", LogSettings())
 

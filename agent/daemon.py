@@ -111,7 +111,7 @@ class Daemon:
             keep="snapshot" in self._settings.commands.allow,
         )
         self._recogniser = Recogniser(
-            pipeline=make_pipeline(self._settings, sight.eyes, sight.memory),
+            pipeline=make_pipeline(self._settings, sight.eyes, sight.memory, clock, self.metrics),
             cameras=[camera.id for camera in self._settings.cameras],
             app=Watch(),
             mailbox=self._mailbox,
@@ -143,6 +143,7 @@ class Daemon:
             tell=self._publisher.set_state,
             health=self._health,
             clock=clock,
+            metrics=self.metrics,
         )
         self._updater = self._holding.updater()
         self._commander = Doing(

@@ -17,7 +17,7 @@ from agent.core.errors import AgentError, InputError
 from agent.core.payload import rfc3339
 from agent.finding import find
 from agent.learning import Picture
-from agent.parts import library_of
+from agent.parts import library_of, make_second_look
 from agent.selftest import run_checks
 
 if TYPE_CHECKING:
@@ -183,4 +183,5 @@ class Doing:
         sight = self.holding.sight
         _ = sight.memory.version  # what was learned a moment ago counts
         picture = decode_image(image[0], "image")
-        return {"regions": find(picture, sight.eyes, sight.memory, sight.memory.base.crop, k)}
+        second = make_second_look(self.settings.second_look, self.clock)
+        return {"regions": find(picture, sight.eyes, sight.memory, sight.memory.base.crop, k, second)}

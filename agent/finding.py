@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.types import Decision, Region
-    from agent.pipeline import Eyes, Memory
+    from agent.pipeline import Eyes, Memory, SecondLook
 
 
 def find(
-    image: NDArray[np.uint8], eyes: Eyes, memory: Memory, crop: float, listed: int
+    image: NDArray[np.uint8],
+    eyes: Eyes,
+    memory: Memory,
+    crop: float,
+    listed: int,
+    second: SecondLook | None = None,
 ) -> list[dict[str, Any]]:
     """The regions of a picture `(H, W, 3)` BGR, each with its decision and up to `listed` candidates.
 
@@ -31,6 +36,8 @@ def find(
     regions = propose(kept_centre(crop), image.shape[1], image.shape[0])
     embeddings = eyes.embed(image, regions)
     looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(listed, WEIGHED)))
+    if second is not None:
+        looks = second.improved(image, regions, looks, memory)
     return [
         describe(region, decide([look], memory.calibration, ONE_LOOK, listed=listed), memory)
         for region, look in zip(regions, looks, strict=True)

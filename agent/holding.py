@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agent.core.types import Message
     from agent.core.wire import Wire
     from agent.health import Health
+    from agent.metrics import Metrics
     from agent.parts import Sight
     from agent.pipeline import Pipeline
     from agent.recognising import Recogniser
@@ -45,6 +46,7 @@ class Holding:
         tell: Callable[[Message], None],
         health: Health,
         clock: Clock,
+        metrics: Metrics | None = None,
     ) -> None:
         """`sight` is what `recogniser` begins with; `tell(message)` is for what is true from then on."""
         self._settings = settings
@@ -54,6 +56,7 @@ class Holding:
         self._tell = tell
         self._health = health
         self._clock = clock
+        self._metrics = metrics
         self._next_utc: float | None = None  # when the next round of sync is due
         self._identified_utc: float | None = None  # s, Unix: when somebody last asked which device this is
         self._trouble = ""  # with syncing, if more than the disk says
@@ -83,7 +86,7 @@ class Holding:
     def pipeline(self, settings: Settings) -> Pipeline:
         """One of another configuration, with the sight in use."""
         sight = self._sight
-        return make_pipeline(settings, sight.eyes, sight.memory)
+        return make_pipeline(settings, sight.eyes, sight.memory, self._clock, self._metrics)
 
     def updater(self) -> Updater | None:
         """The loop that looks for releases; None where no server is configured.

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from agent.core.calibration import DEFAULT_CALIBRATION
-from agent.core.errors import AgentError, CatalogueError
+from agent.core.errors import AgentError
 from agent.core.learned import (
     NOTHING_LEARNED,
     REFERENCE_LIMIT,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from agent.core.calibration import Calibration
     from agent.core.learned import Counts, Reference
     from agent.core.matching import Found
+    from agent.core.second_look import Closer
     from agent.core.types import Candidate, Product
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,10 @@ class Base(Protocol):
     @property
     def crop(self) -> float:
         """Share of each side of a reference picture that was kept."""
+
+    @property
+    def closer(self) -> Closer | None:
+        """What closer looks compare with."""
 
     def __len__(self) -> int:
         """References."""
@@ -90,44 +94,6 @@ class Store(Protocol):
         self, sight: str, known: Collection[int], dimension: int
     ) -> tuple[Learned, dict[int, NDArray[np.float32]]]:
         """What was learned, and by id the embeddings of this sight that are not known yet."""
-
-
-class Nothing:
-    """A catalogue without products: everything is unknown."""
-
-    release = ""
-    version = 0
-    calibration = DEFAULT_CALIBRATION
-    crop = 1.0
-
-    def __len__(self) -> int:
-        """None."""
-        return 0
-
-    def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As they are."""
-        return embeddings
-
-    def nearest(self, embeddings: NDArray[np.float32]) -> list[tuple[Candidate, ...]]:
-        """Per row nothing."""
-        return [()] * len(embeddings)
-
-    def search(self, rows: NDArray[np.float32], k: int) -> Found:
-        """Per row nothing."""
-        shape = (len(rows), k)
-        return np.zeros(shape, np.uint64), np.full(shape, -1, np.float32), np.zeros(len(rows), np.int64)
-
-    def product(self, no: int) -> Product:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"product {no}: expected a catalogue, found none yet")
-
-    def by_sku(self, sku: str) -> Product | None:  # noqa: ARG002
-        """There is none."""
-        return None
-
-    def reference(self, key: int) -> str:
-        """There is none. Raises CatalogueError."""
-        raise CatalogueError(f"reference {key}: expected a catalogue, found none yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +161,11 @@ class DeviceMemory:
     def calibration(self) -> Calibration:
         """The curve of the release; learned pictures are compared in the same way."""
         return self.base.calibration
+
+    @property
+    def closer(self) -> Closer | None:
+        """What closer looks compare with: the release alone."""
+        return self.base.closer
 
     def nearest(self, embeddings: NDArray[np.float32], limit: int = 8) -> list[tuple[Candidate, ...]]:
         """Per row of `embeddings`, `(N, D)` float32 unit rows of the model, the nearest products, best first.

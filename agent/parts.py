@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from agent.adapters.barcodes import read_barcodes
 from agent.adapters.detector import DetectorRegions, load_detector
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
@@ -18,9 +19,11 @@ from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceErr
 from agent.core.motion import Motion
 from agent.core.regions import FixedRegions
 from agent.learning import Teacher
-from agent.memory import DeviceMemory, Nothing
+from agent.memory import DeviceMemory
+from agent.nothing import Nothing
 from agent.pipeline import Pipeline
 from agent.searching import search_release
+from agent.second_look import SecondLook
 from agent.sight import open_folder, try_folder
 from agent.state import check_user
 from agent.sync import Sync, Taker
@@ -36,8 +39,10 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.manifest import ModelEntry
     from agent.core.proposals import DetectorSettings
+    from agent.core.second_look import SecondLookSettings
     from agent.core.syncing import Generation
     from agent.memory import Base
+    from agent.metrics import Metrics
     from agent.pipeline import Memory
     from agent.searching import TextSearch
     from agent.viewing import Proposer
@@ -223,8 +228,14 @@ def make_sync(settings: Settings, clock: Clock, in_use: Callable[[], Embedder | 
     return Sync(IndexServer(settings.sync, state / "tuf", clock), Library(state), taker, trial, clock)
 
 
-def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipeline:
-    """The pipeline of a configuration.
+def make_pipeline(
+    settings: Settings,
+    eyes: Embedder,
+    memory: Memory,
+    clock: Clock | None = None,
+    metrics: Metrics | None = None,
+) -> Pipeline:
+    """The pipeline of a configuration; without a clock closer looks take as long as they need.
 
     Raises:
         ModelError: a detector is wrong.
@@ -239,7 +250,15 @@ def make_pipeline(settings: Settings, eyes: Embedder, memory: Memory) -> Pipelin
         )
         for camera in settings.cameras
     }
-    return Pipeline(eyes, memory, plans, settings.decision, settings.tracking)
+    second = make_second_look(settings.second_look, clock, metrics)
+    return Pipeline(eyes, memory, plans, settings.decision, settings.tracking, second)
+
+
+def make_second_look(
+    settings: SecondLookSettings, clock: Clock | None = None, metrics: Metrics | None = None
+) -> SecondLook:
+    """Closer looks as they are configured."""
+    return SecondLook(settings, read_barcodes, clock.monotonic if clock else lambda: 0.0, metrics)
 
 
 def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) -> Proposer:

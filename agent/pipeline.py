@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.evidence import DecisionSettings
+    from agent.core.second_look import Closer
     from agent.core.tracking import TrackingSettings
-    from agent.core.types import Candidate, Frame, Recognition, Region
+    from agent.core.types import Candidate, Frame, Look, Recognition, Region
     from agent.viewing import CameraPlan
 
 
@@ -39,8 +40,21 @@ class Eyes(Protocol):
         """`(N, D)` unit rows, one per region."""
 
 
+class SecondLook(Protocol):
+    """A closer look where the first one leaves it undecided: `second_look.SecondLook`."""
+
+    def improved(
+        self, image: NDArray[np.uint8], regions: Sequence[Region], looks: Sequence[Look], memory: Memory
+    ) -> list[Look]:
+        """The looks in their order, some with more clues."""
+
+
 class Memory(Told, Protocol):
     """What the eyes' embeddings are compared with: `adapters.catalogue.Catalogue`."""
+
+    @property
+    def closer(self) -> Closer | None:
+        """What closer looks compare with; None while there is no catalogue."""
 
     @property
     def version(self) -> int:
@@ -69,10 +83,12 @@ class Pipeline:
         cameras: Mapping[str, CameraPlan],
         decision: DecisionSettings,
         tracking: TrackingSettings,
+        second: SecondLook | None = None,
     ) -> None:
         self._sight = (eyes, catalogue)
         self.tally = Tally()
         self._decision = decision
+        self._second = second
         self._views = {
             name: View(plan, Tracker(name, tracking, decision.window), Teller(decision, plan.expected))
             for name, plan in cameras.items()
@@ -132,6 +148,8 @@ class Pipeline:
             regions = [places[number].region for number in fresh]
             embeddings = eyes.embed(frame.image, regions)
             found = looks_at(frame.image, regions, embeddings, memory.nearest(embeddings))
+            if self._second is not None:
+                found = self._second.improved(frame.image, regions, found, memory)
             for number, look in zip(fresh, found, strict=True):
                 kept[number] = look
                 view.remember(places[number], frame.at, look)

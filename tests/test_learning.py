@@ -15,7 +15,8 @@ from agent.adapters.overlay import Overlay
 from agent.core.errors import InputError
 from agent.core.learned import Counts
 from agent.learning import SIDE_PX, Picture, Teacher
-from agent.memory import DeviceMemory, Nothing
+from agent.memory import DeviceMemory
+from agent.nothing import Nothing
 from agent.parts import load_eyes_from
 from tests.support.clock import ManualClock
 from tests.support.pictures import coded

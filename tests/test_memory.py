@@ -12,7 +12,8 @@ from agent.adapters.catalogue import Catalogue, open_catalogue
 from agent.adapters.overlay import Overlay
 from agent.core.errors import CatalogueError
 from agent.core.learned import Counts, Settlement
-from agent.memory import DeviceMemory, Nothing
+from agent.memory import DeviceMemory
+from agent.nothing import Nothing
 from tests.support.head_office import DIMENSION, FINGERPRINT, draw_catalogue
 from tests.support.pictures import coded, scene
 

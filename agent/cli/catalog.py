@@ -82,6 +82,7 @@ def add(verbs: Verbs) -> None:
     build.add_argument(
         "--no-thumbnails", action="store_true", help="leave the small pictures of the references out"
     )
+    build.add_argument("--no-features", action="store_true", help="leave out what closer looks compare with")
     build.add_argument(
         "--with-model",
         action="store_true",
@@ -122,6 +123,7 @@ def do_build(args: argparse.Namespace) -> int:
             ray_address=args.ray_address,
             rebuild=args.rebuild,
             thumbnails=not args.no_thumbnails,
+            features=not args.no_features,
             with_model=args.with_model,
         )
     except ValueError as error:

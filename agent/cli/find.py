@@ -66,9 +66,10 @@ def do(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError
     from agent.core.regions import MIN_CROP
+    from agent.core.second_look import SecondLookSettings
     from agent.explaining import explained
     from agent.finding import find
-    from agent.parts import load_eyes, load_eyes_from, with_learned
+    from agent.parts import load_eyes, load_eyes_from, make_second_look, with_learned
 
     check_argument("-k", args.k, 1, 50)
     if args.html and not Path(args.html).parent.is_dir():
@@ -82,13 +83,15 @@ def do(args: argparse.Namespace) -> int:
     if args.config:
         settings = load_config(args.config)
         eyes, base = load_eyes(settings)
+        closer = settings.second_look
         memory: Memory = with_learned(settings, eyes, base, begin=False)
     elif args.model and args.release:
         eyes, base = load_eyes_from(model_argument(args.model).file, args.release)
-        memory = base
+        memory, closer = base, SecondLookSettings()
     else:
         raise UsageError("expected either --config FILE, or both --model FILE and --release DIR")
     crop = base.crop if args.crop is None else args.crop
+    second = make_second_look(closer)
     failed, shown = 0, []
     for path in args.images:
         try:
@@ -97,7 +100,7 @@ def do(args: argparse.Namespace) -> int:
             complain(str(error))
             failed += 1
             continue
-        answer = {"image": path, "regions": find(image, eyes, memory, crop, args.k)}
+        answer = {"image": path, "regions": find(image, eyes, memory, crop, args.k, second)}
         _show(answer, as_json=args.json, explain=args.explain)
         if args.html:
             shown += [explained(path, image, region, base) for region in answer["regions"]]

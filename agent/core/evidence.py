@@ -47,8 +47,8 @@ RIVALS: Final = "rivals"
 _GROUP_SHARE: Final = 0.9
 """A group of products that look alike is one that holds the right one with this probability."""
 
-_WORTH: Final = 0.02
-"""Products less probable than this are not worth a second look."""
+_WORTH: Final = 0.1
+"""Products less probable than this share of the likeliest are not worth a second look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,8 @@ def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
     """Products among which a closer look could still decide, the likeliest first; none where it could not."""
     if decision.verdict is Verdict.KNOWN or (decision.settled and decision.verdict is Verdict.UNKNOWN):
         return ()
-    likely = [option.product for option in decision.options if option.probability >= _WORTH]
+    least = _WORTH * max((option.probability for option in decision.options), default=0.0)
+    likely = [option.product for option in decision.options if option.probability >= least]
     return tuple(likely[:GROUP_LIMIT])
 
 

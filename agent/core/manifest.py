@@ -38,6 +38,7 @@ _FILES = {
     "probes": "probes",
     "thumbnails": "thumbnails",
     "text_model": "text_model",
+    "features": "features",
     "model": "model_file",
     "spec": "model_spec",
 }
@@ -93,6 +94,7 @@ class Manifest:
     probes: FileEntry | None = None  # pictures with the answers that whoever built this got
     thumbnails: FileEntry | None = None  # small pictures of the references, for people
     text_model: FileEntry | None = None  # what finds pictures by words
+    features: FileEntry | None = None  # what closer looks compare with
     model_file: FileEntry | None = None  # the model itself, for devices that hold another one
     model_spec: FileEntry | None = None  # … and its description
 

@@ -29,6 +29,7 @@ from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
 from agent.publishing.gathering import Gathered, gather
 from agent.publishing.place import catalogue_place
+from agent.publishing.portraits import write_portraits
 from agent.publishing.probes import choose_probes
 from agent.publishing.problems import Problem, ProblemsError
 from agent.publishing.references import Changes, assign, renewed_index
@@ -63,6 +64,7 @@ class BuildSettings:
     ray_address: str = setting("cluster of engine ray; empty: RAY_ADDRESS, or one of this machine", "")
     rebuild: bool = setting("write everything anew instead of changing the catalogue that is there", False)
     thumbnails: bool = setting("put small pictures of the references into the catalogue", True)
+    features: bool = setting("put what closer looks compare with into the catalogue", True)
     with_model: bool = setting("put the model into the catalogue, for devices that hold another one", False)
 
     def __post_init__(self) -> None:
@@ -148,6 +150,8 @@ def build_catalogue(
 
         def finish(made: Manifest) -> Manifest:
             made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
+            if settings.features:
+                made = replace(made, features=write_portraits(root, out, made, former.manifest))
             if not settings.with_model:
                 return made
             file, spec = write_model_files(out, *read_model(embedder))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OURS = re.compile(
-    r"(index|products|projection|probes|thumbnails|model|spec)-[0-9a-f]{16}\.[a-z]{1,8}"
-    r"|\.(index|products|projection|probes|thumbnails|model|spec|manifest\.json)(\.compact)?\.partial"
+    r"(index|products|projection|probes|thumbnails|features|model|spec)-[0-9a-f]{16}\.[a-z]{1,8}"
+    r"|\.(index|products|projection|probes|thumbnails|features|model|spec|manifest\.json)(\.compact)?\.partial"
 )
 
 

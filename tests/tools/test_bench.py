@@ -117,3 +117,12 @@ def test_publish() -> None:
 def test_wear() -> None:
     figures = json.loads(bench("wear", "--facts", "250").stdout)
     assert figures["facts_per_s"]["1"]["bytes_per_fact"] > figures["facts_per_s"]["200"]["bytes_per_fact"]
+
+
+def test_second_look(tmp_path: Path) -> None:
+    model = str(ROOT / "models" / "small.tflite")
+    done = bench("second_look", "--model", model, "--products", "8", "--held", "1")
+    figures = json.loads(done.stdout)["flavours"]
+    assert figures["products"] == figures["queries"] == 8
+    assert figures["cpu_ms"].keys() == {"p50", "p95"}
+    assert figures["closer_looks"] <= 8

@@ -19,7 +19,8 @@ from agent.adapters.overlay import Overlay
 from agent.adapters.vectors import IndexBuilder, VectorIndex, open_index
 from agent.core.learned import sight_of
 from agent.core.matching import product_of
-from agent.memory import DeviceMemory, Nothing
+from agent.memory import DeviceMemory
+from agent.nothing import Nothing
 from tools.bench._synthetic import Assortment
 
 if TYPE_CHECKING:

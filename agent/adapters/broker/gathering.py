@@ -6,7 +6,6 @@ a version of paho that has none.
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from typing import Any, Final
 
@@ -36,11 +35,6 @@ class GatheringClient(mqtt.Client):
         read = self.loop_read()
         while self._ahead and read == mqtt.MQTT_ERR_SUCCESS:
             read = self.loop_read()
-        sock: Any = self.socket()
-        if isinstance(sock, socket.socket):
-            # A broker that gathers too (Nagle; mosquitto does) holds its answers back until we have
-            # acknowledged the first of them, which the kernel puts off for 40 ms where nothing is sent.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self.loop_write()
         self.loop_misc()
 

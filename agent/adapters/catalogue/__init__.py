@@ -7,6 +7,7 @@ projection-<digest>.bin   where there is one: from embeddings to the vectors of 
 probes-<digest>.json      where there are any: pictures with head office's answers, see core/probes.py
 thumbnails-<digest>.db    where there are any: small pictures of the references
 words-<digest>.bin        where it helps: from words to the vectors of this catalogue, see core/text_model.py
+features-<digest>.db      where products have near rivals: what closer looks compare with
 model-<digest>.tflite     where the catalogue carries it: the model that made the vectors …
 spec-<digest>.json        … and its description
 """

