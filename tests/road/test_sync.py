@@ -242,7 +242,7 @@ def test_no_frame_is_dropped_because_of_a_switch(store: Store, tmp_path: Path) -
     clock, mailbox, kept = SystemClock(), Latest[Frame | Lost](), Kept()
     recogniser = Recogniser(
         make_pipeline(settings, eyes, first), ["cam"], Watch(), mailbox, kept,
-        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, lambda: None, clock, Metrics(),
+        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, clock, Metrics(),
     )  # fmt: skip
     loop = threading.Thread(target=recogniser.run, args=(0.1,))
     loop.start()
