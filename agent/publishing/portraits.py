@@ -123,7 +123,7 @@ def _choose(folder: Path, manifest: Manifest, catalogue: Catalogue) -> dict[int,
     index = reopen_index(
         folder / manifest.index.path, manifest.index, dimension=manifest.dimension, count=manifest.references
     )
-    keys = index.keys()
+    keys = catalogue.picture_keys()  # small copies show nothing that their pictures do not
     products, starts = np.unique(keys >> np.uint64(VIEW_BITS), return_index=True)
     ends = np.append(starts[1:], len(keys))
     picked: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
