@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_STEMS = "index|products|projection|probes|thumbnails|features|words|model|spec"
 _OURS = re.compile(
-    r"(index|products|projection|probes|thumbnails|features|model|spec)-[0-9a-f]{16}\.[a-z]{1,8}"
-    r"|\.(index|products|projection|probes|thumbnails|features|model|spec|manifest\.json)(\.compact)?\.partial"
+    rf"({_STEMS})-[0-9a-f]{{16}}\.[a-z]{{1,8}}|\.({_STEMS}|manifest\.json)(\.compact)?\.partial"
 )
 
 
