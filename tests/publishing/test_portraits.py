@@ -124,3 +124,24 @@ def test_those_that_stand_for_the_most_others_are_chosen() -> None:
     assert 5 in chosen
     assert representative(np.empty((0, 0)), 3) == []
     assert representative(np.ones((1, 1)), 3) == [0]
+
+
+def test_small_copies_are_not_portrayed(shop: Path) -> None:
+    out = build(shop, replace(SETTINGS, small=(60,)))
+    _, catalogue = open_folder(out, MODEL)
+    with closing(catalogue):
+        pictures = set(catalogue.picture_keys().tolist())
+        assert len(pictures) < len(catalogue)
+        keys = {each.key for no in catalogue.numbers() for each in catalogue.portraits(no)}
+        assert keys
+        assert keys <= pictures
+
+
+@pytest.mark.parametrize(
+    "name", ["features-0123456789abcdef.db", "words-0123456789abcdef.bin", ".features.partial"]
+)
+def test_what_a_stopped_build_left_behind_is_removed(shop: Path, name: str) -> None:
+    out = build(shop)
+    (out / name).write_bytes(b"left behind")
+    build(shop)
+    assert not (out / name).exists()
