@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Lab = NDArray[np.float32]
-    """`(PICTURE_PX, PICTURE_PX, 3)`; NaN where nothing is seen."""
+    """Lightness, a and b; a picture is `(PICTURE_PX, PICTURE_PX, 3)`, NaN where nothing is seen."""
 
 PICTURE_PX: Final = 160
 """Sides of the small pictures that are laid over each other: a word is some pixels of them, noise is less
@@ -30,7 +30,7 @@ _BLOCK: Final = 16
 _STRIDE: Final = 8
 _CONTRAST: Final = 6.0  # levels within a block that shows something
 _SAME_DRAWING: Final = 0.98
-_SUSPECTS: Final = 24  # blocks that are looked for nearby
+_SUSPECTS: Final = 16  # blocks that are looked for nearby
 _SAMPLED: Final = 3  # every third pixel across and down says what the light is
 _PARTS: Final = 8  # that differ are compared: those that differ most
 _LOOSE: Final = 3  # pixels by which a map may be wrong
@@ -65,12 +65,15 @@ def between(seen: Lab, one: Lab, other: Lab, common: NDArray[np.bool_]) -> tuple
     inside = common & np.isfinite(seen + one + other).all(axis=2)
     if inside.sum() < _LEAST_INSIDE * inside.size:
         return 0.0, 0.0
-    seen, one, other = (np.nan_to_num(each) for each in (seen, one, other))
-    other = _in_light_of(other, one, inside)
-    apart = np.linalg.norm(one - other, axis=2)
-    alike = inside & (apart <= np.median(apart[inside]))
-    other = _in_light_of(other, one, alike)
-    seen = _in_light_of(seen, (one + other) * np.float32(0.5), alike)
+    seen, one, other = (np.where(inside[:, :, None], each, np.float32(0)) for each in (seen, one, other))
+    some = slice(None, None, _SAMPLED), slice(None, None, _SAMPLED)
+    here = inside[some]
+    q, a, b = seen[some][here], one[some][here], other[some][here]
+    apart = np.linalg.norm(a - _lit(b, *_light(b, a)), axis=1)
+    alike = apart <= np.median(apart)  # what differs would be taken for light
+    light = _light(b[alike], a[alike])
+    other = _lit(other, *light)
+    seen = _lit(seen, *_light(q[alike], (a[alike] + _lit(b[alike], *light)) * np.float32(0.5)))
     return _coloured_like(seen, one, other, inside), _drawn_like(seen, one, other, inside)
 
 
@@ -136,16 +139,18 @@ def _likeness(block: Lab, picture: Lab, y: int, x: int) -> float:
     return found if -1 <= found <= 1 else 0.0
 
 
-def _in_light_of(colours: Lab, those: Lab, where: NDArray[np.bool_]) -> Lab:
-    """Colours as they would be in the light of others: lightness by gain and offset, a and b by an offset."""
-    out = colours.copy()
-    some = slice(None, None, _SAMPLED), slice(None, None, _SAMPLED)
-    if where[some].sum() < 2:
-        return colours
-    mine, theirs = colours[some][where[some]], those[some][where[some]]
-    out[:, :, 1:] += np.median((theirs - mine)[:, 1:], axis=0)
-    x, y = mine[:, 0], theirs[:, 0]
-    spread = float(x.std())
-    gain = float(np.clip(np.cov(x, y)[0, 1] / spread**2, 0.5, 2.0)) if spread > 1 else 1.0
-    out[:, :, 0] = (colours[:, :, 0] - x.mean()) * gain + y.mean()
-    return out
+def _light(colours: Lab, those: Lab) -> tuple[Lab, Lab]:
+    """Gain and offset, `(3,)` each, that make colours `(n, 3)` as in another light; a and b get no gain."""
+    gain = np.ones(3, np.float32)
+    x, y = colours[:, 0], those[:, 0]
+    spread = float(x.var())
+    if spread > 1:
+        gain[0] = np.clip(((x - x.mean()) * (y - y.mean())).mean() / spread, 0.5, 2.0)
+    offset = np.median(those - colours, axis=0)
+    offset[0] = y.mean() - gain[0] * x.mean()
+    return gain, offset.astype(np.float32)
+
+
+def _lit(colours: Lab, gain: Lab, offset: Lab) -> Lab:
+    """Colours, `(…, 3)`, in another light."""
+    return colours * gain + offset

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 REFERENCES: Final = 4
 """Per product, those that stand for the most others: 42 KB with photos, 26 with studio pictures. With eight
-(83 KB) closer looks at 45 of 100 photos of cartons left 11 of 14 errors, with four 13."""
+(83 KB) closer looks at 45 of 100 photos of cartons left 11 of 14 errors, with four 13 or 14."""
 
 POINTS: Final = 64
 """Per reference, the strongest near the middle: 4.5 KB, and 5.5 KB for its picture."""
