@@ -11,7 +11,16 @@ from agent.cli.catalog_cluster import add_cluster
 from agent.cli.catalog_health import add_health
 from agent.cli.catalog_prune import add_prune
 from agent.cli.catalog_publish import add_keys, add_publish, add_serve
-from agent.cli.options import Progress, add_json, add_model, add_verb, model_argument, print_json, whole
+from agent.cli.options import (
+    Progress,
+    add_crop,
+    add_json,
+    add_model,
+    add_verb,
+    model_argument,
+    print_json,
+    whole,
+)
 from agent.core.copies import LARGEST_PX
 
 if TYPE_CHECKING:
@@ -46,13 +55,7 @@ def add(verbs: Verbs) -> None:
         help="catalogue directory to write; one that is there is updated",
     )
     add_model(build, required=True)
-    build.add_argument(
-        "--crop",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="use the centre of each photo: 0.1 to 1 (default: 1)",
-    )
+    add_crop(build, "use the centre of each photo: 0.1 to 1 (default: 1)", 1.0)
     build.add_argument(
         "--small",
         type=_sizes,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from agent.cli.options import (
     Progress,
+    add_crop,
     add_json,
     add_model,
     add_verb,
     check_argument,
+    check_crop,
     model_argument,
     print_json,
 )
@@ -34,13 +36,7 @@ def add_cluster(inner: Verbs) -> None:
     parser.add_argument("photos", type=Path, metavar="PHOTOS", help="a folder of photos, with folders in it")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="a new product folder")
     add_model(parser, required=True)
-    parser.add_argument(
-        "--crop",
-        type=float,
-        default=1.0,
-        metavar="SHARE",
-        help="centre that is looked at: 0.1 to 1 (default: 1)",
-    )
+    add_crop(parser, "centre that is looked at: 0.1 to 1 (default: 1)", 1.0)
     parser.add_argument(
         "--least", type=int, default=3, metavar="N", help="photos that make a group, 2 or more (default: 3)"
     )
@@ -50,11 +46,10 @@ def add_cluster(inner: Verbs) -> None:
 
 def do_cluster(args: argparse.Namespace) -> int:
     """Group; the photos stay where they are, and each that is left out is said on stderr."""
-    from agent.core.regions import MIN_CROP
     from agent.publishing.embed import Crew
     from agent.publishing.grouping import PAGE_NAME, PHOTOS_LIMIT, group_name, group_photos
 
-    check_argument("--crop", args.crop, MIN_CROP, 1)
+    check_crop(args.crop)
     check_argument("--least", args.least, 2, PHOTOS_LIMIT)
     if args.jobs is not None:
         check_argument("--jobs", args.jobs, 1, 1024)

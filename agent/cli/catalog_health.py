@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.options import Progress, add_json, add_verb, print_json
+from agent.cli.options import Progress, add_json, add_page, add_verb, check_page, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -28,21 +28,17 @@ def add_health(inner: Verbs) -> None:
     parser.add_argument(
         "--products", type=Path, metavar="PRODUCTS", help="the folder it was built from: reads every picture"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with pictures, for a buyer")
+    add_page(parser, "write a page with pictures, for a buyer")
     add_json(parser)
 
 
 def do_health(args: argparse.Namespace) -> int:
     """Examine; findings are no failure."""
     from agent.adapters.durable import write_whole
-    from agent.core.errors import UsageError
     from agent.publishing.checkup import check_up
     from agent.publishing.checkup_page import render
 
-    if args.html and not args.html.parent.is_dir():  # said now, not after minutes of work
-        raise UsageError(f"--html: expected a folder that is there, found {args.html.parent}")
-    if args.html and args.html.is_dir():
-        raise UsageError(f"--html: expected a file, found the directory {args.html}")
+    check_page(args.html)
     with check_up(
         args.catalogue, args.products, comparing=Progress("comparing"), reading=Progress("reading")
     ) as report:

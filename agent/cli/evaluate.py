@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.options import (
     Progress,
+    add_crop,
     add_json,
     add_model,
+    add_page,
     add_verb,
     check_argument,
+    check_crop,
+    check_page,
     model_argument,
     print_json,
 )
@@ -41,12 +45,7 @@ def add(verbs: Verbs) -> None:
     )
     parser.add_argument("queries", metavar="QUERIES", help="photos in the shape of a product folder")
     add_model(parser)
-    parser.add_argument(
-        "--crop",
-        type=float,
-        metavar="SHARE",
-        help="use the centre of each photo: 0.1 to 1 (default: 1, or as the catalogue was built)",
-    )
+    add_crop(parser, "use the centre of each photo: 0.1 to 1 (default: 1, or as the catalogue was built)")
     parser.add_argument(
         "--unknown", metavar="DIR", help="photos, in any folders, of things that the gallery does not have"
     )
@@ -69,25 +68,22 @@ def add(verbs: Verbs) -> None:
         metavar="SHARE",
         help="share of things that may be given a wrong name, 0.00001 to 0.5 (default: 0.01)",
     )
-    parser.add_argument("--html", metavar="FILE", help="write a page with pictures of the confusions")
+    add_page(parser, "write a page with pictures of the confusions")
     add_json(parser)
 
 
 def do(args: argparse.Namespace) -> int:
     """Evaluate; photos and rows that are left out are listed on stderr."""
     from agent.adapters.system import SystemClock
-    from agent.core.errors import InputError, UsageError
-    from agent.core.regions import MIN_CROP
+    from agent.core.errors import InputError
     from agent.evaluating.asking import ask, read_queries, read_unknown
     from agent.evaluating.figures import figures
     from agent.evaluating.gallery import open_gallery
 
-    if args.crop is not None:
-        check_argument("--crop", args.crop, MIN_CROP, 1)
+    check_crop(args.crop)
     check_argument("--tracks", args.tracks, 1, 64)
     check_argument("--false-accept", args.false_accept, 1e-5, 0.5)
-    if args.html and not Path(args.html).parent.is_dir():  # said now, not after an hour of work
-        raise UsageError(f"--html: expected a folder that is there, found {Path(args.html).parent}")
+    check_page(args.html)
     clock = SystemClock()
     problems: list[Problem] = []
     queries = read_queries(Path(args.queries), problems.append)
@@ -130,7 +126,7 @@ def do(args: argparse.Namespace) -> int:
             **figures(answers),
         }
         if args.html:
-            _write_page(Path(args.html), args.gallery, gallery, answers, result)
+            _write_page(args.html, args.gallery, gallery, answers, result)
     if args.json:
         print_json(result)
     else:

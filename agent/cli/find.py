@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.find_text import find_text
 from agent.cli.options import (
+    add_crop,
     add_json,
     add_model,
+    add_page,
     add_verb,
     check_argument,
+    check_crop,
+    check_page,
     complain,
     model_argument,
     print_json,
@@ -47,16 +51,9 @@ def add(verbs: Verbs) -> None:
     parser.add_argument(
         "--release", "--catalogue", dest="release", metavar="DIR", help="catalogue directory to search"
     )
-    parser.add_argument(
-        "--crop",
-        type=float,
-        metavar="SHARE",
-        help="use the centre of the photo: 0.1 to 1 (default: as the catalogue was built)",
-    )
+    add_crop(parser, "use the centre of the photo: 0.1 to 1 (default: as the catalogue was built)")
     parser.add_argument("--explain", action="store_true", help="say what counted how much for the answer")
-    parser.add_argument(
-        "--html", metavar="FILE", help="write a page with the photos beside the nearest reference pictures"
-    )
+    add_page(parser, "write a page with the photos beside the nearest reference pictures")
     add_json(parser)
 
 
@@ -65,21 +62,18 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.images import read_image
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError
-    from agent.core.regions import MIN_CROP
     from agent.core.second_look import SecondLookSettings
     from agent.explaining import explained
     from agent.finding import find
     from agent.parts import load_eyes, load_eyes_from, make_second_look, with_learned
 
     check_argument("-k", args.k, 1, 50)
-    if args.html and not Path(args.html).parent.is_dir():
-        raise UsageError(f"--html: expected a folder that is there, found {Path(args.html).parent}")
+    check_page(args.html)
     if args.text is not None:
         return find_text(args)
     if not args.images:
         raise UsageError("expected photos, or --text TEXT")
-    if args.crop is not None:
-        check_argument("--crop", args.crop, MIN_CROP, 1)
+    check_crop(args.crop)
     if args.config:
         settings = load_config(args.config)
         eyes, base = load_eyes(settings)
@@ -105,7 +99,7 @@ def do(args: argparse.Namespace) -> int:
         if args.html:
             shown += [explained(path, image, region, base) for region in answer["regions"]]
     if args.html:
-        _write_page(Path(args.html), shown)
+        _write_page(args.html, shown)
     return 1 if failed else 0
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import ConfigError, UsageError
@@ -58,6 +59,16 @@ def add_model(parser: argparse.ArgumentParser, *, required: bool = False) -> Non
     )
 
 
+def add_crop(parser: argparse.ArgumentParser, help_line: str, default: float | None = None) -> None:
+    """`--crop SHARE`."""
+    parser.add_argument("--crop", type=float, default=default, metavar="SHARE", help=help_line)
+
+
+def add_page(parser: argparse.ArgumentParser, help_line: str) -> None:
+    """`--html FILE`."""
+    parser.add_argument("--html", type=Path, metavar="FILE", help=help_line)
+
+
 def model_argument(file: str) -> EmbedderSettings:
     """What `--model` names, with the settings a configuration would leave out.
 
@@ -82,6 +93,24 @@ def check_argument(name: str, value: float, low: float, high: float) -> None:
         check_range(name, value, low, high)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def check_crop(crop: float | None) -> None:
+    """Refuse a `--crop` that nothing could be seen of. Raises UsageError."""
+    from agent.core.regions import MIN_CROP
+
+    if crop is not None:
+        check_argument("--crop", crop, MIN_CROP, 1)
+
+
+def check_page(path: Path | None) -> None:
+    """Refuse an `--html` that cannot be written: now, not after an hour of work. Raises UsageError."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise UsageError(f"--html: expected a folder that is there, found {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"--html: expected a file, found the directory {path}")
 
 
 def whole(text: str, low: int, high: int) -> int:
