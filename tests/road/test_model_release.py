@@ -15,26 +15,18 @@ import pytest
 
 from agent.adapters.catalogue import read_manifest, write_manifest
 from agent.adapters.embedder import EmbedderSettings
-from agent.adapters.system import SystemClock
-from agent.apps.watch import Watch
-from agent.capturing import Lost
-from agent.channel import Latest
 from agent.config import load_config
-from agent.core.types import Frame
-from agent.core.wire import Wire, schemas
-from agent.metrics import Metrics
-from agent.parts import make_pipeline
-from agent.recognising import Recogniser
+from agent.core.wire import schemas
 from agent.sight import open_folder, try_folder
 from tests.support.bent_catalogue import otherwise, with_first_probe, with_model
 from tests.support.head_office import HeadOffice
+from tests.support.live_loop import LiveLoop
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import (
     COLOURS,
     ONE_LOOK,
     Road,
     photos_camera,
-    picture,
     recognitions,
     spotter,
     told,
@@ -149,14 +141,8 @@ def test_a_live_camera_loses_no_frame_while_eyes_and_catalogue_change(store: Sto
     settings = load_config(
         store.road.configure(photos_camera(store.road.folder / "photos"), decision=ONE_LOOK)
     )
-    clock, mailbox, kept = SystemClock(), Latest[Frame | Lost](), Kept()
     eyes, catalogue = open_folder(store.own, own)
-    recogniser = Recogniser(
-        make_pipeline(settings, eyes, catalogue), ["cam"], Watch(), mailbox, kept,
-        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, clock, Metrics(),
-    )  # fmt: skip
-    loop = threading.Thread(target=recogniser.run, args=(0.1,))
-    loop.start()
+    live = LiveLoop(settings, eyes, catalogue)
     switched: list[str] = []
 
     def switch() -> None:
@@ -164,36 +150,21 @@ def test_a_live_camera_loses_no_frame_while_eyes_and_catalogue_change(store: Sto
         for folder in (store.carrying, store.own) * 5:
             try_folder(folder, own, in_use, lambda: time.sleep(0.005))
             in_use, opened = open_folder(folder, own, in_use)
-            recogniser.adopt(opened, in_use)
+            live.recogniser.adopt(opened, in_use)
             switched.append(in_use.spec.name)
 
     switcher = threading.Thread(target=switch)
     switcher.start()
-    frames = 0
-    while switcher.is_alive() or frames < 20:
-        image = picture(frames % COLOURS, frames)
-        mailbox.put("cam", Frame("cam", frames, clock.monotonic(), clock.utc(), image, cut=True))
-        frames += 1
+    while switcher.is_alive() or live.frames < 20:
+        live.show_next()
         time.sleep(0.1)  # the other processes of a busy machine take some of it
     switcher.join()
-    mailbox.close()
-    clock.stop()
-    loop.join()
+    live.finish()
     assert switched == ["other", "tiny"] * 5
-    assert mailbox.dropped("cam") == 0
-    new = [found for found in map(json.loads, kept.payloads) if found["phase"] == "new"]
-    assert [found["sku"] for found in new] == [f"sku-{number % COLOURS:02d}" for number in range(frames)]
+    assert live.mailbox.dropped("cam") == 0
+    new = live.new()
+    assert [found["sku"] for found in new] == [f"sku-{number % COLOURS:02d}" for number in range(live.frames)]
     assert len({found["release"] for found in new}) == 2
-
-
-class Kept:
-    """Takes facts."""
-
-    def __init__(self) -> None:
-        self.payloads: list[bytes] = []
-
-    def put(self, messages: Any) -> None:
-        self.payloads += [message.payload for message in messages]
 
 
 def test_verbs_look_with_the_model_of_the_release(store: Store, tmp_path: Path) -> None:

@@ -18,17 +18,11 @@ import pytest
 
 from agent.adapters.catalogue import open_catalogue
 from agent.adapters.library import Library
-from agent.adapters.system import SystemClock
-from agent.apps.watch import Watch
-from agent.capturing import Lost
-from agent.channel import Latest
 from agent.config import load_config
-from agent.core.types import Frame, Message
-from agent.core.wire import Wire, schemas
-from agent.metrics import Metrics
-from agent.parts import load_eyes_from, make_pipeline
-from agent.recognising import Recogniser
+from agent.core.wire import schemas
+from agent.parts import load_eyes_from
 from tests.support.head_office import DIMENSION, FINGERPRINT, HeadOffice, draw_catalogue
+from tests.support.live_loop import LiveLoop
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import (
     COLOURS,
@@ -225,53 +219,33 @@ def test_a_device_whose_note_of_what_is_current_rotted_comes_up_and_says_so(
     assert told("status", *config)["error"] is None
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-
-    def put(self, messages: Any) -> None:
-        self.messages += messages
-
-
 def test_no_frame_is_dropped_because_of_a_switch(store: Store, tmp_path: Path) -> None:
     """A live camera, whose unread frames are replaced; catalogues are opened beside and adopted all the while."""
     store.road.state = tmp_path
     store.road.configure({"id": "cam", "source": "folder:/none"}, decision=ONE_LOOK)
     settings = load_config(store.road.config)
     eyes, first = load_eyes_from(str(store.road.model), str(store.first))
-    clock, mailbox, kept = SystemClock(), Latest[Frame | Lost](), Kept()
-    recogniser = Recogniser(
-        make_pipeline(settings, eyes, first), ["cam"], Watch(), mailbox, kept,
-        Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, clock, Metrics(),
-    )  # fmt: skip
-    loop = threading.Thread(target=recogniser.run, args=(0.1,))
-    loop.start()
-    frames, switches, stop = 0, 0, threading.Event()
+    live = LiveLoop(settings, eyes, first)
+    switches, stop = 0, threading.Event()
 
     def switch() -> None:
         nonlocal switches
         while not stop.wait(0.05):
             folder = (store.second, store.first)[switches % 2]
-            recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension), eyes)
+            live.recogniser.adopt(open_catalogue(folder, eyes.fingerprint, eyes.dimension), eyes)
             switches += 1
 
     switcher = threading.Thread(target=switch)
     switcher.start()
     while switches < 20:
-        number = frames % COLOURS
-        image = picture(number, frames)
-        mailbox.put("cam", Frame("cam", frames, clock.monotonic(), clock.utc(), image, cut=True))
-        frames += 1
+        live.show_next()
         time.sleep(0.02)
     stop.set()
     switcher.join()
-    mailbox.close()
-    clock.stop()
-    loop.join()
-    assert mailbox.dropped("cam") == 0
-    payloads = [json.loads(message.payload) for message in kept.messages]
-    new = [payload for payload in payloads if payload["phase"] == "new"]
-    assert len(new) == frames
+    live.finish()
+    assert live.mailbox.dropped("cam") == 0
+    new = live.new()
+    assert len(new) == live.frames
     assert {payload["verdict"] for payload in new} == {"known"}
     assert {payload["release"] for payload in new} == {
         open_catalogue(folder, eyes.fingerprint, eyes.dimension).release
