@@ -120,11 +120,12 @@ class SecondLook:
         read = self._barcode(picture, closer)
         if read or not self._settings.sources:
             return read
-        products = [product for product in rivals if closer.portraits(product)]
-        if len(products) < 2:
+        portraits = {product: closer.portraits(product) for product in rivals}
+        shown = {product: references for product, references in portraits.items() if references}
+        if len(shown) < 2:
             return ()
-        measures = compare(query_of(picture), [closer.portraits(product) for product in products])
-        return clues_of(measures, products, closer.weights, self._settings.sources)
+        measures = compare(query_of(picture), list(shown.values()))
+        return clues_of(measures, list(shown), closer.weights, self._settings.sources)
 
     def _taken(self, seconds: float) -> None:
         self.tally.taken += 1
