@@ -67,7 +67,8 @@ def test_refused(part: str, instead: str, says: str) -> None:
 def test_what_is_accepted_makes_topics() -> None:
     settings = parse_config(GOOD.encode(), "f.yaml", {})
     wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
-    assert wire.camera_status_topic(settings.cameras[0].id) == "spotter/berlin/shelf-1/bay/status"
+    status = wire.camera_status(settings.cameras[0].id, "online", "", 0.0)
+    assert status.topic == "spotter/berlin/shelf-1/bay/status"
 
 
 def test_changes_are_named_by_their_first_key() -> None:

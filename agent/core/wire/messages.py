@@ -164,14 +164,6 @@ class Wire:
         message = self._made("command_result", payload, utc, topic="" if bad else wanted, command=name)
         return replace(message, correlation=incoming.correlation)
 
-    def camera_status_topic(self, camera: str) -> str:
-        """Where a camera's status is retained.
-
-        Raises:
-            ValueError: a camera name that cannot be a topic level.
-        """
-        return f"{self.root}/{_checked_camera(camera)}/status"
-
     def camera_status(self, camera: str, state: str, reason: str, utc: float) -> Message:
         """Whether pictures come from a camera: one of `CAMERA_STATES`; `reason` is empty when they do.
 
