@@ -56,7 +56,7 @@ def describe(region: Region, decision: Decision, memory: Memory) -> dict[str, An
                 "similarity": round(option.similarity, 6),
                 "probability": round(option.probability, 6),
                 "reference": memory.reference(option.key) if option.key else "",
-                "place": " ".join(part for part in (product.aisle, product.bay) if part),
+                "place": product.place,
                 "key": option.key,
                 "clues": [_weight(clue.source, clue.log_odds) for clue in option.clues],
             }

@@ -59,9 +59,8 @@ def describe(hit: Hit) -> dict[str, Any]:
 
 def _show(number: int, hit: Hit) -> None:
     product = hit.product
-    place = " ".join(part for part in (product.aisle, product.bay) if part)
     by = "looks like it" if hit.pictures > hit.words else "words"
     print(
         f"  {number}. {product.name or product.sku}  score {hit.score:.2f} ({by})"
-        + (f"  {place}" if place else "")
+        + (f"  {product.place}" if product.place else "")
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
+    from agent.learning import Taught
 
 
 def add(verbs: Verbs) -> None:
@@ -28,10 +29,7 @@ def add(verbs: Verbs) -> None:
     enrol.add_argument("sku", metavar="SKU", help="the product's SKU")
     enrol.add_argument("images", nargs="+", metavar="IMAGE", help="photos (JPEG, PNG, WebP, BMP)")
     add_config(enrol)
-    for name in TEXT_FIELDS:
-        enrol.add_argument(
-            f"--{name}", default="", metavar="TEXT", help=f"its {name}, used while the catalogue has it not"
-        )
+    add_texts(enrol)
     add_json(enrol)
     forget = add_verb(
         verbs,
@@ -61,16 +59,32 @@ def do_enrol(args: argparse.Namespace) -> int:
 
     settings = load_config(args.config)
     pictures = [Picture(path, read_bytes(Path(path), LIMITS.max_bytes)) for path in args.images]
-    texts = {name: getattr(args, name) for name in TEXT_FIELDS}
-    taught = open_teacher(settings, SystemClock()).enrol(args.sku, pictures, texts)
+    show(open_teacher(settings, SystemClock()).enrol(args.sku, pictures, texts_of(args)), as_json=args.json)
+    return 0
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    """`--name TEXT` and the other columns of a product."""
+    for name in TEXT_FIELDS:
+        parser.add_argument(
+            f"--{name}", default="", metavar="TEXT", help=f"its {name}, used while the catalogue has it not"
+        )
+
+
+def texts_of(args: argparse.Namespace) -> dict[str, str]:
+    """What was said with them."""
+    return {name: getattr(args, name) for name in TEXT_FIELDS}
+
+
+def show(taught: Taught, *, as_json: bool) -> None:
+    """Say what came of it."""
     for warning in taught.warnings:
         complain(f"warning: {warning}")
-    if args.json:
+    if as_json:
         print_json(asdict(taught))
-    else:
-        more = ", beside those of the catalogue" if taught.in_release else ""
-        print(f"{taught.sku}: {taught.added} new pictures, {taught.pictures} on this device{more}")
-    return 0
+        return
+    more = ", beside those of the catalogue" if taught.in_release else ""
+    print(f"{taught.sku}: {taught.added} new pictures, {taught.pictures} on this device{more}")
 
 
 def do_forget(args: argparse.Namespace) -> int:

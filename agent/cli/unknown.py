@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import add_config, add_json, add_verb, complain, print_json
-from agent.core.product_rules import TEXT_FIELDS
+from agent.cli.options import add_config, add_json, add_verb, print_json
+from agent.cli.teach import add_texts, show, texts_of
 
 if TYPE_CHECKING:
     import argparse
@@ -46,10 +45,7 @@ def add(verbs: Verbs) -> None:
     for verb in (enrol, drop):
         verb.add_argument("number", type=int, metavar="NUMBER", help="of the thing, as listed")
     enrol.add_argument("sku", metavar="SKU", help="the product's SKU")
-    for name in TEXT_FIELDS:
-        enrol.add_argument(
-            f"--{name}", default="", metavar="TEXT", help=f"its {name}, used while the catalogue has it not"
-        )
+    add_texts(enrol)
     for verb in (listed, enrol, drop):
         add_config(verb)
         add_json(verb)
@@ -89,15 +85,11 @@ def do_enrol(args: argparse.Namespace) -> int:
     from agent.sighting import enrol
 
     settings = load_config(args.config)
-    texts = {name: getattr(args, name) for name in TEXT_FIELDS}
     with closing(_opened(settings)) as store:
-        taught = enrol(store, lambda: open_teacher(settings, SystemClock()), args.number, args.sku, texts)
-    for warning in taught.warnings:
-        complain(f"warning: {warning}")
-    if args.json:
-        print_json(asdict(taught))
-    else:
-        print(f"{taught.sku}: {taught.added} new pictures, {taught.pictures} on this device")
+        taught = enrol(
+            store, lambda: open_teacher(settings, SystemClock()), args.number, args.sku, texts_of(args)
+        )
+    show(taught, as_json=args.json)
     return 0
 
 

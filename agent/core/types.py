@@ -222,6 +222,11 @@ class Product:
     tags: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """Where it is in the shop, in words: aisle and bay, as far as they are known."""
+        return " ".join(part for part in (self.aisle, self.bay) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class NamedOption:
