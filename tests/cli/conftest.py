@@ -10,6 +10,7 @@ import pytest
 
 from agent.cli.main import main
 from tests.support.road import ONE_LOOK, Road, photos_camera
+from tests.support.tflite_note import without_note
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
         except SystemExit as left:  # argparse
             code = int(left.code or 0)
         out, err = capfd.readouterr()
-        kept = [line for line in err.splitlines(keepends=True) if not line.startswith("INFO: Created Tensor")]
-        return Done(code, out, "".join(kept))
+        return Done(code, out, "".join(f"{line}\n" for line in without_note(err)))
 
     return call

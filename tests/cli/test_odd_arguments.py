@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.road import Road, spotter
+from tests.support.tflite_note import without_note
 
 pytestmark = pytest.mark.timeout(240)  # a hundred processes, on whatever machine
 
@@ -147,7 +148,7 @@ def complaint(code: int, arguments: list[str], places: dict[str, str]) -> str:
     pattern = re.compile(r"\{(\w+)\}")
     typed = [pattern.sub(lambda match: places[match[1]], argument) for argument in arguments]
     done = spotter(*typed, errors="surrogateescape")
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: Created TensorFlow")]
+    lines = without_note(done.stderr)
     if done.returncode == 2 and lines and lines[0].startswith("usage: spotter"):
         told = "error: " in lines[-1]
     else:

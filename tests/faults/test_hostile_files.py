@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.pictures import png_header
 from tests.support.road import Road, photos_camera, spotter
+from tests.support.tflite_note import without_note
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -143,7 +144,7 @@ def run(original: Road, case: Hostile, folder: Path) -> str:
         expected = {78}
     shutil.rmtree(folder)
     # The TFLite library says on its own that it was opened, which it is before an index is looked at.
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: Created TensorFlow")]
+    lines = without_note(done.stderr)
     # A digest that does not fit names the model: neither file can tell which of the two was damaged.
     says_which = lines and (target.stem if case.target == "spec" else target.name) in lines[0]
     if done.returncode in expected and len(lines) == 1 and lines[0].startswith("spotter: ") and says_which:

@@ -22,6 +22,7 @@ from agent.core.errors import UsageError
 from agent.publishing import cluster
 from tests.support.mosquitto import free_port
 from tests.support.road import ROOT, picture, until
+from tests.support.tflite_note import without_note
 from tests.support.tiny_models import write_tiny_model
 
 with_ray = [
@@ -123,7 +124,7 @@ class TestCluster:
             more = {"RAY_ADDRESS": running} if "RAY_ADDRESS" in name else {}
             done = call(build(products, model, tmp_path / name, *options), environment | more)
             assert done.returncode == 0, done.stderr
-            lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: Created Tensor")]
+            lines = without_note(done.stderr, together=True)
             assert [line.partition(":")[0] for line in lines] == ["left out", "left out"], "Ray is quiet"
             said.append((done.stdout, lines))
             files = [path for path in (tmp_path / name).iterdir() if path.name != "manifest.json"]

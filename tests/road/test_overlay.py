@@ -17,6 +17,7 @@ from agent.core.wire import schemas
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.pictures import coded
 from tests.support.road import ONE_LOOK, Road, photos_camera, picture, recognitions, spotter, told, until
+from tests.support.tflite_note import without_note
 
 ROOT_TOPIC = "spotter/test/dev-1"
 NEW = 70
@@ -201,7 +202,7 @@ def test_is_refused_in_one_line(story: str, road: Road, tmp_path: Path) -> None:
     done = spotter(
         *(str(tmp_path / "grey.png") if word == "GREY" else word for word in verb), "-c", str(road.config)
     )
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: Created Tensor")]
+    lines = without_note(done.stderr)
     assert (done.returncode, len(lines)) == (code, 1), done.stderr
     assert lines[0].startswith("spotter: ")
     assert says in lines[0]
