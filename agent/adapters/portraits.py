@@ -142,6 +142,11 @@ class PortraitWriter:
         """Take the portrait of a reference out. Raises DeviceError."""
         self._file.change("DELETE FROM portraits WHERE key = ?", (key,))
 
+    @property
+    def weighed(self) -> bool:
+        """Whether it says what the measures are worth."""
+        return next(self._file.rows("SELECT 1 FROM weights LIMIT 1", ()), None) is not None
+
     def put_weights(self, weights: Weights) -> None:
         """What the measures are worth. Raises DeviceError."""
         for name, value in zip(MEASURES, weights.values, strict=True):

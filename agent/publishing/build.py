@@ -148,10 +148,11 @@ def build_catalogue(
         if len(gathered.positions()) == 0:
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
 
-        def finish(made: Manifest) -> Manifest:
+        def finish(made: Manifest, changes: Changes) -> Manifest:
             made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
             if settings.features:
-                made = replace(made, features=write_portraits(root, out, made, former.manifest))
+                features = write_portraits(root, out, made, former.manifest, anew=bool(changes.why))
+                made = replace(made, features=features)
             if not settings.with_model:
                 return made
             file, spec = write_model_files(out, *read_model(embedder))
@@ -181,12 +182,12 @@ def write_catalogue(
     thumbnails: bool,
     created_utc: float,
     expected: Calibration | None = None,
-    finish: Callable[[Manifest], Manifest] = lambda made: made,
+    finish: Callable[[Manifest, Changes], Manifest] = lambda made, _changes: made,
 ) -> tuple[Manifest, Changes]:
     """Make what was gathered the catalogue of the directory `out`, which is held for writing.
 
-    `expected` is what the model's description says of new photos. `finish(manifest)` adds files that need
-    the others to be there.
+    `expected` is what the model's description says of new photos. `finish(manifest, changes)` adds files that
+    need the others to be there.
 
     Raises:
         CatalogueError: the thumbnails before are damaged.
@@ -223,7 +224,7 @@ def write_catalogue(
         text_model=words,
         thumbnails=_thumbnails(out, former, gathered, assigned, compact=compact) if thumbnails else None,
     )
-    manifest = finish(manifest)
+    manifest = finish(manifest, changes)
     write_manifest(out, manifest)
     return manifest, changes
 

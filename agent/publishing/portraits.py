@@ -76,12 +76,13 @@ class _Chosen:
 
 
 def write_portraits(
-    root: Path, folder: Path, manifest: Manifest, before: Manifest | None
+    root: Path, folder: Path, manifest: Manifest, before: Manifest | None, *, anew: bool
 ) -> FileEntry | None:
     """Put portraits into a finished catalogue's `folder`; None where no product has a near rival.
 
     `manifest` names its files and no portraits yet, `before` those of the catalogue before in the same
-    folder. `root` is the product folder.
+    folder. `root` is the product folder. Weights are fitted where the catalogue is built `anew`, and kept by
+    updates as the projection is: comparing pictures for it took 2.5 of the 4 s of a build without changes.
 
     Raises:
         DeviceError: the disk failed or is full.
@@ -103,7 +104,8 @@ def write_portraits(
                 reference, source = taken
                 if reference is not None:
                     writer.put(reference, source)
-            writer.put_weights(fit_weights(_pairs(chosen, studio, writer)))
+            if anew or not writer.weighed:
+                writer.put_weights(fit_weights(_pairs(chosen, studio, writer)))
             return writer.save()
 
 

@@ -145,3 +145,17 @@ def test_what_a_stopped_build_left_behind_is_removed(shop: Path, name: str) -> N
     (out / name).write_bytes(b"left behind")
     build(shop)
     assert not (out / name).exists()
+
+
+def test_weights_are_kept_by_an_update_and_fitted_when_built_anew(shop: Path) -> None:
+    put(shop, 0, range(REFERENCES + 6))
+    first = _pairs(build(shop))
+    put(shop, 0, range(REFERENCES + 6, REFERENCES + 8))
+    assert _pairs(build(shop)) == first
+    assert _pairs(build(shop, replace(SETTINGS, rebuild=True))) > first
+
+
+def _pairs(out: Path) -> int:
+    _, catalogue = open_folder(out, MODEL)
+    with closing(catalogue):
+        return catalogue.weights.pairs
