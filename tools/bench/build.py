@@ -8,11 +8,8 @@ time holds and those by the clock do not: it is what the clock would say on core
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,9 +18,8 @@ from typing import Any
 
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.publishing.keys import Passphrases, create_keys
+from tools.bench._all_of_it import spotter
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-WARM = 20
 """Invokes before the clock runs: the first ones fault pages in."""
 
 
@@ -72,16 +68,8 @@ def _run(command: list[str], engine: str = "processes") -> tuple[float, float, i
     """Seconds and CPU seconds of a command of `spotter catalog`, all processes; references it counted."""
     if engine != "processes":
         command += ["--engine", engine]
-    spotter = [sys.executable, "-m", "agent", "catalog", *command, "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.bench._all_of_it", *spotter],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    took = json.loads(done.stdout)
-    return took["wall_s"], took["cpu_s"], json.loads(took["stdout"]).get("references", 0)
+    wall_s, cpu_s, said = spotter("catalog", *command)
+    return wall_s, cpu_s, said.get("references", 0)
 
 
 def _invoking(model: Path, times: int, processes: int) -> list[tuple[float, float]]:
