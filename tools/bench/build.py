@@ -20,6 +20,7 @@ from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.publishing.keys import Passphrases, create_keys
 from tools.bench._all_of_it import spotter
 
+WARM = 20
 """Invokes before the clock runs: the first ones fault pages in."""
 
 
