@@ -54,6 +54,7 @@ FLOORS = {
     "selftest": 7,
     "holding": 8,
     "doing": 9,
+    "observing": 9,  # a look at all of it, for Prometheus
     "daemon": 10,
     "benching": 7,
     "evaluating": 7,  # builds with publishing, asks like cli/find

@@ -75,11 +75,11 @@ FAMILIES: Final[dict[str, Family]] = {
         "spotter_worker_failures_total", "counter", "Defects after which a thread began again.", "worker"
     ),
     "commands.done": Family("spotter_commands_done_total", "counter", "Commands that were done."),
-    "commands.refused": Family(
-        "spotter_commands_refused_total", "counter", "Commands that were answered with an error."
-    ),
     "commands.failed": Family(
-        "spotter_commands_failed_total", "counter", "Commands that met a defect of Spotter."
+        "spotter_commands_failed_total", "counter", "Commands that were not done; the answer said why."
+    ),
+    "commands.refused": Family(
+        "spotter_commands_refused_total", "counter", "Commands that were too many, and not looked at."
     ),
     "facts.decided": Family("spotter_facts_decided_total", "counter", "Facts put into the outbox."),
     "facts.unsaved": Family("spotter_outbox_unsaved_messages", "gauge", "Facts that are in memory alone."),
