@@ -101,6 +101,30 @@ def test_what_is_no_acknowledgement_is_refused(data: bytes) -> None:
         read_puback(data, 0)
 
 
+def test_what_a_broker_refuses_is_told_before_it_hangs_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"mqtt://127.0.0.1:{listening.getsockname()[1]}"
+        made = Broker(BrokerSettings(url=url), WIRE.root, WIRE.availability("offline"), SystemClock())
+        made.service(0.0)  # connects
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"\x20\x03\x00\x00\x00")
+            while not made.connected:
+                made.service(0.1)
+            assert made.publish(7, Message("t", b"fact", "", 0.0))
+            made.service(0.0)
+            connection.recv(4096)
+            connection.sendall(b"\x40\x03\x00\x01\x87")
+        time.sleep(0.1)  # answer and end are both there
+        (ack,) = made.service(1.0)
+        assert isinstance(ack, Ack)
+        assert (ack.token, ack.outcome) == (7, Outcome.REFUSED)
+        (down,) = made.service(1.0)
+        assert isinstance(down, Down)
+        made.close(0.1)
+
+
 def answering(listening: socket.socket, answer: bytes, piece: int, facts: int) -> None:
     """A broker that lets in, waits for the facts, and answers in pieces."""
     connection, _ = listening.accept()

@@ -80,17 +80,17 @@ class GatheringClient(mqtt.Client):
             self._flush()
 
     def _takes_acks(self) -> bool:
-        """Take in acknowledgements as long as they come. True: what is next, or its end, is for paho to read.
+        """Take in acknowledgements that came. True: what is next, or the end, is for paho to read.
+
+        The end is not looked for behind them: a broker may hang up on whom it refuses, and why has to be told
+        before.
 
         Raises:
             ValueError: one of them is none.
         """
         if self._in_packet["command"]:
             return True  # it is within a packet
-        while True:
-            self._take_acks()
-            if self._ahead and self._ahead[0] != _PUBACK:
-                return True
+        if not self._take_acks() and (not self._ahead or self._ahead[0] == _PUBACK):
             try:
                 more = super()._sock_recv(_READ_BYTES)
             except BlockingIOError:
@@ -100,8 +100,11 @@ class GatheringClient(mqtt.Client):
             if not more:
                 return True
             self._ahead += more
+            self._take_acks()
+        return bool(self._ahead) and self._ahead[0] != _PUBACK
 
-    def _take_acks(self) -> None:
+    def _take_acks(self) -> bool:
+        """Those that were read already; whether there was one."""
         data, at = self._ahead, 0
         while at < len(data) and data[at] == _PUBACK and (ack := read_puback(data, at)):
             at += ack.size
@@ -109,6 +112,7 @@ class GatheringClient(mqtt.Client):
             if token is not None:
                 self.on_ack(token, ack.reason)
         self._ahead = data[at:]
+        return at > 0
 
     def _flush(self) -> None:
         while self._gathered:
