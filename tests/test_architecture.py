@@ -69,6 +69,7 @@ CORE_MAY_IMPORT = {
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
     "html",
+    "msgspec",  # a value in, bytes out: as numpy is for arrays
 }  # fmt: skip
 CLOCKS = {
     "time",
