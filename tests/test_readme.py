@@ -153,7 +153,7 @@ def test_the_shared_consumer_divides_the_facts_among_its_processes(tmp_path: Pat
         command = [sys.executable, tmp_path / "consumer.py", "127.0.0.1", str(broker.port)]
         processes = [subprocess.Popen([*command, file.name], stdout=file) for file in (one, two)]
         try:
-            wait_until(lambda: broker.log().count("$share/stock/") >= 2)
+            wait_until(lambda: all(f"{each.name} 1 $share/" in broker.log() for each in outputs))
             for fact in facts:
                 sender.send(fact.topic, fact.payload)
             wait_until(lambda: sum(output.read_text().count("\n") for output in outputs) >= len(facts))
