@@ -20,6 +20,7 @@ from agent.health import Health
 from agent.holding import Holding
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
+from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
@@ -125,6 +126,16 @@ class Assembly:
             tell=self.publisher.set_state,
             health=self.health,
             clock=clock,
+            metrics=self.metrics,
+        )
+        self.observing = Observing(
+            site=self.settings.site,
+            device=self.settings.device,
+            books=self.books,
+            publisher=self.publisher,
+            gate=self.gate,
+            health=self.health,
+            holding=self.holding,
             metrics=self.metrics,
         )
         self.updater = self.holding.updater()
