@@ -22,6 +22,7 @@ from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
+from agent.core.wire import Envelope  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
@@ -84,6 +85,11 @@ class Settings:
     )
     sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
+    envelope: Envelope = setting(
+        "`cloudevents`: all JSON messages but answers are CloudEvents 1.0; `cloudevents-binary`: with their "
+        "attributes as user properties, where the connection is one of MQTT 5",
+        "plain",
+    )
     outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())

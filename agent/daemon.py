@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.broker import Broker
 from agent.adapters.camera import open_camera
 from agent.apps.watch import Watch
 from agent.bookkeeping import Bookkeeper
@@ -33,8 +32,8 @@ from agent.holding import Holding
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.parts import make_pipeline, open_outbox, open_sight
-from agent.publisher import Publisher
 from agent.recognising import Recogniser
+from agent.sinks import make_publisher
 from agent.state import lock_state
 from agent.storing import Storer
 
@@ -88,16 +87,9 @@ class Daemon:
         self._state_lock = lock_state(Path(self._settings.state_dir))
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
-        broker = Broker(
-            self._settings.mqtt,
-            self._wire.root,
-            self._wire.availability("offline"),
-            clock,
-            topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
-        )
-        self._publisher = Publisher(
+        self._publisher = make_publisher(
+            self._settings,
             self._outbox,
-            broker,
             self._wire,
             clock,
             heed=lambda incoming: self._commander.take(incoming),  # noqa: PLW0108  it is made below

@@ -46,6 +46,7 @@ FLOORS = {
     "state": 4,
     "parts": 6,
     "standing": 7,
+    "sinks": 7,
     "commanding": 4,
     "finding": 4,
     "explaining": 4,

@@ -12,10 +12,12 @@
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline, stalled or paused, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
 
-`messages.py` makes them, `late.py` marks those that had to wait, `definitions.py` is the table of them,
-`schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others.
+`messages.py` makes them, `late.py` marks those that had to wait, `cloudevents.py` is their envelope,
+`definitions.py` is the table of them, `schemas.py` and `orders.py` say what is in them, and `asyncapi.py`
+tells all of it to others.
 """
 
+from agent.core.wire.cloudevents import Envelope, in_envelope
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas
 from agent.core.wire.index import IndexStatus
 from agent.core.wire.late import LATE_S, late
@@ -31,8 +33,10 @@ __all__ = [
     "SCHEMA",
     "Availability",
     "Definition",
+    "Envelope",
     "IndexStatus",
     "Wire",
+    "in_envelope",
     "late",
     "request_schemas",
     "result_schemas",
