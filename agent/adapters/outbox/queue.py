@@ -92,8 +92,8 @@ class Outbox:
             if self._stored == self._durable:
                 self.trouble = ""
 
-    def sync(self) -> None:
-        """Make all that was put before this call survive a power cut.
+    def sync(self, upto: int | None = None) -> None:
+        """Make all that was put before this call survive a power cut, and let it be sent, up to seq `upto`.
 
         Raises:
             DeviceError: the disk did not take it; nothing is lost, call again.
@@ -106,9 +106,19 @@ class Outbox:
             except DeviceError as error:
                 self.trouble = str(error)
                 raise
+            self._flushed()
             with self._lock:
-                self._durable = self._stored
+                self._durable = max(self._durable, self._stored if upto is None else min(self._stored, upto))
             self.trouble = ""
+
+    def _flushed(self) -> None:
+        """What was put is safe, and is going to be sent."""
+
+    def mark(self) -> int:
+        """The seq of the newest message that was put until now."""
+        with self._lock:
+            self._take_all()
+            return self._memory.last
 
     @property
     def dirty(self) -> bool:
@@ -173,10 +183,13 @@ class Outbox:
         with self._lock:
             self._take_all()
             for loss in self._memory.ledger.losses():
-                message = tell(loss)
-                self._memory.take(message, _size(message), kept=True)
+                self._keep(tell(loss))
             self._memory.told()
-            self._intake.ring()
+
+    def _keep(self, message: Message) -> None:
+        """Under the lock: a message that is never dropped."""
+        self._memory.take(message, _size(message), kept=True)
+        self._intake.ring()
 
     def retain(self, topic: str, *, held: bool) -> bool:
         """Remember that the broker retains this topic, or does so no longer. True: that is new."""
