@@ -19,8 +19,9 @@ import pytest
 from agent.core.payload import content
 from agent.core.types import Message
 from agent.core.wire import DEFINITIONS, Wire, result_schemas
-from agent.core.wire.cloudevents import attributes_schema, event_schema
+from agent.core.wire.cloudevents import BATCH, attributes_schema, event_schema
 from agent.core.wire.definitions import COMMAND, RESULT, kind_of
+from agent.core.wire.posted import posted_schema
 
 SITE = "test"
 
@@ -51,6 +52,22 @@ def judge_heard(topic: str, payload: bytes, attributes: Mapping[str, str] | None
         _judge(kind, topic, payload)
     elif not below.startswith(f"{COMMAND}/"):  # those are what tests ask for
         problems.append(f"{topic}: no definition knows this topic")
+
+
+def judge_posted(content_type: str, body: bytes) -> None:
+    """A request to a webhook, of a device of our site."""
+    batch = content_type == BATCH
+    if not batch and content_type != "application/json":
+        problems.append(f"a webhook was sent {content_type!r}")
+        return
+    for item in content(body):
+        said = item["data"] if batch else item["payload"]
+        root = f"spotter/{said['site']}/{said['device']}"
+        kind = item["type"].split(".")[2] if batch else kind_of(item["topic"].removeprefix(f"{root}/"))
+        if said["site"] == SITE:
+            judged[kind] += 1
+            schema = posted_schema(kind, root, "cloudevents" if batch else "plain")
+            _judge_by(schema, f"webhook: {root}", kind, item)
 
 
 @contextmanager
