@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.adapters.outbox import Outbox, OutboxSettings, Twofold
+from agent.adapters.outbox import Half, Outbox, OutboxSettings, Twofold
 from agent.adapters.outbox.file import File
 from agent.core.errors import DeviceError
 from agent.core.losses import Cause
 from agent.core.types import Message
 
-JOURNEYS = int(os.environ.get("SPOTTER_JOURNEYS", "8"))
+JOURNEYS = int(os.environ.get("SPOTTER_JOURNEYS", "6"))
 
 
 def fact(number: int, topic: str = "a", size: int = 10) -> Message:
@@ -28,7 +29,7 @@ def fact(number: int, topic: str = "a", size: int = 10) -> Message:
 
 def open_both(folder: Path, **bounds: int) -> Twofold:
     settings = OutboxSettings(**bounds)
-    return Twofold(folder / "outbox.db", Outbox(folder / "webhook.db", settings), settings)
+    return Twofold(folder / "outbox.db", Half(folder / "webhook.db", settings), settings)
 
 
 def on_disk(path: Path) -> set[str]:
@@ -97,45 +98,117 @@ def test_what_one_of_them_alone_holds_is_flushed_too(tmp_path: Path) -> None:
     both.close()
 
 
+class Journey:
+    """A device that is run by hand, while another thread puts facts."""
+
+    def __init__(self, folder: Path, rng: random.Random, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self.rng = folder, rng
+        self.both = open_both(folder)
+        self.told: dict[Half, set[str]] = {self.both: set(), self.both.second: set()}
+        self.crashes = 0
+        self.put_so_far = 0
+        self.stop = threading.Event()
+        store, flush = Half.store, File.flush
+
+        def stored(half: Half) -> None:
+            store(half)
+            if half is self.both.second and rng.random() < 0.2:
+                self.crash()  # between the two
+
+        def flushed(file: File) -> None:
+            flush(file)
+            if file.path.parent == folder:
+                self.copy(file.path, "flushed")
+
+        for half in self.told:
+            self.copy(half.path, "flushed")
+        patch.setattr(Half, "store", stored)
+        patch.setattr(File, "flush", flushed)
+
+    def put(self) -> None:
+        while not self.stop.wait(self.rng.random() / 1000):
+            self.both.put([fact(self.put_so_far + n) for n in range(3)])
+            self.put_so_far += 3
+
+    def copy(self, path: Path, into: str) -> None:
+        target = self.folder / into
+        target.mkdir(exist_ok=True)
+        for tail in ("", "-wal"):
+            (target / (path.name + tail)).unlink(missing_ok=True)
+            if (path.parent / (path.name + tail)).exists():
+                shutil.copy(path.parent / (path.name + tail), target)
+
+    def crash(self) -> None:
+        """Now: kill -9 leaves both files as they are, a power cut any of them as it was flushed."""
+        for from_flushed in ((), ("outbox.db",), ("webhook.db",), ("outbox.db", "webhook.db")):
+            self.crashes += 1
+            left = self.folder / f"left-{self.crashes}"
+            left.mkdir()
+            for half in self.told:
+                self.copy(half.path, left.name)
+                if half.path.name in from_flushed:
+                    for tail in ("", "-wal"):
+                        shutil.copy(self.folder / "flushed" / (half.path.name + tail), left)
+            again = open_both(left)
+            first = self.told[self.both] | set(ids(again))
+            second = self.told[self.both.second] | set(ids(again.second))
+            assert first == second, (from_flushed, len(first - second), len(second - first))
+            assert on_disk(again.path) >= first - self.told[self.both], "before anything of it is sent"
+            again.close()
+            shutil.rmtree(left)
+
+    def step(self) -> None:
+        both, second = self.both, self.both.second
+        self.rng.choice([both.sync, both.sync, both.store, both.topics, second.topics, self.crash])()
+        for half in self.rng.sample([both, second], self.rng.randint(0, 2)):
+            some = half.pending(limit=self.rng.randint(1, 5))
+            self.told[half] |= {stored.message.id for stored in some}
+            half.delivered([stored.seq for stored in some])
+
+
 @pytest.mark.parametrize("seed", range(JOURNEYS))
-def test_at_no_moment_may_one_send_what_the_other_has_not_stored(tmp_path: Path, seed: int) -> None:
-    """Any order of what the threads of a daemon do, while another one puts."""
-    rng = random.Random(seed)
-    both = open_both(tmp_path)
-    second = both.second
-    stop = threading.Event()
-    count = [0]
-    told: dict[Outbox, set[str]] = {both: set(), second: set()}
-
-    def put() -> None:
-        while not stop.wait(rng.random() / 2000):
-            both.put([fact(count[0] + n) for n in range(3)])
-            count[0] += 3
-
-    thread = threading.Thread(target=put)
+def test_neither_is_told_what_the_other_never_will_be_wherever_it_ends(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey = Journey(tmp_path, random.Random(seed), monkeypatch)
+    thread = threading.Thread(target=journey.put)
     thread.start()
     try:
-        for _ in range(40):
-            rng.choice([both.sync, both.store, both.topics, second.topics, both.depth, second.depth])()
-            first_sends, second_sends = set(ids(both)), set(ids(second))
-            assert first_sends <= on_disk(second.path) | told[second]
-            assert second_sends <= on_disk(both.path) | told[both]
-            for outbox in rng.sample([both, second], rng.randint(0, 2)):
-                some = outbox.pending(limit=rng.randint(1, 5))
-                told[outbox] |= {stored.message.id for stored in some}
-                outbox.delivered([stored.seq for stored in some])
+        for _ in range(15):
+            journey.step()
     finally:
-        stop.set()
+        journey.stop.set()
         thread.join()
-    both.close()
-    put_so_far = [fact(n).id for n in range(count[0])]
-    for outbox in (both, second):
-        assert told[outbox] | on_disk(outbox.path) == set(put_so_far)
+    monkeypatch.undo()
+    journey.both.close()
+    everything = {fact(n).id for n in range(journey.put_so_far)}
+    for half, told in journey.told.items():
+        assert told | on_disk(half.path) == everything
+    assert journey.crashes
 
 
-def test_the_first_is_flushed_then_the_second_and_then_both_may_send(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_file_on_one_side_is_not_filled_from_the_other(tmp_path: Path) -> None:
+    """A damaged file is set aside, and its loss told: what the other one holds was told there long ago."""
+    for lost in ("outbox.db", "webhook.db"):
+        folder = tmp_path / lost
+        folder.mkdir()
+        both = open_both(folder)
+        both.put([fact(n) for n in range(50)])
+        both.close()
+        for tail in ("", "-wal"):
+            (folder / (lost + tail)).unlink(missing_ok=True)
+        both = open_both(folder)
+        both.put([fact(50), fact(51)])
+        both.store()
+        both.close()
+        both = open_both(folder)
+        kept = both.second if lost == "outbox.db" else both
+        assert ids(kept) == [fact(n).id for n in range(52)]
+        assert ids(both if kept is both.second else both.second) == [fact(50).id, fact(51).id]
+        both.close()
+
+
+def test_both_are_flushed_before_either_may_send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a power cut leaves is what was flushed: at each flush it is seen what may be sent."""
     both = open_both(tmp_path)
     flushed: list[str] = []
@@ -149,7 +222,7 @@ def test_the_first_is_flushed_then_the_second_and_then_both_may_send(
     monkeypatch.setattr(File, "flush", watched)
     both.put([fact(1)])
     both.sync()
-    assert flushed == ["outbox.db", "webhook.db"]
+    assert flushed == ["webhook.db", "outbox.db"]
     assert ids(both) == ids(both.second) == [fact(1).id]
     both.close()
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agent.adapters.outbox.file import Waiting
+    from agent.adapters.outbox.memory import Work
     from agent.adapters.outbox.writing import Dropped
     from agent.core.delivery import Stored
     from agent.core.types import Message
@@ -92,8 +93,8 @@ class Outbox:
             if self._stored == self._durable:
                 self.trouble = ""
 
-    def sync(self, upto: int | None = None) -> None:
-        """Make all that was put before this call survive a power cut, and let it be sent, up to seq `upto`.
+    def sync(self) -> None:
+        """Make all that was put before this call survive a power cut.
 
         Raises:
             DeviceError: the disk did not take it; nothing is lost, call again.
@@ -106,19 +107,9 @@ class Outbox:
             except DeviceError as error:
                 self.trouble = str(error)
                 raise
-            self._flushed()
             with self._lock:
-                self._durable = max(self._durable, self._stored if upto is None else min(self._stored, upto))
+                self._durable = self._stored
             self.trouble = ""
-
-    def _flushed(self) -> None:
-        """What was put is safe, and is going to be sent."""
-
-    def mark(self) -> int:
-        """The seq of the newest message that was put until now."""
-        with self._lock:
-            self._take_all()
-            return self._memory.last
 
     @property
     def dirty(self) -> bool:
@@ -268,10 +259,14 @@ class Outbox:
         self.moved_aside = move_aside(self.path)
         log.warning("%s: %s; moved to %s, a new one begins", self.path, why, self.moved_aside)
 
-    def _write(self, file: File) -> None:
+    def _work(self) -> Work:
+        """What the file lacks."""
         with self._lock:
             self._take_all()
-            work = self._memory.work(self.settings.max_bytes)
+            return self._memory.work(self.settings.max_bytes)
+
+    def _write(self, file: File) -> None:
+        work = self._work()
         dropped: list[Dropped] = []
         try:
             if not work.nothing:
