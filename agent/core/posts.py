@@ -5,7 +5,8 @@ its own, here a whole request has one. The rules:
 
 1. One request at a time, with what was put first in front: all topics together are in order.
 2. What was not taken stays, and goes first again after a pause that doubles, or is as long as the other side
-   asks for. The next request holds one event; each one that is taken doubles that.
+   asks for. The next request holds one event; each one that is taken doubles that, or adds one where a
+   request was refused for what is in it.
 3. A request that is refused for what is in it is halved, until one event is alone. Where the one before was
    taken, that event is set aside for an hour, and the others go on.
 4. Where it was not, nobody knows whether it is the event or all of them that are refused: those behind it are
@@ -122,6 +123,7 @@ class Posts:
         """Whether a person has to do something about that."""
         self._limit = limit
         self._size = 1
+        self._cautious = False  # whether a size was refused: the next ones grow by one
         self._good = False  # whether the last request was taken
         self._doubts: list[int] = []
         self._aside: dict[int, float] = {}  # token → when it may be tried again
@@ -153,12 +155,12 @@ class Posts:
         """What became of a request with these events. True: they are done with and may be deleted."""
         if said.fate is Fate.TAKEN:
             self.failures, self.reason, self.due = 0, "", now
-            self._size = min(self._limit, 2 * self._size)
+            self._size = min(self._limit, self._size + (1 if self._cautious else self._size))
             self._good = True
             self._doubts = []
             return True
         if said.fate is Fate.UNFIT and len(tokens) > 1:
-            self._size = len(tokens) // 2
+            self._size, self._cautious = len(tokens) // 2, True
             self.due = now + max(_SPLIT_S, said.wait_s)
             return False
         self._size = 1
