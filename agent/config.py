@@ -12,6 +12,7 @@ from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
+from agent.adapters.webhook import WebhookSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
@@ -90,7 +91,10 @@ class Settings:
         "attributes as user properties, where the connection is one of MQTT 5",
         "plain",
     )
-    outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
+    outbox: OutboxSettings = setting(
+        "the disk queue in front of the broker, and of a webhook", OutboxSettings()
+    )
+    webhook: WebhookSettings | None = setting("an address that every fact is posted to as well", None)
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")

@@ -1,7 +1,8 @@
 """The running agent: builds the parts, owns every thread, the signals and the watchdog.
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ store (one): the disk
-                                                           └────▶ publish (one)     main: signals, stalls
+                                                           ├────▶ publish (one)     main: signals, stalls
+                                                           └────▶ webhook (one, where there is one)
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
 """
@@ -33,7 +34,7 @@ from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.recognising import Recogniser
-from agent.sinks import make_publisher
+from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
 
@@ -87,14 +88,16 @@ class Daemon:
         self._state_lock = lock_state(Path(self._settings.state_dir))
         self._outbox = open_outbox(self._settings)
         self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
-        self._publisher = make_publisher(
+        self._sinks = open_sinks(
             self._settings,
             self._outbox,
             self._wire,
             clock,
+            self.metrics,
             heed=lambda incoming: self._commander.take(incoming),  # noqa: PLW0108  it is made below
-            report=lambda reason: self._health.report("broker", reason),
+            report=lambda part, reason: self._health.report(part, reason),  # noqa: PLW0108  likewise
         )
+        self._publisher = self._sinks.publisher
         self._gate = Gate(
             self._mailbox,
             self._publisher.set_state,
@@ -124,9 +127,7 @@ class Daemon:
             self._publish_figures,
         )
         self._health = Health(self._wire, self._publisher.set_state, clock)
-        self._storer = Storer(
-            self._outbox, self._publisher.wake, partial(self._health.report, "outbox"), clock
-        )
+        self._storer = Storer(self._outbox, self._sinks.wake, partial(self._health.report, "outbox"), clock)
         self._holding = Holding(
             settings=self._settings,
             sight=sight,
@@ -159,6 +160,8 @@ class Daemon:
         self._publisher.retire([camera.id for camera in self._settings.cameras])
         self._start("store", self._storer.run)
         self._start("publish", self._publish)
+        for name, work in self._sinks.loops.items():
+            self._start(name, work)
         self._start("recognise", partial(self._recogniser.run, self._idle_s()))
         self._start("learn", self._commander.run)
         if self._updater is not None:
@@ -186,8 +189,8 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self._mailbox.close()
-        for name in ("sync", "learn", "capture", "recognise", "store", "publish"):
-            self._publisher.wake()
+        for name in ("sync", "learn", "capture", "recognise", "store", "publish", *self._sinks.loops):
+            self._sinks.wake()
             end = self._clock.monotonic() + JOIN_S
             for thread in self._threads:
                 if thread.name.startswith(name):

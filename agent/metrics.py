@@ -28,6 +28,7 @@ class Metrics:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: dict[str, int] = field(default_factory=dict)
+    _values: dict[str, float] = field(default_factory=dict)
     _times: dict[str, deque[float]] = field(default_factory=dict)
 
     def count(self, name: str, by: int = 1) -> None:
@@ -35,15 +36,20 @@ class Metrics:
         with self._lock:
             self._counts[name] = self._counts.get(name, 0) + by
 
+    def set(self, name: str, value: float) -> None:
+        """What something is now."""
+        with self._lock:
+            self._values[name] = value
+
     def time(self, name: str, seconds: float) -> None:
         """Keep one duration."""
         with self._lock:
             self._times.setdefault(name, deque(maxlen=KEPT_TIMES)).append(seconds)
 
     def snapshot(self) -> dict[str, float]:
-        """Counters as they are; durations as `<name>.p50_ms` and `<name>.p95_ms`."""
+        """Counters and values as they are; durations as `<name>.p50_ms` and `<name>.p95_ms`."""
         with self._lock:
-            counts = dict(self._counts)
+            counts = {**self._counts, **self._values}
             times = {name: sorted(kept) for name, kept in self._times.items()}
         result: dict[str, float] = dict(counts)
         for name, kept in times.items():

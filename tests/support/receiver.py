@@ -177,14 +177,6 @@ def status(code: int, **headers: str) -> Behaviour:
     return behave
 
 
-def slow(seconds: float) -> Behaviour:
-    def behave(handler: Handler) -> None:
-        handler.receiver.closing.wait(seconds)
-        handler.reply(204)
-
-    return behave
-
-
 def hang(handler: Handler) -> None:
     """Say nothing at all."""
     handler.note(0)

@@ -23,7 +23,7 @@ from agent.core.wire.index import IndexStatus
 from agent.core.wire.late import LATE_S, late
 from agent.core.wire.messages import Availability, Wire
 from agent.core.wire.orders import request_schemas, result_schemas
-from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, SINKS
 
 __all__ = [
     "CAMERA_STATES",
@@ -31,6 +31,7 @@ __all__ = [
     "HEALTHS",
     "LATE_S",
     "SCHEMA",
+    "SINKS",
     "Availability",
     "Definition",
     "Envelope",
