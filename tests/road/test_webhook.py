@@ -75,6 +75,7 @@ def test_each_goes_on_without_the_other(tmp_path: Path) -> None:
         first_posted = server.ids
         assert [identity for identity in decided if identity in set(first_posted)] == first_posted, "in order"
         with road.start("again.log") as daemon:  # what was on its way to the webhook when it stopped
+            daemon.wait_for("ready")
             until(lambda: set(decided) <= set(server.ids), 30)
             assert daemon.stop() == 0
         states = {item["topic"] for request in server.requests for item in request.items if item["retain"]}
@@ -111,6 +112,7 @@ def test_killed_during_an_outage_of_both_everything_arrives_on_both_sides(tmp_pa
                 assert "Traceback" not in daemon.text()
                 decided += decided_in(daemon.text())
             with road.start("last.log") as daemon:
+                daemon.wait_for("ready")
                 until(
                     lambda: set(decided) <= set(server.ids), 60, lambda: len(set(decided) - set(server.ids))
                 )
