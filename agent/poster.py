@@ -42,6 +42,10 @@ _ANNOUNCE_DOWN_S: Final = 3600.0
 """How often losses are told: while events are taken, and while they are not. What is told is kept whatever
 else is dropped, and so must not become much."""
 
+_AGAIN_S: Final = 600.0
+"""How often it is looked from the beginning, for what was passed over. What was taken is deleted seconds
+later: with a look from there each time, a backlog cost ten times as much."""
+
 _SAID_AFTER: Final = 2
 """A server that takes the second attempt was not in trouble."""
 
@@ -150,6 +154,8 @@ class Poster:
         self._states = Newest()
         self._bell = threading.Event()
         self._announced_at = -inf
+        self._after = 0  # seq: what waits up to here is passed over
+        self._began_at = -inf
         self._dropped = outbox.dropped
         self._reported = ""
 
@@ -200,15 +206,17 @@ class Poster:
             found.append(stored)
             if len(found) == room:
                 break
-        if not found:
-            self._posts.exhausted()
+        if not found and self._posts.exhausted():
+            self._after = 0
         return found
 
     def _candidates(self, now: float, room: int) -> Iterator[Stored]:
         for stored in self._states.waiting():
             if not self._posts.passes(stored.seq, now):
                 yield stored
-        after = 0
+        if now - self._began_at > _AGAIN_S:
+            self._began_at, self._after = now, 0
+        after = self._after
         while rows := self._outbox.pending(after, room):
             yield from (row for row in rows if not self._posts.passes(row.seq, now))
             after = rows[-1].seq
@@ -220,9 +228,13 @@ class Poster:
         identity = hashlib.sha256("".join(message.id for message in messages).encode()).hexdigest()[:32]
         said = self._hook.post(body, content_type, identity)
         tokens = [item.seq for item in items]
+        plainly = not self._posts.doubtful
         if self._posts.answered(tokens, said, self._clock.monotonic(), self._jitter()):
             self._states.taken(tokens)
             self._outbox.delivered([token for token in tokens if token > 0])
+            self._after = max(self._after, tokens[-1]) if plainly else 0
+        else:
+            self._after = 0
         level = logging.DEBUG if said.fate is Fate.TAKEN or self._reported else logging.WARNING
         log.log(level, "webhook %s: %d events %s %s", self._hook.shown, len(items), said.fate, said.reason)
 

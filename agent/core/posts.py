@@ -133,6 +133,11 @@ class Posts:
         """Whether the last request was taken."""
         return self._good
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether nobody knows of some events if it is they that are refused."""
+        return bool(self._doubts)
+
     def room(self, now: float) -> int:
         """How many events may go out now."""
         return self._size if now >= self.due else 0

@@ -126,3 +126,10 @@ def test_second_look(tmp_path: Path) -> None:
     assert figures["products"] == figures["queries"] == 8
     assert figures["cpu_ms"].keys() == {"p50", "p95"}
     assert figures["closer_looks"] <= 8
+
+
+def test_webhook() -> None:
+    figures = json.loads(bench("webhook", "--facts", "100").stdout)
+    assert figures["two_over_one"]["bytes_per_fact"] > 1
+    assert figures["put_us_while_it_hangs"]["all_while_it_hung"] == 1.0
+    assert figures["posted"].keys() == {"plain", "cloudevents"}
