@@ -48,6 +48,8 @@ FLOORS = {
     "state": 4,
     "parts": 6,
     "standing": 7,
+    "sinks": 7,
+    "poster": 3,
     "commanding": 4,
     "finding": 4,
     "explaining": 4,

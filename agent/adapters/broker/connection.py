@@ -18,7 +18,7 @@ from agent.adapters.broker.bell import Bell
 from agent.adapters.broker.certificates import Certificates
 from agent.adapters.broker.client import Terms, connect, new_client, terms_of
 from agent.adapters.broker.incoming import received, refusals, subscribe
-from agent.adapters.broker.packets import of_message, packet_size
+from agent.adapters.broker.packets import as_it_is, of_message, too_big
 from agent.adapters.broker.reasons import (
     SESSION_TAKEN_OVER,
     UNSUPPORTED_PROTOCOL,
@@ -66,11 +66,12 @@ class Broker:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         topics: Sequence[str] = (),
+        dress: Callable[[Message, bool], Message] = as_it_is,
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
         `topics` are subscribed to on every connection. What is sent to them while there is none the broker
-        keeps for `session_s`.
+        keeps for `session_s`. `dress(message, v5)` makes of a message what is sent under MQTT 5, or 3.1.1.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
@@ -83,6 +84,7 @@ class Broker:
         self._will = will
         self._clock = clock
         self._topics = tuple(topics)
+        self._dress = dress
         self._certificates = Certificates(settings)
         if any(address.tls for address in self._addresses):
             self._certificates.context(clock.monotonic())
@@ -122,10 +124,9 @@ class Broker:
         client = self._client
         if client is None or not self._up:
             return False
+        message = self._dress(message, self._v5)
         properties = of_message(message, self.settings.expiry_s) if self._v5 else None
-        limit = self._terms.max_packet
-        if limit and (size := packet_size(message, properties)) > limit:
-            reason = f"the broker takes {limit} bytes in a message, found {size}: raise its limit of a packet"
+        if reason := too_big(message, properties, self._terms.max_packet):
             self._signals.append(Ack(token, Outcome.UNSENDABLE, reason))
             return True
         qos = min(message.qos, self._terms.max_qos)
