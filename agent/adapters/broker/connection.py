@@ -62,15 +62,15 @@ class Broker:
         self,
         settings: BrokerSettings,
         name: str,
-        will: Message,
+        will: Message | Callable[[], Message],
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         topics: Sequence[str] = (),
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
-        `topics` are subscribed to on every connection. What is sent to them while there is none the broker
-        keeps for `session_s`.
+        A `will` that is a function is asked for anew for each connection. `topics` are subscribed to on
+        every connection. What is sent to them while there is none the broker keeps for `session_s`.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
