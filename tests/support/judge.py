@@ -7,6 +7,7 @@ do so as devices of other sites than `test`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from agent.core.payload import content
 from agent.core.types import Message
 from agent.core.wire import DEFINITIONS, Wire, result_schemas
 from agent.core.wire.definitions import COMMAND, RESULT, kind_of
+from agent.core.wire.home_assistant_schema import home_assistant
 
 SITE = "test"
 
@@ -32,6 +34,8 @@ problems: list[str] = []
 
 def judge_heard(topic: str, payload: bytes) -> None:
     """A message that a subscriber heard; an empty one takes a retained one back."""
+    if payload and re.fullmatch("[^/]+/device/spotter-[^/]+/config", topic):
+        _judge("home_assistant", topic, payload)
     levels = topic.split("/", 3)
     if len(levels) < 4 or levels[1] != SITE or not payload:
         return
@@ -79,4 +83,5 @@ def _judge(kind: str, topic: str, payload: bytes) -> None:
 
 @cache
 def _validator(kind: str) -> Any:
-    return jsonschema.Draft202012Validator(DEFINITIONS[kind].schema)
+    schema = home_assistant() if kind == "home_assistant" else DEFINITIONS[kind].schema
+    return jsonschema.Draft202012Validator(schema)
