@@ -22,6 +22,8 @@ from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
+from agent.core.wire.home_assistant import HomeAssistantSettings  # noqa: TC001  likewise
+from agent.core.wire.sparkplug import SparkplugSettings  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
@@ -84,6 +86,8 @@ class Settings:
     )
     sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
+    home_assistant: HomeAssistantSettings | None = setting("Home Assistant, which shows this device", None)
+    sparkplug: SparkplugSettings | None = setting("Sparkplug B, where this device is an edge node", None)
     outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
