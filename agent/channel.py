@@ -1,4 +1,4 @@
-"""One-slot mailboxes between threads: the newest value wins, and what it replaced is counted."""
+"""What passes from thread to thread: the newest value of a key, or a question and its answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,46 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from agent.core.errors import AgentError, DeviceError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+A = TypeVar("A")
+
+
+class Question(Generic[A]):
+    """Work that another thread is asked to do, with what comes of it."""
+
+    def __init__(self, work: Callable[[], A]) -> None:
+        self._work = work
+        self._done = threading.Event()
+        self._answers: list[A] = []
+        self._error: Exception = RuntimeError("expected an answer, found that the work failed: see the log")
+
+    def do(self) -> None:
+        """Do it. A refusal goes to whoever asked; a defect is of whoever does it, and is raised there."""
+        try:
+            self._answers.append(self._work())
+        except (AgentError, ValueError) as error:
+            self._error = error
+        finally:
+            self._done.set()
+
+    def answer(self, timeout_s: float) -> A:
+        """What came of it.
+
+        Raises:
+            AgentError, ValueError: it was refused.
+            DeviceError: nobody did it in time.
+            RuntimeError: it failed.
+        """
+        if not self._done.wait(timeout_s):
+            raise DeviceError(f"expected an answer within {timeout_s:g} s, found none")
+        if not self._answers:
+            raise self._error
+        return self._answers[0]
 
 
 class Latest(Generic[T]):
@@ -27,6 +63,7 @@ class Latest(Generic[T]):
         self._dropped: dict[str, int] = {}
         self._changed = threading.Condition()
         self._closed = False
+        self._woken = False
 
     def put(self, key: str, value: T, wait_s: float = 0.0) -> bool:
         """Leave `value` for the reader.
@@ -49,9 +86,13 @@ class Latest(Generic[T]):
             return True
 
     def take(self, timeout_s: float) -> tuple[str, T] | None:
-        """The value that waited longest, with its key; None after `timeout_s`, or when closed and empty."""
+        """The value that waited longest, with its key.
+
+        None after `timeout_s`, when woken, or when closed and empty.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._slots), timeout_s)
+            self._changed.wait_for(lambda: self._closed or self._woken or bool(self._slots), timeout_s)
+            self._woken = False
             if not self._slots:
                 return None
             item = self._slots.popitem(last=False)
@@ -68,6 +109,12 @@ class Latest(Generic[T]):
         """How many values of this key were replaced before they were read."""
         with self._changed:
             return self._dropped.get(key, 0)
+
+    def wake(self) -> None:
+        """Whoever takes, or takes next, does not wait: there is something else to do."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Wake everybody who waits; later puts still succeed and later takes drain what is left."""

@@ -1,4 +1,4 @@
-"""The running agent: builds the parts, owns every thread, the signals and the watchdog.
+"""The running agent: owns every thread, the signals and the watchdog. The parts are built by `assembly.py`.
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ store (one): the disk
                                                            └────▶ publish (one)     main: signals, stalls
@@ -13,37 +13,21 @@ import signal
 import threading
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.broker import Broker
 from agent.adapters.camera import open_camera
-from agent.apps.watch import Watch
-from agent.bookkeeping import Bookkeeper
-from agent.capturing import Capture, Lost, follow
-from agent.channel import Latest
-from agent.config import load_config, read_again
+from agent.assembly import Assembly
+from agent.capturing import Capture
+from agent.config import read_again
 from agent.core.clock import Backoff
 from agent.core.errors import AgentError, DeviceError
-from agent.core.wire import Wire
-from agent.doing import Doing
-from agent.gate import Gate
-from agent.health import Health
-from agent.holding import Holding
-from agent.loglevel import LogLevel
-from agent.metrics import Metrics
-from agent.parts import make_pipeline, open_outbox, open_sight
-from agent.publisher import Publisher
-from agent.recognising import Recogniser
-from agent.state import lock_state
-from agent.storing import Storer
+from agent.delivering import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.system import Notifier, SystemClock
     from agent.config import CameraEntry
-    from agent.core.types import Frame
 
 log = logging.getLogger(__name__)
 
@@ -68,122 +52,43 @@ class Daemon:
     """Everything that runs. `run()` returns when a signal asked it to."""
 
     def __init__(self, config_path: str, clock: SystemClock, notifier: Notifier) -> None:
-        """Read the configuration and build every part.
-
-        Raises:
-            ConfigError: the configuration, the model or the catalogue is wrong.
-            DeviceError: the state directory cannot be used.
-        """
+        """Read the configuration and build every part. Raises as `Assembly`."""
         self._config_path = config_path
         self._clock = clock
         self._notifier = notifier
-        self.metrics = Metrics()
-        self._settings = load_config(config_path)
-        self._log_level = LogLevel(self._settings.log.level)
         self._reload = threading.Event()
-        self._mailbox: Latest[Frame | Lost] = Latest(follow)
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
-        sight = open_sight(self._settings)
-        self._state_lock = lock_state(Path(self._settings.state_dir))
-        self._outbox = open_outbox(self._settings)
-        self._wire = Wire(self._settings.mqtt.prefix, self._settings.site, self._settings.device)
-        broker = Broker(
-            self._settings.mqtt,
-            self._wire.root,
-            self._wire.availability("offline"),
-            clock,
-            topics=[self._wire.command_topic(name) for name in self._settings.commands.allow],
-        )
-        self._publisher = Publisher(
-            self._outbox,
-            broker,
-            self._wire,
-            clock,
-            heed=lambda incoming: self._commander.take(incoming),  # noqa: PLW0108  it is made below
-            report=lambda reason: self._health.report("broker", reason),
-        )
-        self._gate = Gate(
-            self._mailbox,
-            self._publisher.set_state,
-            self._wire,
-            clock,
-            keep="snapshot" in self._settings.commands.allow,
-        )
-        self._recogniser = Recogniser(
-            pipeline=make_pipeline(self._settings, sight.eyes, sight.memory, clock, self.metrics),
-            cameras=[camera.id for camera in self._settings.cameras],
-            app=Watch(),
-            mailbox=self._mailbox,
-            store=self._outbox,
-            to_message=self._wire.event,
-            say=self._gate.say,
-            feed_watchdog=partial(notifier.send, "WATCHDOG=1"),
-            clock=clock,
-            metrics=self.metrics,
-            note=lambda told, frame: self._holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
-        )
-        self._books = Bookkeeper(
-            self._outbox,
-            self._mailbox,
-            self.metrics,
-            clock,
-            self._settings.metrics.interval_s,
-            self._publish_figures,
-        )
-        self._health = Health(self._wire, self._publisher.set_state, clock)
-        self._storer = Storer(
-            self._outbox, self._publisher.wake, partial(self._health.report, "outbox"), clock
-        )
-        self._holding = Holding(
-            settings=self._settings,
-            sight=sight,
-            recogniser=self._recogniser,
-            wire=self._wire,
-            tell=self._publisher.set_state,
-            health=self._health,
-            clock=clock,
-            metrics=self.metrics,
-        )
-        self._updater = self._holding.updater()
-        self._commander = Doing(
-            settings=self._settings,
-            holding=self._holding,
-            gate=self._gate,
-            health=self._health,
-            log_level=self._log_level,
-            resync=self._updater.ask if self._updater else None,
-            reload=self._ask_reload,
-            clock=clock,
-        ).commander(self._wire, self._publisher.answer, self.metrics)
+        self.parts = Assembly(config_path, clock, partial(notifier.send, "WATCHDOG=1"), self._ask_reload)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._clock.stop())
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
-        self._holding.say_info()
-        self._holding.say_index(None)
-        self._publisher.retire([camera.id for camera in self._settings.cameras])
-        self._start("store", self._storer.run)
-        self._start("publish", self._publish)
-        self._start("recognise", partial(self._recogniser.run, self._idle_s()))
-        self._start("learn", self._commander.run)
-        if self._updater is not None:
-            self._start("sync", self._updater.run)
-        for camera in self._settings.cameras:
+        self.parts.holding.say_info()
+        self.parts.holding.say_index(None)
+        self.parts.publisher.retire([camera.id for camera in self.parts.settings.cameras])
+        self._start("store", self.parts.storer.run)
+        last = partial(self._join, "recognise", JOIN_S)
+        self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
+        self._start("recognise", partial(self.parts.recogniser.run, self._idle_s()))
+        self._start("learn", self.parts.commander.run)
+        if self.parts.updater is not None:
+            self._start("sync", self.parts.updater.run)
+        for camera in self.parts.settings.cameras:
             self._start_camera(camera)
-        self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self._holding.release}")
-        log.info("ready: %d cameras, catalogue %s", len(self._captures), self._holding.release)
+        self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
+        log.info("ready: %d cameras, catalogue %s", len(self._captures), self.parts.holding.release)
         while not self._clock.wait(TICK_S):
             if self._reload.is_set():
                 self._reload.clear()
                 self._read_config_again()
             for capture in self._captures.values():
                 capture.look_for_stall()
-            self._gate.tend()
-            self._holding.tend()
-            self._books.tick(self._captures)
+            self.parts.gate.tend()
+            self.parts.holding.tend()
+            self.parts.books.tick(self._captures)
         self._stop()
 
     def _idle_s(self) -> float:
@@ -193,18 +98,16 @@ class Daemon:
         """Captures first, then what they fed, so that every decided fact reaches the outbox."""
         log.info("stopping")
         self._notifier.send("STOPPING=1")
-        self._mailbox.close()
+        self.parts.mailbox.close()
         for name in ("sync", "learn", "capture", "recognise", "store", "publish"):
-            self._publisher.wake()
-            end = self._clock.monotonic() + JOIN_S
-            for thread in self._threads:
-                if thread.name.startswith(name):
-                    thread.join(max(0.0, end - self._clock.monotonic()))
-        self._books.say(self._captures)
-        self._holding.unknowns.close()
-        self._commander.close()
+            self.parts.publisher.wake()
+            self._join(name, JOIN_S)
+        self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
+        self.parts.books.say(self._captures)
+        self.parts.holding.unknowns.close()
+        self.parts.commander.close()
         with suppress(DeviceError):  # the publish thread met it too, and said so
-            self._outbox.close()
+            self.parts.outbox.close()
         log.info("stopped")
 
     def _start(self, name: str, work: Callable[[], None]) -> None:
@@ -223,74 +126,60 @@ class Daemon:
                 return
             except Exception:  # the last line of defence of an unattended device
                 log.exception("%s failed; it begins again", name)
-                self.metrics.count(f"worker.failed.{name}")
+                self.parts.metrics.count(f"worker.failed.{name}")
             attempt = 0 if self._clock.monotonic() - began > GOOD_S else attempt + 1
             if self._clock.wait(RESTART.delay_s(attempt, 0.5)):
                 return
 
-    def _publish(self) -> None:
-        complained = False
-        while not self._clock.wait(0.0):
-            try:
-                self._publisher.step(IDLE_S)
-                complained = False
-            except DeviceError as error:
-                log.log(logging.DEBUG if complained else logging.ERROR, "outbox: %s", error)
-                complained = True
-                self._clock.wait(IDLE_S)
+    def _join(self, name: str, timeout_s: float) -> None:
+        """Wait for the threads whose names begin so, all together at most so long."""
+        end = self._clock.monotonic() + timeout_s
         for thread in self._threads:
-            if thread.name == "recognise":
-                thread.join(JOIN_S)
-        try:
-            self._publisher.close()
-        except DeviceError as error:
-            log.error("outbox: %s", error)
+            if thread.name.startswith(name):
+                thread.join(max(0.0, end - self._clock.monotonic()))
 
     def _start_camera(self, camera: CameraEntry) -> None:
         capture = Capture(
             camera=camera.id,
             fps=camera.fps,
             open_source=partial(open_camera, camera),
-            mailbox=self._gate,
-            say=self._gate.say,
+            mailbox=self.parts.gate,
+            say=self.parts.gate.say,
             clock=self._clock,
             backoff=camera.backoff(),
-            metrics=self.metrics,
+            metrics=self.parts.metrics,
         )
         self._captures[camera.id] = capture
-        self._gate.add(camera.id)
+        self.parts.gate.add(camera.id)
         self._start(f"capture {camera.id}", capture.run)
-
-    def _publish_figures(self, figures: dict[str, float], uptime_s: float) -> None:
-        if self._publisher.status.online:  # later they would be of no use
-            self._publisher.answer(self._wire.metrics(figures, uptime_s, self._clock.utc()))
 
     def _ask_reload(self) -> frozenset[str]:
         """What is going to be taken over. ConfigError: nothing is."""
-        _, changed = read_again(self._config_path, self._settings)
+        _, changed = read_again(self._config_path, self.parts.settings)
         self._reload.set()
         return changed
 
     def _read_config_again(self) -> None:
         """Take over what can change while running; an invalid file leaves everything as it is."""
         try:
-            new, changed = read_again(self._config_path, self._settings)
+            new, changed = read_again(self._config_path, self.parts.settings)
             if not changed:
                 log.info("configuration unchanged")
                 return
-            pipeline = self._holding.pipeline(new)  # before anything changes: its detector may be wrong
+            pipeline = self.parts.holding.pipeline(new)  # before anything changes: its detector may be wrong
+            apps = self.parts.remake_apps(new)
         except AgentError as error:
             log.error("configuration not taken over: %s", error)
             return
-        self._log_level.configure(new.log.level)
-        old_cameras = {camera.id: camera for camera in self._settings.cameras}
+        self.parts.log_level.configure(new.log.level)
+        old_cameras = {camera.id: camera for camera in self.parts.settings.cameras}
         new_cameras = {camera.id: camera for camera in new.cameras}
         for name, camera in old_cameras.items():
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
-        self._settings = new
-        self._publisher.retire(new_cameras)
-        self._recogniser.replace(pipeline, list(new_cameras))
+        self.parts.settings, self.parts.apps = new, apps
+        self.parts.publisher.retire(new_cameras)
+        self.parts.recogniser.replace(pipeline, apps)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent.core.evidence import DecisionSettings
     from agent.core.second_look import Closer
     from agent.core.tracking import TrackingSettings
-    from agent.core.types import Candidate, Frame, Look, Recognition, Region
+    from agent.core.types import Candidate, Frame, Look, Recognition, Region, Track
     from agent.viewing import CameraPlan
 
 
@@ -113,6 +113,10 @@ class Pipeline:
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
         return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc))
+
+    def tracks(self, camera: str) -> tuple[Track, ...]:
+        """What is followed now, in order of birth. KeyError: the camera was not configured."""
+        return self._views[camera].tracker.live
 
     def close(self, camera: str, at: float, utc: float) -> tuple[Recognition, ...]:
         """The camera is lost or the daemon stops: every track of it ends."""

@@ -1,5 +1,8 @@
 """The recognise loop: mailbox → pipeline → application → wire → outbox. Runs in one thread of `daemon.py`.
 
+Every camera has an application of its own, which this thread alone touches: whoever else wants something of
+one asks for it, and it is done between two frames.
+
 The watchdog is fed here and nowhere else: a process whose timers run but which recognises nothing is dead.
 """
 
@@ -7,13 +10,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from agent.capturing import Lost
-from agent.core.errors import AgentError
+from agent.channel import Question
+from agent.core.errors import AgentError, InputError, quoted
+from agent.core.scene import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.channel import Latest
     from agent.core.clock import Clock
@@ -22,6 +27,11 @@ if TYPE_CHECKING:
     from agent.pipeline import Eyes, Memory, Pipeline
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ANSWER_S: Final = 5.0
+"""How long is waited for an application that is asked: far longer than any frame takes."""
 
 
 class Store(Protocol):
@@ -34,8 +44,11 @@ class Store(Protocol):
 class App(Protocol):
     """What recognitions mean here: one of `apps/`."""
 
-    def update(self, recognitions: Sequence[Recognition]) -> tuple[Event, ...]:
-        """Events worth telling."""
+    def update(self, scene: Scene) -> tuple[Event, ...]:
+        """Events worth telling, in their order. Called for each frame that was looked at, and for the end."""
+
+    def kept(self) -> Mapping[str, Any] | None:
+        """What it needs to go on after a restart, as plain data that nobody changes; None: nothing."""
 
 
 class Recogniser:
@@ -44,8 +57,7 @@ class Recogniser:
     def __init__(
         self,
         pipeline: Pipeline,
-        cameras: Sequence[str],
-        app: App,
+        apps: Mapping[str, App],
         mailbox: Latest[Frame | Lost],
         store: Store,
         to_message: Callable[[Event], Message],
@@ -54,16 +66,21 @@ class Recogniser:
         clock: Clock,
         metrics: Metrics,
         note: Callable[[Sequence[Recognition], Frame | None], None] = lambda _told, _frame: None,
+        tell_state: Callable[[Message], None] = lambda _message: None,
+        show: Callable[[Scene, Sequence[Event]], None] = lambda _scene, _events: None,
     ) -> None:
-        """`say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can.
+        """`apps`: of each camera.
 
-        `note(recognitions, frame)` hears what was told, and of which picture.
+        `say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can.
+        `note(recognitions, frame)` hears what was told, and of which picture; `tell_state(message)` what is
+        true from then on; `show(scene, events)` of every scene. They must not wait.
         """
         self._pipeline = pipeline
-        self._cameras = tuple(cameras)
+        self._apps = dict(apps)
         self._sight: tuple[Eyes, Memory] | None = None  # the latest that was adopted
-        self._next: deque[tuple[Pipeline, tuple[str, ...]]] = deque(maxlen=1)  # append and pop are atomic
-        self._app = app
+        self._next: deque[tuple[Pipeline, dict[str, App]]] = deque(maxlen=1)  # append and pop are atomic
+        self._asked: deque[Question[Any]] = deque()
+        self.kept: dict[str, Mapping[str, Any]] = {}  # camera → what its application needs after a restart
         self._mailbox = mailbox
         self._store = store
         self._to_message = to_message
@@ -72,11 +89,38 @@ class Recogniser:
         self._clock = clock
         self._metrics = metrics
         self._note = note
+        self._tell_state = tell_state
+        self._show = show
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
-    def replace(self, pipeline: Pipeline, cameras: Sequence[str]) -> None:
+    def replace(self, pipeline: Pipeline, apps: Mapping[str, App]) -> None:
         """Go on with another pipeline from the next frame; what the old one followed ends."""
-        self._next.append((pipeline, tuple(cameras)))
+        self._next.append((pipeline, dict(apps)))
+
+    def ask(self, camera: str, work: Callable[[App, float, float], tuple[T, tuple[Event, ...]]]) -> T:
+        """Have the application of a camera do something between two frames.
+
+        `work(app, at, utc)` gives the answer, and events that are told.
+
+        Raises:
+            InputError: there is no such camera.
+            AgentError, ValueError: `work` refuses.
+            DeviceError: the loop is too busy, or stopped.
+        """
+
+        def worked() -> T:
+            app = self._apps.get(camera)
+            if app is None:
+                raise InputError(f"camera: expected one of {', '.join(self._apps)}, found {quoted(camera)}")
+            scene = Scene(camera, self._clock.monotonic(), self._clock.utc())
+            answer, events = work(app, scene.at, scene.utc)
+            self._publish(scene, app, events)
+            return answer
+
+        question = Question(worked)
+        self._asked.append(question)
+        self._mailbox.wake()
+        return question.answer(ANSWER_S)
 
     def adopt(self, memory: Memory, eyes: Eyes) -> None:
         """Compare with another catalogue, by its own eyes, from the next frame; no frame waits for it."""
@@ -92,6 +136,8 @@ class Recogniser:
                 self._switch(*self._next.pop())
             if self._sight is not None:
                 self._pipeline.use(*self._sight)
+            while self._asked:
+                self._asked.popleft().do()
             if item is not None:
                 self._handle(item[1])
             elif stopping:
@@ -99,7 +145,7 @@ class Recogniser:
         self._close_all()
 
     def _handle(self, item: Frame | Lost) -> None:
-        if item.camera not in self._cameras:
+        if item.camera not in self._apps:
             return  # of a camera that was taken out of the configuration a moment ago
         if isinstance(item, Lost):
             self._close(item.camera, item.at, item.utc)
@@ -114,7 +160,8 @@ class Recogniser:
         self._metrics.count(f"frames.recognised.{item.camera}")
         if self._unusable.pop(item.camera, ""):
             self._say(item.camera, "online", "")
-        self._tell(recognitions, item)
+        tracks = self._pipeline.tracks(item.camera)
+        self._tell(Scene(item.camera, item.at, item.utc, recognitions, tracks, item))
 
     def _refuse(self, camera: str, reason: str) -> None:
         self._metrics.count(f"frames.refused.{camera}")
@@ -123,24 +170,38 @@ class Recogniser:
             log.error("camera %s: pictures are not used: %s", camera, reason)
             self._say(camera, "stalled", f"its pictures are not used: {reason}")
 
-    def _switch(self, pipeline: Pipeline, cameras: tuple[str, ...]) -> None:
+    def _switch(self, pipeline: Pipeline, apps: dict[str, App]) -> None:
         self._close_all()
-        self._pipeline, self._cameras = pipeline, cameras
+        self._pipeline, self._apps = pipeline, apps
+        self.kept = {camera: kept for camera, kept in self.kept.items() if camera in apps}
         self._unusable.clear()
 
     def _close_all(self) -> None:
-        for camera in self._cameras:
+        for camera in self._apps:
             self._close(camera, self._clock.monotonic(), self._clock.utc())
 
     def _close(self, camera: str, at: float, utc: float) -> None:
         try:
-            self._tell(self._pipeline.close(camera, at, utc))
+            self._tell(Scene(camera, at, utc, self._pipeline.close(camera, at, utc)))
         except AgentError as error:
             log.error("camera %s: the end of what it saw is not told: %s", camera, error)
 
-    def _tell(self, recognitions: Sequence[Recognition], frame: Frame | None = None) -> None:
-        if recognitions:
-            self._note(recognitions, frame)
-            messages = [self._to_message(event) for event in self._app.update(recognitions)]
-            self._store.put(messages)
-            self._metrics.count("facts.decided", len(messages))
+    def _tell(self, scene: Scene) -> None:
+        if scene.recognitions:
+            self._note(scene.recognitions, scene.frame)
+        app = self._apps[scene.camera]
+        self._publish(scene, app, app.update(scene))
+
+    def _publish(self, scene: Scene, app: App, events: Sequence[Event]) -> None:
+        if events:
+            messages = [self._to_message(event) for event in events]
+            for message in messages:
+                if message.retain:
+                    self._tell_state(message)
+            facts = [message for message in messages if not message.retain]
+            self._store.put(facts)
+            self._metrics.count("facts.decided", len(facts))
+            kept = app.kept()
+            if kept is not None:
+                self.kept = {**self.kept, scene.camera: kept}
+        self._show(scene, events)

@@ -63,13 +63,22 @@ class Storer:
     """The loop."""
 
     def __init__(
-        self, outbox: Store, wake: Callable[[], None], report: Callable[[str], None], clock: Clock
+        self,
+        outbox: Store,
+        wake: Callable[[], None],
+        report: Callable[[str], None],
+        clock: Clock,
+        beside: Callable[[float], None] = lambda _now: None,
     ) -> None:
-        """`wake()` is called when there may be more to send; `report(reason)` is told how the disk is."""
+        """`wake()` is called when there may be more to send; `report(reason)` is told how the disk is.
+
+        `beside(now)` writes whatever else is to be written; called every few seconds or more often.
+        """
         self._outbox = outbox
         self._wake = wake
         self._report = report
         self._clock = clock
+        self._beside = beside
         self._synced_at = -inf
         self._aged_at = clock.monotonic()
         self._failures = 0
@@ -80,6 +89,7 @@ class Storer:
             self._outbox.wait(self._idle_s(self._clock.monotonic()))
             self._clock.wait(LINGER_S)
             self.round()
+            self._beside(self._clock.monotonic())
 
     def round(self) -> None:
         """Store what there is, and flush it if that is due; a disk that refuses is said, and rests."""

@@ -29,6 +29,8 @@ FLOORS = {
     "publisher": 3,
     "storing": 3,
     "capturing": 3,
+    "delivering": 4,
+    "applying": 5,
     "sync": 3,
     "recognising": 4,  # drives the pipeline, speaks with capturing
     "fetching": 4,
@@ -57,11 +59,12 @@ FLOORS = {
     "selftest": 7,
     "holding": 8,
     "doing": 9,
-    "daemon": 10,
+    "assembly": 10,
+    "daemon": 11,
     "benching": 7,
     "evaluating": 7,  # builds with publishing, asks like cli/find
-    "cli": 11,
-    "__main__": 12,
+    "cli": 12,
+    "__main__": 13,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""

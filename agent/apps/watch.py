@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING
 from agent.core.types import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+    from typing import Any
 
-    from agent.core.types import Recognition
+    from agent.core.scene import Scene
 
 
 class Watch:
     """Recognitions in, one event each out."""
 
-    def update(self, recognitions: Sequence[Recognition]) -> tuple[Event, ...]:
+    def update(self, scene: Scene) -> tuple[Event, ...]:
         """One `recognition` event per recognition, in order."""
-        return tuple(
-            Event(kind="recognition", camera=r.track.camera, at=r.at, utc=r.utc, body=r) for r in recognitions
-        )
+        return told(scene)
+
+    def kept(self) -> Mapping[str, Any] | None:
+        """Nothing: each recognition stands for itself."""
+        return None
+
+
+def told(scene: Scene) -> tuple[Event, ...]:
+    """The `recognition` events of a scene, in order: every application tells them."""
+    return tuple(
+        Event(kind="recognition", camera=r.track.camera, at=r.at, utc=r.utc, body=r)
+        for r in scene.recognitions
+    )

@@ -14,10 +14,8 @@ from agent.cli.options import add_config, add_verb, print_json
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from agent.cli.options import Verbs
-    from agent.core.types import Recognition
 
 
 def add(verbs: Verbs) -> None:
@@ -42,9 +40,10 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Print what a subscriber would have received."""
     from agent.adapters.recording import read_recording
-    from agent.apps.watch import Watch
+    from agent.applying import make_apps
     from agent.config import load_config
     from agent.core.errors import ConfigError, InputError, UsageError, quoted
+    from agent.core.scene import Scene
     from agent.core.wire import Wire
     from agent.parts import load_eyes, make_pipeline
 
@@ -57,10 +56,10 @@ def do(args: argparse.Namespace) -> int:
     eyes, catalogue = load_eyes(settings)
     pipeline = make_pipeline(settings, eyes, catalogue)
     wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
-    app = Watch()
+    apps = make_apps(settings)
 
-    def tell(recognitions: Sequence[Recognition]) -> None:
-        for event in app.update(recognitions):
+    def tell(scene: Scene) -> None:
+        for event in apps[scene.camera].update(scene):
             message = wire.event(event)
             print_json(
                 {"topic": message.topic, "payload": json.loads(message.payload), "retain": message.retain}
@@ -79,7 +78,8 @@ def do(args: argparse.Namespace) -> int:
             recognitions = pipeline.step(frame)
         except InputError as error:
             raise ConfigError(f"{args.config}: camera {frame.camera!r}: {error}") from None
-        tell(recognitions)
+        tracks = pipeline.tracks(frame.camera)
+        tell(Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame))
     for camera, frame in last.items():
-        tell(pipeline.close(camera, frame.at, frame.utc))
+        tell(Scene(camera, frame.at, frame.utc, pipeline.close(camera, frame.at, frame.utc)))
     return 0

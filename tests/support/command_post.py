@@ -78,7 +78,7 @@ class Post:
         self.gate.add("cam")
         self.sight = open_sight(self.settings)
         recogniser = Recogniser(
-            make_pipeline(self.settings, self.sight.eyes, self.sight.memory), ["cam"], Watch(), self.mailbox,
+            make_pipeline(self.settings, self.sight.eyes, self.sight.memory), {"cam": Watch()}, self.mailbox,
             Outbox(state / "outbox.db"), WIRE.event, self.gate.say, lambda: None, self.clock,
             self.metrics,
         )  # fmt: skip

@@ -35,7 +35,7 @@ class LiveLoop:
         self._clock = SystemClock()
         self._payloads: list[bytes] = []
         self.recogniser = Recogniser(
-            make_pipeline(settings, eyes, catalogue), ["cam"], Watch(), self.mailbox, self,
+            make_pipeline(settings, eyes, catalogue), {"cam": Watch()}, self.mailbox, self,
             Wire("spotter", "test", "dev-1").event, lambda *_: None, lambda: None, self._clock, Metrics(),
         )  # fmt: skip
         self._thread = threading.Thread(target=self.recogniser.run, args=(0.1,))

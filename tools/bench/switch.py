@@ -127,7 +127,7 @@ def _switched(own: EmbedderSettings, folders: list[Path], switches: int, load: f
     plan = CameraPlan(FixedRegions(RegionSettings(mode="grid", grid=GRID)), ChangeSettings(tolerance=-1))
     pipeline = _Timed(clock, eyes, catalogue, {"cam": plan}, DecisionSettings(), TrackingSettings())
     recogniser = Recogniser(
-        pipeline, ["cam"], Watch(), mailbox, _Nowhere(), Wire("bench", "bench", "bench").event,
+        pipeline, {"cam": Watch()}, mailbox, _Nowhere(), Wire("bench", "bench", "bench").event,
         lambda *_: None, lambda: None, clock, Metrics(),
     )  # fmt: skip
     pictures = [drawn_picture(number) for number in range(PICTURES)]

@@ -1,0 +1,158 @@
+"""Every part of the running agent, built from its configuration and wired to the others; nothing runs yet."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.adapters.broker import Broker
+from agent.adapters.kept import Kept
+from agent.applying import make_apps
+from agent.bookkeeping import Bookkeeper
+from agent.capturing import Lost, follow
+from agent.channel import Latest
+from agent.config import load_config
+from agent.core.wire import Wire
+from agent.doing import Doing
+from agent.gate import Gate
+from agent.health import Health
+from agent.holding import Holding
+from agent.loglevel import LogLevel
+from agent.metrics import Metrics
+from agent.parts import make_pipeline, open_outbox, open_sight
+from agent.publisher import Publisher
+from agent.recognising import Recogniser
+from agent.state import lock_state
+from agent.storing import Storer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
+    from typing import Any
+
+    from agent.adapters.system import SystemClock
+    from agent.config import CameraEntry, Settings
+    from agent.core.types import Frame
+    from agent.recognising import App
+
+
+class Assembly:
+    """The parts by name. Which thread may touch which, each says itself."""
+
+    def __init__(
+        self,
+        config_path: str,
+        clock: SystemClock,
+        feed_watchdog: Callable[[], None],
+        ask_reload: Callable[[], AbstractSet[str]],
+    ) -> None:
+        """Read the configuration and build every part.
+
+        `ask_reload()`: what of the configuration is going to be taken over; ConfigError: nothing is.
+
+        Raises:
+            ConfigError: the configuration, the model or the catalogue is wrong.
+            DeviceError: the state directory cannot be used.
+        """
+        self.clock = clock
+        self.metrics = Metrics()
+        self.settings = load_config(config_path)
+        self.log_level = LogLevel(self.settings.log.level)
+        self.mailbox: Latest[Frame | Lost] = Latest(follow)
+        sight = open_sight(self.settings)
+        self.state_lock = lock_state(Path(self.settings.state_dir))
+        self.outbox = open_outbox(self.settings)
+        self.wire = Wire(self.settings.mqtt.prefix, self.settings.site, self.settings.device)
+        broker = Broker(
+            self.settings.mqtt,
+            self.wire.root,
+            self.wire.availability("offline"),
+            clock,
+            topics=[self.wire.command_topic(name) for name in self.settings.commands.allow],
+        )
+        self.publisher = Publisher(
+            self.outbox,
+            broker,
+            self.wire,
+            clock,
+            heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
+            report=lambda reason: self.health.report("broker", reason),
+        )
+        self.gate = Gate(
+            self.mailbox,
+            self.publisher.set_state,
+            self.wire,
+            clock,
+            keep="snapshot" in self.settings.commands.allow,
+        )
+        self.kept = Kept(Path(self.settings.state_dir) / "apps")
+        self.apps = make_apps(self.settings, self.kept.read)
+        self.recogniser = Recogniser(
+            pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
+            apps=self.apps,
+            mailbox=self.mailbox,
+            store=self.outbox,
+            to_message=self.wire.event,
+            say=self.gate.say,
+            feed_watchdog=feed_watchdog,
+            clock=clock,
+            metrics=self.metrics,
+            note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
+            tell_state=self.publisher.set_state,
+        )
+        self.books = Bookkeeper(
+            self.outbox,
+            self.mailbox,
+            self.metrics,
+            clock,
+            self.settings.metrics.interval_s,
+            self._publish_figures,
+        )
+        self.health = Health(self.wire, self.publisher.set_state, clock)
+        self.storer = Storer(
+            self.outbox,
+            self.publisher.wake,
+            partial(self.health.report, "outbox"),
+            clock,
+            beside=lambda now: self.kept.tend(now, self.recogniser.kept),
+        )
+        self.holding = Holding(
+            settings=self.settings,
+            sight=sight,
+            recogniser=self.recogniser,
+            wire=self.wire,
+            tell=self.publisher.set_state,
+            health=self.health,
+            clock=clock,
+            metrics=self.metrics,
+        )
+        self.updater = self.holding.updater()
+        self.commander = Doing(
+            settings=self.settings,
+            holding=self.holding,
+            gate=self.gate,
+            health=self.health,
+            log_level=self.log_level,
+            resync=self.updater.ask if self.updater else None,
+            reload=ask_reload,
+            clock=clock,
+        ).commander(self.wire, self.publisher.answer, self.metrics)
+
+    def remake_apps(self, new: Settings) -> dict[str, App]:
+        """The applications of another configuration; those whose camera is the same go on.
+
+        Raises:
+            ConfigError: what a camera is to show does not fit.
+        """
+        return make_apps(new, self._left_behind, self._running())
+
+    def _running(self) -> dict[str, tuple[CameraEntry, App]]:
+        return {camera.id: (camera, self.apps[camera.id]) for camera in self.settings.cameras}
+
+    def _left_behind(self, camera: str) -> Mapping[str, Any] | None:
+        return self.recogniser.kept.get(camera) or self.kept.read(camera)
+
+    def _publish_figures(self, figures: dict[str, float], uptime_s: float) -> None:
+        if self.publisher.status.online:  # later they would be of no use
+            self.publisher.answer(self.wire.metrics(figures, uptime_s, self.clock.utc()))
