@@ -10,6 +10,7 @@ from agent.adapters.broker import Broker
 from agent.adapters.kept import Kept
 from agent.applying import make_apps
 from agent.bookkeeping import Bookkeeper
+from agent.bridges import Bridges
 from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
@@ -64,20 +65,22 @@ class Assembly:
         self.state_lock = lock_state(Path(self.settings.state_dir))
         self.outbox = open_outbox(self.settings)
         self.wire = Wire(self.settings.mqtt.prefix, self.settings.site, self.settings.device)
+        self.bridges = Bridges(self.settings, self.wire, clock)
         broker = Broker(
             self.settings.mqtt,
             self.wire.root,
             self.wire.availability("offline"),
             clock,
-            topics=[self.wire.command_topic(name) for name in self.settings.commands.allow],
+            topics=[*map(self.wire.command_topic, self.settings.commands.allow), *self.bridges.topics],
         )
         self.publisher = Publisher(
             self.outbox,
             broker,
             self.wire,
             clock,
-            heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
+            heed=lambda incoming: self.bridges.heed(incoming, self.commander.take),
             report=lambda reason: self.health.report("broker", reason),
+            overhear=self.bridges.overhear,
         )
         self.gate = Gate(
             self.mailbox,
@@ -92,7 +95,7 @@ class Assembly:
             pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
             apps=self.apps,
             mailbox=self.mailbox,
-            store=self.outbox,
+            store=self.bridges.beside(self.outbox),
             to_message=self.wire.event,
             say=self.gate.say,
             feed_watchdog=feed_watchdog,

@@ -51,12 +51,13 @@ def said(facts: Facts = FACTS, gone: dict[str, str] | None = None) -> dict[str, 
     return dict(body)
 
 
-def shown(template: str, message: Message) -> str:
-    """What a template makes of a message, as Home Assistant renders it."""
+def shown(template: str, message: Message, wrapped: bool = False) -> str:
+    """What a template makes of a message, as Home Assistant renders it. `wrapped`: in an envelope."""
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.filters["to_json"] = json.dumps
+    body = content(message.payload)
     return environment.from_string(template).render(
-        value_json=content(message.payload), value=message.payload.decode()
+        value_json={"specversion": "1.0", "data": body} if wrapped else body
     )
 
 
@@ -130,11 +131,16 @@ def test_what_the_device_does_not_say_is_not_shown() -> None:
     assert "mdl" not in bare["dev"]
 
 
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "CloudEvents"])
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.key)
-def test_each_template_finds_its_value_in_the_message_that_it_reads(component: Component) -> None:
+def test_each_template_finds_its_value_in_the_message_that_it_reads(
+    component: Component, wrapped: bool
+) -> None:
     message = MESSAGES[component.kind]
     assert WIRE.kind(message.topic) == component.kind
-    value = shown(component.value, message)
+    found = dict(entities(component, DEFINITIONS[component.kind].address, WIRE.root, FACTS))
+    body = next(each for each in found.values() if each["stat_t"] == message.topic)
+    value = shown(body["val_tpl"], message, wrapped)
     if component.platform == "event":
         event = json.loads(value)
         assert event.pop("event_type") == "known"
@@ -142,7 +148,7 @@ def test_each_template_finds_its_value_in_the_message_that_it_reads(component: C
     else:
         assert value == EXPECTED[component.key]
     if component.attributes:
-        attributes = json.loads(shown(component.attributes, message))
+        attributes = json.loads(shown(body["json_attr_tpl"], message, wrapped))
         # What Home Assistant keeps for itself it takes out of the attributes.
         assert attributes
         assert not {"name", "state", "icon", "device_class", "event_type"} & set(attributes)
@@ -154,7 +160,7 @@ def test_what_is_not_known_is_nothing_to_home_assistant() -> None:
     """`None` is its word for that."""
     never = WIRE.index(IndexStatus(release="", model=""), UTC)
     by_key = {each.key: each for each in COMPONENTS}
-    assert shown(by_key["synced"].value, never) == shown(by_key["release"].value, never) == "None"
+    assert shown(by_key["synced"].template, never) == shown(by_key["release"].template, never) == "None"
 
 
 @pytest.mark.parametrize(
@@ -171,8 +177,8 @@ def test_what_is_not_known_is_nothing_to_home_assistant() -> None:
 )
 def test_a_recognition_is_a_state_and_an_event(message: Message, state: str, event: str) -> None:
     by_key = {each.key: each for each in COMPONENTS}
-    assert shown(by_key["product"].value, message) == state
-    kind = json.loads(shown(by_key["recognition"].value, message))["event_type"]
+    assert shown(by_key["product"].template, message) == state
+    kind = json.loads(shown(by_key["recognition"].template, message))["event_type"]
     assert kind == event
     assert kind in by_key["recognition"].more["evt_typ"]
 
@@ -188,7 +194,7 @@ def test_a_component_that_is_gone_is_named_by_its_platform_alone() -> None:
 
 def test_a_component_of_a_slot_is_there_once_for_each_slot() -> None:
     """The address of its messages says where there are any."""
-    slot = Component(key="state", platform="sensor", name="state", kind="health", value="{{ 1 }}")
+    slot = Component(key="state", platform="sensor", name="state", kind="health", value="1")
     found = dict(entities(slot, "{camera}/shelf/{slot}", WIRE.root, FACTS))
     assert [each["stat_t"] for each in found.values()] == [
         f"{WIRE.root}/bay-4/shelf/a1",

@@ -70,9 +70,14 @@ class Component:
     platform: Literal["sensor", "binary_sensor", "event"]
     name: str  # shown behind the name of the device, and of the camera
     kind: str  # of the messages that it reads, see `definitions.py`
-    value: str  # template: message → state
-    attributes: str = ""  # template: message → a JSON object to show beside the state
+    value: str  # expression (Jinja): the content of the message, `it` → the state
+    attributes: str = ""  # expression: `it` → a mapping to show beside the state
     more: Mapping[str, Any] = field(default_factory=dict)  # other keys, see Home Assistant's documentation
+
+    @property
+    def template(self) -> str:
+        """What Home Assistant makes the state with."""
+        return f"{_IT}{{{{ {self.value} }}}}"
 
     def there(self, facts: Facts) -> bool:
         """Whether the device says it at all."""
@@ -82,10 +87,10 @@ class Component:
 
 _INSIDE: Final = {"ent_cat": "diagnostic"}
 
-_WHAT: Final = (
-    "{% set it = value_json %}"
-    "{{ ((it.name or it.sku) if it.verdict == 'known' else '(' ~ it.verdict ~ ')')[:255] }}"
-)
+_IT: Final = "{% set it = value_json.data | default(value_json) %}"
+"""In front of each template: `it` is our content, also where an envelope of CloudEvents is around it."""
+
+_WHAT: Final = "((it.name or it.sku) if it.verdict == 'known' else '(' ~ it.verdict ~ ')')[:255]"
 """In brackets what is no product: the bare word `unknown` means to Home Assistant that there is no state. A
 longer state than 255 characters it does not take."""
 
@@ -103,8 +108,8 @@ COMPONENTS: Final = (
         platform="binary_sensor",
         name="Problem",
         kind="health",
-        value="{{ 'OFF' if value_json.state == 'ok' else 'ON' }}",
-        attributes="{{ {'health': value_json.state, 'causes': value_json.causes} | to_json }}",
+        value="'OFF' if it.state == 'ok' else 'ON'",
+        attributes="{'health': it.state, 'causes': it.causes}",
         more={"dev_cla": "problem", **_INSIDE},
     ),
     Component(
@@ -112,10 +117,10 @@ COMPONENTS: Final = (
         platform="sensor",
         name="Catalogue",
         kind="index",
-        value="{{ value_json.release }}",
-        attributes="{% set it = value_json %}{{ {'channel': it.channel, 'number': it.number, "
-        "'model': it.model, 'products': it.products, 'references': it.references, 'learned': it.learned, "
-        "'last_sync_result': it.last_sync_result, 'note': it.note, 'error': it.error} | to_json }}",
+        value="it.release",
+        attributes="{'channel': it.channel, 'number': it.number, 'model': it.model, 'products': it.products, "
+        "'references': it.references, 'learned': it.learned, 'last_sync_result': it.last_sync_result, "
+        "'note': it.note, 'error': it.error}",
         more={"ic": "mdi:book-open-variant", **_INSIDE},
     ),
     Component(
@@ -123,7 +128,7 @@ COMPONENTS: Final = (
         platform="sensor",
         name="Catalogue up to date",
         kind="index",
-        value="{{ value_json.last_sync }}",
+        value="it.last_sync",
         more={"dev_cla": "timestamp", **_INSIDE},
     ),
     Component(
@@ -131,7 +136,7 @@ COMPONENTS: Final = (
         platform="sensor",
         name="Waiting messages",
         kind="metrics",
-        value="{{ value_json['values']['outbox.waiting'] }}",  # `.values` is a method of every mapping
+        value="it['values']['outbox.waiting']",  # `it.values` is a method of every mapping
         more={"stat_cla": "measurement", "ic": "mdi:tray-full", **_INSIDE},
     ),
     Component(
@@ -139,7 +144,7 @@ COMPONENTS: Final = (
         platform="sensor",
         name="Lost messages",
         kind="metrics",
-        value="{{ value_json['values']['outbox.dropped'] }}",
+        value="it['values']['outbox.dropped']",
         more={"stat_cla": "total_increasing", "ic": "mdi:tray-remove", **_INSIDE},
     ),
     Component(
@@ -147,7 +152,7 @@ COMPONENTS: Final = (
         platform="sensor",
         name="Memory",
         kind="metrics",
-        value="{{ value_json['values']['memory.resident_mb'] }}",
+        value="it['values']['memory.resident_mb']",
         more={"dev_cla": "data_size", "stat_cla": "measurement", "unit_of_meas": "MB", **_INSIDE},
     ),
     Component(
@@ -155,8 +160,8 @@ COMPONENTS: Final = (
         platform="sensor",
         name="Things without a name",
         kind="unknown",
-        value="{{ value_json.things }}",
-        attributes="{{ {'seen': value_json.seen, 'since': value_json.since} | to_json }}",
+        value="it.things",
+        attributes="{'seen': it.seen, 'since': it.since}",
         more={"stat_cla": "measurement", "ic": "mdi:help-box-multiple-outline"},
     ),
     Component(
@@ -164,8 +169,8 @@ COMPONENTS: Final = (
         platform="binary_sensor",
         name="Connection",
         kind="camera_status",
-        value="{{ 'ON' if value_json.state == 'online' else 'OFF' }}",
-        attributes="{{ {'status': value_json.state, 'reason': value_json.reason} | to_json }}",
+        value="'ON' if it.state == 'online' else 'OFF'",
+        attributes="{'status': it.state, 'reason': it.reason}",
         more={"dev_cla": "connectivity", **_INSIDE},
     ),
     Component(
@@ -174,7 +179,7 @@ COMPONENTS: Final = (
         name="Last product",
         kind="recognition",
         value=_WHAT,
-        attributes="{% set it = value_json %}{{ {" + _DETAILS + "} | to_json }}",
+        attributes="{" + _DETAILS + "}",
         more={"ic": "mdi:barcode-scan"},
     ),
     Component(
@@ -182,9 +187,7 @@ COMPONENTS: Final = (
         platform="event",
         name="Recognition",
         kind="recognition",
-        value="{% set it = value_json %}{{ {'event_type': 'gone' if it.phase == 'end' else it.verdict, "
-        + _DETAILS
-        + "} | to_json }}",
+        value="{'event_type': 'gone' if it.phase == 'end' else it.verdict, " + _DETAILS + "} | to_json",
         more={"evt_typ": ["known", "ambiguous", "unknown", "gone"], "ic": "mdi:barcode-scan"},
     ),
 )
@@ -270,11 +273,14 @@ def entities(
             "name": " ".join((*place.values(), component.name)),
             "uniq_id": f"{identity}_{key}",
             "stat_t": topic,
-            "val_tpl": component.value,
+            "val_tpl": component.template,
             **component.more,
         }
         if component.attributes:
-            body |= {"json_attr_t": topic, "json_attr_tpl": component.attributes}
+            body |= {
+                "json_attr_t": topic,
+                "json_attr_tpl": f"{_IT}{{{{ {component.attributes} | to_json }}}}",
+            }
         if component.kind == "metrics":
             body["exp_aft"] = _MISSED * facts.metrics_s
         yield key, body
