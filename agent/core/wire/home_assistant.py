@@ -37,7 +37,7 @@ class HomeAssistantSettings:
     """How this device shows itself to Home Assistant."""
 
     prefix: str = setting("discovery prefix of its MQTT integration; there it is homeassistant by default")
-    birth: str = setting("topic of its birth message; empty: <prefix>/status", "")
+    birth: str = setting("topic of its birth message; empty: the prefix with /status behind it", "")
 
     def __post_init__(self) -> None:
         check_prefix("prefix", self.prefix)
