@@ -117,10 +117,11 @@ def make_edge_node(settings: Settings, wire: Wire, clock: Clock) -> EdgeNode | N
     # A session that is kept would keep the will from being sent, and commands of yesterday.
     mqtt = replace(settings.mqtt, client_id=f"{ours}-sparkplug", session_s=0)
     return EdgeNode(
-        connect=lambda will, topics: Broker(mqtt, wire.root, will, clock, topics=topics),
+        connect=lambda will, topics: Broker(mqtt, wire.root, will, clock, topics=topics, retained=True),
         edge=Edge(slots(settings.cameras), clock.utc()),
         codec=load_codec(),
         names=Namespace(settings.sparkplug.group, settings.sparkplug.node or settings.device),
+        primary_host=settings.sparkplug.primary_host,
         memory=Path(settings.state_dir) / "sparkplug-bdseq",
         wire=wire,
         clock=clock,

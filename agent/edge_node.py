@@ -18,7 +18,7 @@ from agent.core.errors import DeviceError
 from agent.core.incoming import Deaf, Incoming
 from agent.core.payload import content
 from agent.core.types import Message
-from agent.core.wire.sparkplug import KINDS
+from agent.core.wire.sparkplug import KINDS, host_state, host_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +43,9 @@ _HEARD: Final = 1_000
 
 _COMMAND_BYTES: Final = 65_536
 """A command is some fifty bytes. A larger one is not read: unpacked it may be a hundred times its size."""
+
+_DEATH_S: Final = 1.0
+"""How long the broker may take to acknowledge that we go."""
 
 _BIRTH, _DEATH = 0, 1
 
@@ -69,8 +72,12 @@ class EdgeNode:
         memory: Path,
         wire: Wire,
         clock: Clock,
+        primary_host: str = "",
     ) -> None:
-        """`connect(will, topics)` makes the way to the broker. `memory` is a file of its own."""
+        """`connect(will, topics)` makes the way to the broker. `memory` is a file of its own.
+
+        Where there is a primary host, nothing is told on a connection until that is there.
+        """
         self.report: Callable[[str], None] = lambda _reason: None
         """Is told what is wrong with the connection, and with nothing that all is well again."""
         self._edge = edge
@@ -85,7 +92,10 @@ class EdgeNode:
         self._data_at = self._birth_at = clock.monotonic()
         self._rebirth = False
         self._complaint = ""
-        self._network = connect(self._will, [names.topic("NCMD")])
+        self._host = host_topic(primary_host) if primary_host else ""
+        self._host_at = 0  # ms, Unix: when it last said whether it is there
+        topics = [names.topic("NCMD"), *([self._host] if primary_host else [])]
+        self._network = connect(self._will, topics)
 
     def hear(self, message: Message) -> None:
         """A message of ours, which hosts may want to know of."""
@@ -126,11 +136,12 @@ class EdgeNode:
 
     def _heed(self, signal: Signal) -> None:
         if isinstance(signal, Up):
-            self._remember()
-            self._born = True
-            self._send_births(self._edge.birth(self._number, self._clock.utc()))
-            log.info("the broker has us as edge node %s", self._names.topic("NBIRTH"))
             self._complain(self._network.warning)
+            if self._host:
+                self._host_at = 0  # another broker may have heard of it at another time
+                log.info("nothing is told before %s says that it is there", self._host)
+            else:
+                self._be_born()
         elif isinstance(signal, Down):
             self._born = False
             self._edge.lost()
@@ -140,7 +151,35 @@ class EdgeNode:
         elif isinstance(signal, Incoming):
             self._obey(signal)
 
+    def _be_born(self) -> None:
+        self._remember()
+        self._born = True
+        self._send_births(self._edge.birth(self._number, self._clock.utc()))
+        log.info("the broker has us as edge node %s", self._names.topic("NBIRTH"))
+
+    def _follow_host(self, incoming: Incoming) -> None:
+        """Nobody listens while it is away: what is told then would look as if it had arrived."""
+        try:
+            online, moment = host_state(incoming.payload)
+        except ValueError as error:
+            log.warning("%s: %s", incoming.topic, error)
+            return
+        if moment < self._host_at:
+            return  # its last will of a connection before this one
+        self._host_at = moment
+        if online and not self._born:
+            self._be_born()
+        elif not online and self._born:
+            log.info("%s is not there any more", self._host)
+            self._die()
+            self._network.drop("the primary host has gone")  # it may be there on another broker
+
     def _obey(self, incoming: Incoming) -> None:
+        if incoming.topic == self._host:
+            self._follow_host(incoming)
+            return
+        if incoming.retained:
+            return  # somebody asked some time ago
         try:
             if len(incoming.payload) <= _COMMAND_BYTES and asks_for_birth(
                 self._codec.decode(incoming.payload)
@@ -174,14 +213,20 @@ class EdgeNode:
         return self._message("NDEATH", "", self._edge.death(self._number), qos=1)
 
     def _close(self) -> None:
-        """What the will would say; the broker does not send that after a farewell."""
+        """Say what the will would: the broker does not send that after a farewell."""
         if self._born:
-            self._network.publish(_DEATH, self._message("NDEATH", "", self._edge.death(self._number), qos=1))
-            end = self._clock.monotonic() + 1.0
-            while self._clock.monotonic() < end:
-                if any(isinstance(each, Ack) and each.token == _DEATH for each in self._network.service(0.1)):
-                    break
+            self._die()
         self._network.close(1.0)
+
+    def _die(self) -> None:
+        """At return the broker has it, or does not answer."""
+        self._born = False
+        self._edge.lost()
+        self._network.publish(_DEATH, self._message("NDEATH", "", self._edge.death(self._number), qos=1))
+        end = self._clock.monotonic() + _DEATH_S
+        while self._clock.monotonic() < end:
+            if any(isinstance(each, Ack) and each.token == _DEATH for each in self._network.service(0.1)):
+                break
 
     def _last_number(self) -> int:
         """That of the last connection, also before a restart."""

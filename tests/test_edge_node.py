@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,17 +32,17 @@ ALL = "spBv1.0/#"
 class Node:
     """An edge node that runs as far as a test lets it."""
 
-    def __init__(self, folder: Path, url: str, **values: Any) -> None:
+    def __init__(self, folder: Path, url: str, host: str = "", **values: Any) -> None:
         self.reports: list[str] = []
         self.clock = SystemClock()
         settings = BrokerSettings(url=url, client_id="s-d-sparkplug", **values)
 
         def connect(will: Callable[[], Message], topics: Any) -> Broker:
-            self.broker = Broker(settings, "s/d", will, self.clock, lambda: 0.0, topics)
+            self.broker = Broker(settings, "s/d", will, self.clock, lambda: 0.0, topics, True)
             return self.broker
 
         self.node = EdgeNode(
-            connect, Edge({"cam": ()}, UTC), CODEC, NAMES, folder / "bdseq", WIRE, self.clock
+            connect, Edge({"cam": ()}, UTC), CODEC, NAMES, folder / "bdseq", WIRE, self.clock, host
         )
         self.node.report = self.reports.append
 
@@ -63,8 +64,8 @@ class Node:
 
 
 @contextmanager
-def edge_node(folder: Path, url: str, **values: Any) -> Iterator[Node]:
-    node = Node(folder, url, **values)
+def edge_node(folder: Path, url: str, host: str = "", **values: Any) -> Iterator[Node]:
+    node = Node(folder, url, host, **values)
     try:
         yield node
     finally:
@@ -162,6 +163,51 @@ def test_what_happened_without_a_broker_is_in_the_next_birth(tmp_path: Path) -> 
             assert host.values[":Health/State"] == "ok"
             assert ":Cameras/new/State" in host.values
         assert node.reports[-1] == ""
+
+
+def told_by_host(online: bool, moment: int) -> bytes:
+    return json.dumps({"online": online, "timestamp": moment}).encode()
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_nothing_is_told_while_the_primary_host_is_away(tmp_path: Path, protocol: str) -> None:
+    state = "spBv1.0/STATE/scada"
+    with (
+        Mosquitto(tmp_path) as m,
+        Subscriber(m.port, "spBv1.0/shop/#") as ear,
+        edge_node(tmp_path, m.url, "scada", protocol=protocol) as node,
+    ):
+        host = Host(NAMES)
+        node.say(online())
+        node.until(lambda: node.broker.connected)
+        for payload in (
+            told_by_host(False, 1000),
+            b"ONLINE",
+            b"{}",
+            b"\xff",
+            b'{"online": 1, "timestamp": 9}',
+        ):
+            ear.send(state, payload, retain=True)
+            node.node.step(0.1)
+        assert not ear.heard
+        ear.send(state, told_by_host(True, 2000), retain=True)
+        node.until(lambda: host.follow(ear).alive == {"", "cam"})
+
+        ear.send(state, told_by_host(False, 1999))  # its will, late
+        node.say(WIRE.health("ok", {}, UTC))
+        node.until(lambda: host.follow(ear).values[":Health/State"] == "ok")
+        ear.send(state, told_by_host(False, 3000), retain=True)
+        node.until(lambda: not host.follow(ear).alive and node.broker.connected)
+        node.say(WIRE.health("degraded", {"x": "y"}, UTC))
+        node.node.step(0.6)
+        assert (host.follow(ear).births, host.alive) == (1, set())
+
+        # It is there again, and for a node that connects later what it said is retained.
+        ear.send(state, told_by_host(True, 4000), retain=True)
+        node.until(lambda: host.follow(ear).alive == {"", "cam"})
+        node.broker.drop("cut")
+        node.until(lambda: host.follow(ear).births == 3)
+        assert len(set(host.numbers)) == 3
 
 
 def test_a_refused_login_is_said(tmp_path: Path) -> None:

@@ -66,11 +66,12 @@ class Broker:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         topics: Sequence[str] = (),
+        retained: bool = False,
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
-        A `will` that is a function is asked for anew for each connection. `topics` are subscribed to on
-        every connection. What is sent to them while there is none the broker keeps for `session_s`.
+        A `will` that is a function is asked for anew for each connection. `topics` are subscribed to on every
+        one, with what is `retained` there or without; what is sent meanwhile is kept for `session_s`.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
@@ -82,7 +83,7 @@ class Broker:
         self._client_id = settings.client_id or client_id(name)
         self._will = will
         self._clock = clock
-        self._topics = tuple(topics)
+        self._topics, self._retained = tuple(topics), retained
         self._certificates = Certificates(settings)
         if any(address.tls for address in self._addresses):
             self._certificates.context(clock.monotonic())
@@ -238,7 +239,7 @@ class Broker:
         self._errors.clear()
         self._began_at = self._clock.monotonic()
         self._signals.append(Up(self._terms.inflight))
-        subscribe(client, self._topics, v5=self._v5)
+        subscribe(client, self._topics, v5=self._v5, retained=self._retained)
 
     def _explain_refusal(self, code: ReasonCode, properties: Properties | None) -> str:
         if code.value == UNSUPPORTED_PROTOCOL and self._v5:

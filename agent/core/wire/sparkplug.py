@@ -2,6 +2,7 @@
 
     spBv1.0/{group}/{NBIRTH|NDATA|NDEATH|NCMD}/{node}             the device: an edge node
     spBv1.0/{group}/{DBIRTH|DDATA|DDEATH|DCMD}/{node}/{camera}    a camera: a device of that node
+    spBv1.0/STATE/{host}                                          to us: whether the primary host is there
 
 Cameras are devices, not metrics of the node, because a host shows as stale what belongs to a device that
 died: what a camera saw last is not true any more when it gives no pictures. How each camera is, and why, is a
@@ -17,6 +18,8 @@ from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from agent.core.errors import quoted
+from agent.core.payload import content
 from agent.core.settings import setting
 from agent.core.topics import check_topic_part
 
@@ -50,11 +53,13 @@ class SparkplugSettings:
 
     group: str = setting("group id: the second part of its topics")
     node: str = setting("edge node id, unique within the group; empty: the name of the device", "")
+    primary_host: str = setting("id of the host without which nothing is told; empty for none", "")
 
     def __post_init__(self) -> None:
         check_topic_part("group", self.group)
-        if self.node:
-            check_topic_part("node", self.node)
+        for name in ("node", "primary_host"):
+            if getattr(self, name):
+                check_topic_part(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,25 @@ _AS: Final[dict[Type, Callable[[Any], Value]]] = {
     Type.STRING: str,
     Type.DATETIME: int,
 }
+
+
+def host_topic(host: str) -> str:
+    """Where a host says whether it is there. Retained."""
+    return f"{NAMESPACE}/STATE/{host}"
+
+
+def host_state(payload: bytes) -> tuple[bool, int]:
+    """Whether a host is there, and when it said so: ms, Unix.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    said = content(payload)
+    fields = said if isinstance(said, dict) else {}
+    online, moment = fields.get("online"), fields.get("timestamp")
+    if type(online) is bool and type(moment) is int:
+        return online, moment
+    raise ValueError(f"expected the state of a host, online and timestamp, found {quoted(str(said))}")
 
 
 @dataclass(frozen=True, slots=True)
