@@ -69,8 +69,10 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
         self.parts.holding.say_info()
         self.parts.holding.say_index(None)
+        self.parts.bridges.begin(
+            self.parts.publisher, self.parts.health
+        )  # before the topics go that it named
         self.parts.publisher.retire([camera.id for camera in self.parts.settings.cameras])
-        self.parts.bridges.begin(self.parts.publisher, self.parts.health)
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
@@ -182,8 +184,8 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
-        self.parts.publisher.retire(new_cameras)
         self.parts.bridges.watch(new.cameras)
+        self.parts.publisher.retire(new_cameras)
         self.parts.recogniser.replace(pipeline, apps)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:

@@ -57,9 +57,14 @@ def test_it_is_announced_again_and_taken_back(tmp_path: Path, broker: Mosquitto)
         home.wait_count(before + 1)
         assert home.heard[-1].payload == home.heard[0].payload
 
-        # A camera goes while the daemon runs: its entities are named by their platform alone.
-        road.configure(cameras[0], **shown)
-        daemon.process.send_signal(signal.SIGHUP)
+        # A camera goes while the daemon runs: its entities are named by their platform alone, before the
+        # topics that they read become empty.
+        with Subscriber(broker.port, TOPIC, "spotter/test/dev-1/right/status") as ear:
+            ear.wait_count(2)
+            road.configure(cameras[0], **shown)
+            daemon.process.send_signal(signal.SIGHUP)
+            last = ear.wait_for(lambda heard: not heard[-1].payload)[-2:]
+            assert components(last[0])["right_status"] == {"p": "binary_sensor"}
         home.wait_for(lambda heard: components(heard[-1])["right_status"] == {"p": "binary_sensor"})
         assert components(home.heard[-1])["left_status"] == entities["left_status"]
 
