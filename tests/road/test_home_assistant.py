@@ -63,8 +63,10 @@ def test_it_is_announced_again_and_taken_back(tmp_path: Path, broker: Mosquitto)
             ear.wait_count(2)
             road.configure(cameras[0], **shown)
             daemon.process.send_signal(signal.SIGHUP)
-            last = ear.wait_for(lambda heard: not heard[-1].payload)[-2:]
-            assert components(last[0])["right_status"] == {"p": "binary_sensor"}
+            heard = ear.wait_for(lambda heard: any(not h.payload for h in heard))
+            before = heard[: [h.payload for h in heard].index(b"")]
+            last = [components(h) for h in before if h.topic == TOPIC][-1]
+            assert last["right_status"] == {"p": "binary_sensor"}
         home.wait_for(lambda heard: components(heard[-1])["right_status"] == {"p": "binary_sensor"})
         assert components(home.heard[-1])["left_status"] == entities["left_status"]
 
