@@ -10,9 +10,9 @@ from agent import __version__
 from agent.adapters.broker import Broker
 from agent.adapters.broker.settings import client_id
 from agent.adapters.sparkplug import load_codec
-from agent.adapters.system import machine, serial
+from agent.adapters.system import machine, serial, temperature_c
 from agent.core.edge import Edge
-from agent.core.wire.home_assistant import Facts
+from agent.core.wire.home_assistant_components import Facts
 from agent.core.wire.sparkplug import Namespace
 from agent.edge_node import EdgeNode
 from agent.home_assistant import HomeAssistant
@@ -48,6 +48,7 @@ class Bridges:
             synced=settings.sync is not None,
             metrics_s=settings.metrics.interval_s,
             things=settings.unknown.things > 0,
+            measured=temperature_c() is not None,
         )
         self._home = HomeAssistant(settings.home_assistant, wire, facts, state / "home-assistant.json", clock)
         self._node = make_edge_node(settings, wire, clock)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from agent.core.incoming import Incoming
     from agent.core.types import Message
     from agent.core.wire import Wire
-    from agent.core.wire.home_assistant import Facts, HomeAssistantSettings
+    from agent.core.wire.home_assistant import HomeAssistantSettings
+    from agent.core.wire.home_assistant_components import Facts
 
 log = logging.getLogger(__name__)
 

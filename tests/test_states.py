@@ -11,7 +11,8 @@ import pytest
 from agent.adapters.outbox import Outbox
 from agent.core.types import Message
 from agent.core.wire import Wire
-from agent.core.wire.home_assistant import Facts, announcement
+from agent.core.wire.home_assistant import announcement
+from agent.core.wire.home_assistant_components import Facts
 from agent.states import States
 
 if TYPE_CHECKING:

@@ -113,6 +113,15 @@ def own_addresses() -> list[str]:
     return found
 
 
+def temperature_c(zones: Path = Path("/sys/class/thermal")) -> float | None:
+    """Degrees Celsius of the hottest part that the kernel measures; None where it measures nothing."""
+    found = []
+    for file in zones.glob("thermal_zone*/temp"):
+        with suppress(OSError, ValueError):  # a zone may be switched off
+            found.append(int(file.read_bytes()) / 1000)
+    return max((each for each in found if -60 < each < 200), default=None)
+
+
 def resident_mb() -> float:
     """Resident memory of this process in MB (10⁶ bytes); 0 where /proc is not there."""
     try:

@@ -18,9 +18,6 @@ from agent.core.types import Message, Phase, Product, Recognition, Region, Track
 from agent.core.wire import IndexStatus, Wire
 from agent.core.wire.definitions import DEFINITIONS
 from agent.core.wire.home_assistant import (
-    COMPONENTS,
-    Component,
-    Facts,
     HomeAssistantSettings,
     announcement,
     announces,
@@ -28,6 +25,7 @@ from agent.core.wire.home_assistant import (
     object_id,
     platforms,
 )
+from agent.core.wire.home_assistant_components import COMPONENTS, Component, Facts
 from agent.core.wire.home_assistant_schema import home_assistant
 
 WIRE = Wire("spotter", "berlin-12", "shelf cam 3")
@@ -40,6 +38,7 @@ FACTS = Facts(
     synced=True,
     metrics_s=60,
     things=True,
+    measured=True,
 )
 VALID = jsonschema.Draft202012Validator(home_assistant())
 
@@ -73,7 +72,16 @@ def recognition(verdict: Verdict, phase: Phase = Phase.NEW, name: str = 'Oats "b
 MESSAGES = {
     "health": WIRE.health("degraded", {"sync": "no route"}, UTC),
     "index": WIRE.index(IndexStatus(release="r-9", model="m", last_sync_utc=UTC), UTC),
-    "metrics": WIRE.metrics({"outbox.waiting": 7, "outbox.dropped": 2, "memory.resident_mb": 80.5}, 9.0, UTC),
+    "metrics": WIRE.metrics(
+        {
+            "outbox.waiting": 7,
+            "outbox.dropped": 2,
+            "memory.resident_mb": 80.5,
+            "temperature.hottest_c": 61.2,
+        },
+        9.0,
+        UTC,
+    ),
     "unknown": WIRE.unknown([], UTC),
     "camera_status": WIRE.camera_status("bay-4", "stalled", "no picture", UTC),
     "recognition": recognition(Verdict.KNOWN),
@@ -85,6 +93,7 @@ EXPECTED = {
     "waiting": "7",
     "lost": "2",
     "memory": "80.5",
+    "temperature": "61.2",
     "things": "0",
     "status": "OFF",
     "product": 'Oats "big"',
@@ -105,7 +114,7 @@ def test_the_device_is_named_once_and_nothing_of_it_is_missing() -> None:
     assert body["o"] == {"name": "Spotter", "sw": "1.2.3"}
     assert body["avty_t"] == WIRE.availability("online").topic
     unique = [each["uniq_id"] for each in body["cmps"].values()]
-    assert len(set(unique)) == len(unique) == 7 + 2 * 3
+    assert len(set(unique)) == len(unique) == 8 + 2 * 3
     topics = {each["stat_t"] for each in body["cmps"].values()}
     assert {f"{WIRE.root}/{camera}/recognition" for camera in FACTS.cameras} < topics
 

@@ -13,7 +13,8 @@
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
 
 `messages.py` makes them, `late.py` marks those that had to wait, `definitions.py` is the table of them,
-`schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others.
+`schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others. What is said
+once more in the words of others is in `home_assistant*.py` and `sparkplug.py`.
 """
 
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas

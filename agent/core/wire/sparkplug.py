@@ -186,6 +186,7 @@ NODE: Final = (
     Point("Outbox/Bytes", Type.UINT64, "metrics", _at("values", "outbox.bytes")),
     Point("Outbox/Lost", Type.UINT64, "metrics", _at("values", "outbox.dropped")),
     Point("Process/Memory MB", Type.DOUBLE, "metrics", _at("values", "memory.resident_mb")),
+    Point("Properties/Temperature C", Type.DOUBLE, "metrics", _at("values", "temperature.hottest_c")),
     Point("Process/Uptime s", Type.DOUBLE, "metrics", _at("uptime_s")),
 )
 """Of the device as a whole."""
