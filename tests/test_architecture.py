@@ -40,12 +40,15 @@ FLOORS = {
     "memory": 4,  # puts a catalogue and what was learned together
     "learning": 4,  # teaches: pictures through the eyes to the disk
     "publishing": 4,  # may use the eyes and the vectors of adapters: the same on both sides
+    "edge_node": 4,  # tells what is said elsewhere, over a broker of its own
+    "home_assistant": 4,
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
     "sighting": 5,  # what was not known, and the teacher who may learn it
     "searching": 5,  # a catalogue and what was learned, asked by text
     "sight": 5,  # tries the probes
     "state": 4,
+    "bridges": 5,  # builds what others than our own subscribers are told by
     "parts": 6,
     "standing": 7,
     "sinks": 7,
