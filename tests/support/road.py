@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import yaml
 
+from tests.support.forked import forked
 from tests.support.tiny_models import write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,11 +32,9 @@ def picture(product: int, view: int, size: int = 96) -> np.ndarray:
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def spotter(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run one verb to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "agent", *args], cwd=ROOT, capture_output=True, text=True, timeout=120, **more
-    )
+def spotter(*args: str, errors: str = "strict") -> subprocess.CompletedProcess[str]:
+    """Run one verb to its end, in a process of its own; what it printed is decoded with this handling of errors."""
+    return forked(args, 120, errors)
 
 
 def told(*args: str) -> dict[str, Any]:
