@@ -23,7 +23,8 @@ from agent.core.errors import CatalogueError, DeviceError, InputError, ModelErro
 from agent.core.regions import RegionSettings, propose
 from agent.publishing.build import BuildReport, BuildSettings, build_catalogue
 from agent.publishing.problems import ProblemsError
-from tests.support.grocery import photos, reference_model
+from tests.support.grocery import photos
+from tests.support.road import ROOT
 from tests.support.tiny_models import write_tiny_model
 
 HERE = BuildSettings(jobs=1)
@@ -318,15 +319,14 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], reason: s
         BuildSettings(**settings)
 
 
-@pytest.mark.timeout(180)  # two cores shared with others
 def test_real_photos_are_found_as_by_an_exact_search(shared_data: Path, tmp_path: Path) -> None:
     """A third of the training photos; the validation photos of a third of the products."""
     root = tmp_path / "products"
     for path, sku in photos(shared_data, "train")[::3]:
         (root / sku).mkdir(parents=True, exist_ok=True)
         (root / sku / path.name).symlink_to(path)
-    settings = EmbedderSettings(file=str(reference_model(shared_data, tmp_path / "model")))
-    report = build(root, tmp_path / "out", settings, BuildSettings(crop=0.875))
+    settings = EmbedderSettings(file=str(ROOT / "models" / "small.tflite"))
+    report = build(root, tmp_path / "out", settings, BuildSettings(crop=0.875, features=False))
     assert (report.products, report.references, report.problems) == (81, 880, ())
     eyes = load_embedder(settings)
     where = RegionSettings(mode="centre", centre=0.875)

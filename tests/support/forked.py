@@ -26,6 +26,10 @@ import tempfile
 import threading
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _MESSAGE_BYTES = 1 << 17  # arguments and environment
@@ -33,24 +37,61 @@ _lock = threading.Lock()
 _asking: list[socket.socket] = []
 
 
-def forked(
-    arguments: tuple[str, ...], timeout_s: float, errors: str = "strict"
-) -> subprocess.CompletedProcess[str]:
-    """Run one verb to its end; what it printed is decoded with this handling of errors. Any thread may ask."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+class Forked:
+    """One verb in a process of its own, spoken to as a `subprocess.Popen` is. Any thread may start one."""
+
+    def __init__(self, arguments: Sequence[str], out: int, err: int) -> None:
+        """What it prints goes to these descriptors."""
+        self.args = arguments
+        self.returncode: int | None = None
         told, tell = os.pipe()
-        with os.fdopen(told, "rb", buffering=0) as answer:  # what `select` waits for is in no buffer
-            request = json.dumps([arguments, dict(os.environ)]).encode()
-            try:
-                with _lock:
-                    socket.send_fds(_socket(), [request], [out.fileno(), err.fileno(), tell])
-            finally:
-                os.close(tell)
-            number = int(answer.readline())
-            if not select.select([answer], [], [], timeout_s)[0]:
-                os.kill(number, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(arguments, timeout_s)
-            code = int(answer.readline())
+        self._answer = os.fdopen(told, "rb", buffering=0)  # what `select` waits for is in no buffer
+        request = json.dumps([arguments, dict(os.environ)]).encode()
+        try:
+            with _lock:
+                socket.send_fds(_socket(), [request], [out, err, tell])
+        finally:
+            os.close(tell)
+        self.pid = int(self._answer.readline())
+
+    def poll(self) -> int | None:
+        """The exit code, below zero where a signal ended it; None while it runs."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; subprocess.TimeoutExpired where that takes longer."""
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Nothing where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _ended(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._answer], [], [], timeout)[0]:
+            self.returncode = int(self._answer.readline())
+            self._answer.close()
+        return self.returncode
+
+
+def forked(
+    arguments: Sequence[str], timeout_s: float, errors: str = "strict"
+) -> subprocess.CompletedProcess[str]:
+    """Run one verb to its end; what it printed is decoded with this handling of errors."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = Forked(arguments, out.fileno(), err.fileno())
+        try:
+            code = process.wait(timeout_s)
+        finally:
+            process.kill()
+            process.wait()
         printed = []
         for file in (out, err):
             file.seek(0)
