@@ -30,9 +30,9 @@ def picture(product: int, view: int, size: int = 96) -> np.ndarray:
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def spotter(*args: str, errors: str = "strict") -> subprocess.CompletedProcess[str]:
+def spotter(*args: str, errors: str = "strict", timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     """Run one verb to its end, in a process of its own; what it printed is decoded with this handling of errors."""
-    return forked(args, 120, errors)
+    return forked(args, timeout_s, errors)
 
 
 def told(*args: str) -> dict[str, Any]:
