@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,7 @@ from agent.adapters.embedder import Embedder, EmbedderSettings, load_embedder
 from agent.adapters.images import THUMBNAIL_PX, decode_image
 from agent.core.errors import ModelError
 from agent.publishing import embed
-from agent.publishing.embed import Crew, Embedded, Picture, embed_pictures
+from agent.publishing.embed import Crew, Embedded, Picture, Workforce
 from agent.publishing.worker import CHUNKS_AHEAD
 from tests.support.pictures import coded
 from tests.support.tiny_models import write_tiny_model
@@ -30,6 +30,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> EmbedderSettings:
 @pytest.fixture(scope="module")
 def eyes(settings: EmbedderSettings) -> Embedder:
     return load_embedder(settings)
+
+
+def embed_pictures(
+    given: Iterable[Picture], eyes: Embedder, settings: EmbedderSettings, crop: float, crew: Crew
+) -> Iterator[Embedded]:
+    with Workforce(eyes, settings, crop, crew) as force:
+        yield from force.embed(given, 1000)
 
 
 def pictures(count: int) -> list[Picture]:
