@@ -1,7 +1,8 @@
 """The running agent: owns every thread, the signals and the watchdog. The parts are built by `assembly.py`.
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ store (one): the disk
-                                                           └────▶ publish (one)     main: signals, stalls
+                                                           ├────▶ publish (one)     main: signals, stalls
+                                                           └────▶ webhook (one, where there is one)
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
 """
@@ -72,6 +73,8 @@ class Daemon:
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
+        for name, work in self.parts.sinks.loops.items():
+            self._start(name, work)
         self._start("recognise", partial(self.parts.recogniser.run, self._idle_s()))
         self._start("learn", self.parts.commander.run)
         if self.parts.updater is not None:
@@ -99,8 +102,8 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
-        for name in ("sync", "learn", "capture", "recognise", "store", "publish"):
-            self.parts.publisher.wake()
+        for name in ("sync", "learn", "capture", "recognise", "store", "publish", *self.parts.sinks.loops):
+            self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
         self.parts.books.say(self._captures)
