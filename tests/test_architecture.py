@@ -56,6 +56,7 @@ FLOORS = {
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "lookup": 8,
     "doing": 9,
     "observing": 10,  # a look at all of it, for Prometheus
     "desk": 11,  # what the web asks of all of it
