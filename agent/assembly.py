@@ -14,6 +14,7 @@ from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
 from agent.core.api.operations import RECENT
+from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
 from agent.doing import Doing
@@ -31,14 +32,14 @@ from agent.state import lock_state
 from agent.storing import Storer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Any
 
     from agent.adapters.system import SystemClock
     from agent.adapters.web.server import WebServer
     from agent.config import CameraEntry, Settings
-    from agent.core.types import Frame
+    from agent.core.types import Frame, Recognition
     from agent.lookup import Lookup
     from agent.recognising import App
 
@@ -85,12 +86,14 @@ class Assembly:
             heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
             report=lambda reason: self.health.report("broker", reason),
         )
+        self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
         self.gate = Gate(
             self.mailbox,
             self.publisher.set_state,
             self.wire,
             clock,
-            keep="snapshot" in self.settings.commands.allow,
+            keep="snapshot" in self.settings.commands.allow or self.settings.web is not None,
+            veil=self.veil.over,
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
@@ -105,7 +108,7 @@ class Assembly:
             feed_watchdog=feed_watchdog,
             clock=clock,
             metrics=self.metrics,
-            note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
+            note=self._note,
             tell_state=self.publisher.set_state,
             show=self.showing.show if self.settings.web else lambda _scene, _events: None,
         )
@@ -157,6 +160,11 @@ class Assembly:
         """
         return make_apps(new, self._left_behind, self._running())
 
+    def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
+        """What was not known is kept, with pictures perhaps: as others may see them."""
+        kept = frame is not None and self.settings.unknown.pictures
+        self.holding.unknowns.note(told, self.veil.over(frame) if frame is not None and kept else frame)
+
     def _make_web(self, lookup: Lookup) -> WebServer | None:
         """The pages, where they are configured: only then is anything of them loaded."""
         if self.settings.web is None:
@@ -184,6 +192,7 @@ class Assembly:
             books=self.books,
             observing=observing,
             commander=self.commander,
+            veil=self.veil,
             wire=self.wire,
             clock=self.clock,
         )

@@ -17,6 +17,7 @@ from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
+from agent.core.privacy import PrivacySettings
 from agent.core.regions import RegionSettings
 from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
@@ -59,6 +60,7 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+    privacy: PrivacySettings = setting("what of the picture nobody is to see", PrivacySettings())
 
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)

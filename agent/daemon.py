@@ -181,6 +181,7 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
+        self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.publisher.retire(new_cameras)
         self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)

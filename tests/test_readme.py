@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.web import hash_password
 from agent.cli.main import build_parser
 from agent.config import parse_config
 from tools.readme import README, updated
@@ -120,6 +121,8 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
     (tmp_path / "mqtt-password").write_text("x")
+    for role in ("operator", "viewer"):
+        (tmp_path / f"web-{role}").write_text(hash_password("correct horse"))
     parse_config(text.encode(), "README.md", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 
