@@ -47,6 +47,12 @@ class Camera {
     else this.load();
   }
 
+  /** As wide as there is room for, and no higher than the window. */
+  shape(width, height) {
+    this.stage.style.aspectRatio = `${width} / ${height}`;
+    this.stage.style.setProperty("--ratio", width / height);
+  }
+
   /** The next picture, when the one before has come: a slow line gets fewer, never a queue. */
   async load() {
     if (!this.latest && !this.seen) return; // it has shown nothing yet
@@ -90,7 +96,7 @@ class Camera {
       this.labels.replaceChildren();
       return;
     }
-    this.stage.style.aspectRatio = `${width} / ${height}`;
+    this.shape(width, height);
     this.lines.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.lines.replaceChildren(
       ...scene.things.map((thing) =>
@@ -247,7 +253,7 @@ function tiles({ figures, uptime_s }) {
 }
 
 function tile(value, name) {
-  return h("div", { class: "card tile" }, h("b", { class: "number", title: value }, value), h("span", { class: "dim" }, name));
+  return h("div", { class: "card tile" }, h("b", { class: "number", title: value, dir: "auto" }, value), h("span", { class: "dim" }, name));
 }
 
 function duration(seconds) {
@@ -271,7 +277,7 @@ async function arrange() {
   for (const { camera, width, height } of listed) {
     if (!cameras.has(camera)) {
       const made = new Camera(camera);
-      if (width) made.stage.style.aspectRatio = `${width} / ${height}`;
+      if (width) made.shape(width, height);
       cameras.set(camera, made);
       place("cameras").append(made.card);
       made.tell(states);

@@ -95,7 +95,7 @@ def test_whoever_has_a_password_comes_in_by_it(guarded: Site, chromium: Any, siz
         page = look.page
         page.get_by_label("Password").fill("wrong one")
         page.get_by_role("button", name="Log in").click()
-        page.get_by_role("alert").get_by_text("expected a password of this device, found another").wait_for()
+        page.get_by_role("alert").get_by_text("That is no password of this device.").wait_for()
         look.forgiven = "401 (Unauthorized)"  # the browser says that it was refused
         look.shoot("login")
         look.assert_fits()
