@@ -174,8 +174,8 @@ class Site(Client):
 
     def wait(self) -> Site:
         """Until it serves and sees."""
-        self.daemon.wait_for("web: http")
-        self.daemon.wait_for("camera cam is online")
+        self.daemon.wait_for("web: http", 60)
+        self.daemon.wait_for("camera cam is online", 60)
         return self
 
     def looked_at(self, password: str = "") -> float:

@@ -25,6 +25,7 @@ import cv2
 import yaml
 
 from tools.shop_demo import props
+from tools.shop_demo.processes import free_port
 from tools.synth.scenes import Bay
 from tools.synth.script import Filming, eventful
 
@@ -45,7 +46,7 @@ def measure(argv: list[str]) -> dict[str, Any]:
         work = Path(scratch)
         bay = Bay(seed=3)
         model, catalogue, frames = _prepare(work, bay)
-        ports = {kind: _free_port() for kind in KINDS[1:]}
+        ports = {kind: free_port() for kind in KINDS[1:]}
         daemons = {}
         for kind in KINDS:
             config = _config(work / kind, bay, model, catalogue, frames, args.fps, ports.get(kind))
@@ -91,20 +92,18 @@ def _config(
     folder.mkdir()
     config = folder / "spotter.yaml"
     props.write_config(
-        config, bay=bay, model=model, catalogue=catalogue, stream_url=f"folder:{frames}", broker_port=9
+        config,
+        bay=bay,
+        model=model,
+        catalogue=catalogue,
+        stream_url=f"folder:{frames}",
+        broker_port=9,
+        web_port=port,
     )
     settings = yaml.safe_load(config.read_text())
     settings["cameras"][0] |= {"fps": fps, "loop": True}
-    if port is not None:
-        settings["web"] = {"port": port}
     config.write_text(yaml.safe_dump(settings))
     return config
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:
