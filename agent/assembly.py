@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.broker import Broker
 from agent.adapters.kept import Kept
 from agent.applying import make_apps
 from agent.bookkeeping import Bookkeeper
@@ -25,9 +24,9 @@ from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
-from agent.publisher import Publisher
 from agent.recognising import Recogniser
 from agent.showing import Showing
+from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
 
@@ -71,21 +70,16 @@ class Assembly:
         self.state_lock = lock_state(Path(self.settings.state_dir))
         self.outbox = open_outbox(self.settings)
         self.wire = Wire(self.settings.mqtt.prefix, self.settings.site, self.settings.device)
-        broker = Broker(
-            self.settings.mqtt,
-            self.wire.root,
-            self.wire.availability("offline"),
-            clock,
-            topics=[self.wire.command_topic(name) for name in self.settings.commands.allow],
-        )
-        self.publisher = Publisher(
+        self.sinks = open_sinks(
+            self.settings,
             self.outbox,
-            broker,
             self.wire,
             clock,
+            self.metrics,
             heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
-            report=lambda reason: self.health.report("broker", reason),
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
         )
+        self.publisher = self.sinks.publisher
         self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
         self.gate = Gate(
             self.mailbox,
@@ -123,7 +117,7 @@ class Assembly:
         self.health = Health(self.wire, self.publisher.set_state, clock)
         self.storer = Storer(
             self.outbox,
-            self.publisher.wake,
+            self.sinks.wake,
             partial(self.health.report, "outbox"),
             clock,
             beside=lambda now: self.kept.tend(now, self.recogniser.kept),
@@ -136,6 +130,16 @@ class Assembly:
             tell=self.publisher.set_state,
             health=self.health,
             clock=clock,
+            metrics=self.metrics,
+        )
+        self.observing = Observing(
+            site=self.settings.site,
+            device=self.settings.device,
+            books=self.books,
+            publisher=self.publisher,
+            gate=self.gate,
+            health=self.health,
+            holding=self.holding,
             metrics=self.metrics,
         )
         self.updater = self.holding.updater()
@@ -171,16 +175,6 @@ class Assembly:
             return None
         from agent.adapters.web.server import WebServer
 
-        observing = Observing(
-            site=self.settings.site,
-            device=self.settings.device,
-            books=self.books,
-            publisher=self.publisher,
-            gate=self.gate,
-            health=self.health,
-            holding=self.holding,
-            metrics=self.metrics,
-        )
         desk = Desk(
             settings=lambda: self.settings,
             showing=self.showing,
@@ -190,7 +184,7 @@ class Assembly:
             health=self.health,
             publisher=self.publisher,
             books=self.books,
-            observing=observing,
+            observing=self.observing,
             commander=self.commander,
             veil=self.veil,
             wire=self.wire,

@@ -13,6 +13,7 @@ from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec rea
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
 from agent.adapters.web import WebSettings  # noqa: TC001  likewise
+from agent.adapters.webhook import WebhookSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
@@ -24,6 +25,7 @@ from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
+from agent.core.wire import Envelope  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
@@ -87,7 +89,15 @@ class Settings:
     )
     sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
-    outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
+    envelope: Envelope = setting(
+        "`cloudevents`: all JSON messages but answers are CloudEvents 1.0; `cloudevents-binary`: with their "
+        "attributes as user properties, where the connection is one of MQTT 5",
+        "plain",
+    )
+    outbox: OutboxSettings = setting(
+        "the disk queue in front of the broker, and of a webhook", OutboxSettings()
+    )
+    webhook: WebhookSettings | None = setting("an address that every fact is posted to as well", None)
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
     web: WebSettings | None = setting("pages and an API over HTTP; none without it", None)

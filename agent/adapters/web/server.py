@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from starlette.routing import Route
 from agent import __version__
 from agent.adapters.system import hostname
 from agent.adapters.web.asking import Asking
+from agent.adapters.web.certificate import check_certificate
 from agent.adapters.web.doorman import Doorman, cookie_name
 from agent.adapters.web.limits import Limits
 from agent.adapters.web.pages import Pages
@@ -31,7 +31,7 @@ from agent.core.api import OPERATIONS
 from agent.core.api.openapi import document
 from agent.core.api.operations import EVENTS, JSON
 from agent.core.clock import Backoff
-from agent.core.errors import ConfigError, DeviceError
+from agent.core.errors import DeviceError
 from agent.core.payload import encode
 from agent.core.prometheus import CONTENT_TYPE
 
@@ -73,6 +73,8 @@ class WebServer:
             ConfigError: the certificate cannot be used.
             DeviceError: the key of the sessions cannot be kept.
         """
+        if settings.cert:
+            check_certificate(settings)
         self._settings = settings
         self._device = device
         self._clock = clock
@@ -103,10 +105,7 @@ class WebServer:
         logging.getLogger("uvicorn.error").setLevel(
             logging.ERROR
         )  # of strangers' mistakes the log says nothing
-        try:
-            self._config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"web.cert: {settings.cert}: cannot be used: {error}") from None
+        self._config.load()
 
     def run(self) -> None:
         """Until the process stops; an address that cannot be had is said, and tried again."""
