@@ -42,15 +42,14 @@ class Doorman:
 
     def __init__(
         self,
-        app: ASGIApp,
         settings: WebSettings,
         sessions: Sessions,
         limits: Limits,
         names: Collection[str],
         clock: Clock,
     ) -> None:
-        """`names`: those that this device has, in lower case."""
-        self._app = app
+        """`names`: those that this device has, in lower case. `app` is set before the first request."""
+        self.app: ASGIApp
         self._settings = settings
         self._sessions = sessions
         self._limits = limits
@@ -77,7 +76,7 @@ class Doorman:
             answer = problem(refused.status, refused.detail, refused.headers)
             await answer(scope, receive, decorated)
             return
-        await self._app(scope, receive, decorated)
+        await self.app(scope, receive, decorated)
 
     async def _asker(self, scope: Scope) -> Asker:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
