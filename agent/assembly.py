@@ -19,6 +19,7 @@ from agent.health import Health
 from agent.holding import Holding
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
+from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.recognising import Recogniser
 from agent.sinks import open_sinks
@@ -119,6 +120,16 @@ class Assembly:
             tell=self.publisher.set_state,
             health=self.health,
             clock=clock,
+            metrics=self.metrics,
+        )
+        self.observing = Observing(
+            site=self.settings.site,
+            device=self.settings.device,
+            books=self.books,
+            publisher=self.publisher,
+            gate=self.gate,
+            health=self.health,
+            holding=self.holding,
             metrics=self.metrics,
         )
         self.updater = self.holding.updater()

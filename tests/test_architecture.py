@@ -58,6 +58,7 @@ FLOORS = {
     "selftest": 7,
     "holding": 8,
     "doing": 9,
+    "observing": 9,  # a look at all of it, for Prometheus
     "assembly": 10,
     "daemon": 11,
     "benching": 7,
@@ -73,6 +74,7 @@ CORE_MAY_IMPORT = {
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
     "html",
+    "msgspec",  # a value in, bytes out: as numpy is for arrays
 }  # fmt: skip
 CLOCKS = {
     "time",

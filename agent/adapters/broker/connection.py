@@ -96,7 +96,6 @@ class Broker:
         self._up = False
         self._began_at = 0.0  # of the attempt, then of the connection
         self._ending = ""  # why it is about to end, where we know better than paho
-        self._tokens: dict[int, int] = {}  # paho's message id → token
         self._signals: list[Signal] = []
         self._terms = Terms(settings.inflight)
         self._bell = Bell()
@@ -132,15 +131,13 @@ class Broker:
             return True
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.may_retain
-        client.gathering = True
-        info = client.publish(message.topic, message.payload, qos, retain, properties)
-        client.gathering = False
+        if qos:
+            sent = client.send(token, message.topic, message.payload, retain=retain, properties=properties)
+            return sent and self._client is client
+        info = client.publish(message.topic, message.payload, 0, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False
-        if qos == 0:
-            self._signals.append(Ack(token, Outcome.ACCEPTED))
-        else:
-            self._tokens[info.mid] = token
+        self._signals.append(Ack(token, Outcome.ACCEPTED))
         return True
 
     def service(self, timeout_s: float) -> list[Signal]:
@@ -197,7 +194,7 @@ class Broker:
         client = new_client(self.settings, address, self._client_id, self._will, context, v5=self._v5)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
+        client.on_ack = self._on_ack
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         self._client = client
@@ -264,12 +261,8 @@ class Broker:
         )
         self._lost(client, reason)
 
-    def _on_publish(
-        self, _client: mqtt.Client, _data: Any, mid: int, code: ReasonCode, _properties: Any
-    ) -> None:
-        token = self._tokens.pop(mid, None)
-        if token is not None:  # QoS 0 was acknowledged when it was handed over
-            self._signals.append(fate(token, code, keep=self.settings.unheard == "keep"))
+    def _on_ack(self, token: int, reason: int) -> None:
+        self._signals.append(fate(token, reason, keep=self.settings.unheard == "keep"))
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: Any, _mid: int, codes: Sequence[ReasonCode], _properties: Any
@@ -295,6 +288,5 @@ class Broker:
         if lived_s is not None and lived_s >= STEADY_S:
             self._v5 = self.settings.protocol == "5"  # a broker may have learned it meanwhile
         self._client, self._up = None, False
-        self._tokens.clear()
         self.last_error = "; ".join(self._errors[place] for place in sorted(self._errors))
         self._signals.append(Down(self.last_error))
