@@ -89,7 +89,7 @@ _SOON: Final = {
 
 
 def answer(status: int, where: str = "", wait_s: float = 0.0) -> Answer:
-    """What an HTTP status means. `where`: the server that a redirect leads to. `wait_s`: what Retry-After asks for."""
+    """What an HTTP status means. `where`: whereto it redirects. `wait_s`: what Retry-After asks for."""
     wait_s = min(max(wait_s, GONE_S if status == _GONE else 0.0), LONGEST_S)
     if status // 100 == 2:
         return Answer(Fate.TAKEN)
