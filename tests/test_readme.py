@@ -123,7 +123,8 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
-    (tmp_path / "mqtt-password").write_text("x")
+    for secret in ("mqtt-password", "webhook-secret"):
+        (tmp_path / secret).write_text("x")
     parse_config(text.encode(), "README.md", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 

@@ -156,3 +156,10 @@ def test_fleet_leaves_a_broker_as_it_was(tmp_path: Path) -> None:
         with Subscriber(broker.port, "#") as late:
             late.send("end", b"")
             assert [heard.topic for heard in late.wait_count(1)] == ["end"]
+
+
+def test_webhook() -> None:
+    figures = json.loads(bench("webhook", "--facts", "100").stdout)
+    assert figures["two_over_one"]["bytes_per_fact"] > 1
+    assert figures["put_us_while_it_hangs"]["all_while_it_hung"] == 1.0
+    assert figures["posted"].keys() == {"plain", "cloudevents"}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from agent.core.errors import quoted
 from agent.core.types import Delivery
@@ -65,7 +65,21 @@ def of_message(message: Message, fact_expiry_s: int) -> Packed:
     expiry_s = message.expiry_s or (fact_expiry_s if message.delivery is Delivery.FACT else 0)
     if message.correlation:
         return Packed(_packed(message.content_type, expiry_s, message.late, message.correlation))
-    return _usual(message.content_type, expiry_s, message.late)
+    usual = _usual(message.content_type, expiry_s, message.late)
+    return _with_attributes(usual, message.attributes) if message.attributes else usual
+
+
+def as_it_is(message: Message, _v5: bool) -> Message:
+    """What is sent of a message where it gets no envelope."""
+    return message
+
+
+def too_big(message: Message, properties: Packed | None, limit: int) -> str:
+    """Why a broker that takes `limit` bytes (0: any number) takes no such packet; empty when it does."""
+    size = packet_size(message, properties) if limit else 0
+    if size <= limit:
+        return ""
+    return f"the broker takes {limit} bytes in a message, found {size}: raise its limit of a packet"
 
 
 def publish_packet(
@@ -155,6 +169,19 @@ def packet_size(message: Message, properties: Packed | None) -> int:
 @lru_cache(maxsize=64)
 def _usual(content_type: str, expiry_s: int, late: bool) -> Packed:
     return Packed(_packed(content_type, expiry_s, late, b""))
+
+
+def _with_attributes(usual: Packed, attributes: tuple[tuple[str, str], ...]) -> Packed:
+    """And these as user properties: a code and two texts with their lengths in front (MQTT 5, 1.5.7)."""
+    _, start = VariableByteIntegers.decode(usual.data)  # type: ignore[no-untyped-call]
+    pairs = [b"\x26" + _text(name) + _text(value) for name, value in attributes]
+    body = b"".join((usual.data[start:], *pairs))
+    return Packed(VariableByteIntegers.encode(len(body)) + body)  # type: ignore[no-untyped-call]
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(2) + data
 
 
 def _packed(content_type: str, expiry_s: int, late: bool, correlation: bytes) -> bytes:

@@ -200,11 +200,19 @@ class Wire:
         camera = _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
 
-    def lost(self, loss: Loss, utc: float) -> Message:
-        """Facts that were given up, told at `utc`: in place of all of them."""
-        about = (loss.topic, loss.cause, str(loss.count), str(loss.first_utc), str(loss.last_utc), str(utc))
+    def lost(self, loss: Loss, utc: float, to: str = "broker") -> Message:
+        """Facts that were given up, told at `utc`: in place of all of them. `to`: one of `SINKS`."""
+        about = (
+            to,
+            loss.topic,
+            loss.cause,
+            str(loss.count),
+            str(loss.first_utc),
+            str(loss.last_utc),
+            str(utc),
+        )
         identity = self._id("lost", *about)
-        body = lost_body(loss, self.kind(loss.topic), identity)
+        body = lost_body(loss, self.kind(loss.topic), identity, to)
         return self._made("lost", self._encoded(body, utc), utc, identity=identity)
 
     def camera_of(self, topic: str) -> str:
