@@ -26,6 +26,7 @@ from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.recognising import Recogniser
+from agent.reviewing import Reviews
 from agent.showing import Showing
 from agent.sinks import open_sinks
 from agent.state import lock_state
@@ -146,6 +147,13 @@ class Assembly:
             holding=self.holding,
             metrics=self.metrics,
         )
+        self.reviews = Reviews(
+            self.settings.review,
+            Path(self.settings.state_dir),
+            lambda: self.holding.sight.memory,
+            partial(self.health.report, "review"),
+            clock,
+        )
         self.updater = self.holding.updater()
         doing = Doing(
             settings=self.settings,
@@ -169,9 +177,11 @@ class Assembly:
         return make_apps(new, self._left_behind, self._running())
 
     def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
-        """What was not known is kept, with pictures perhaps: as others may see them."""
-        kept = frame is not None and self.settings.unknown.pictures
-        self.holding.unknowns.note(told, self.veil.over(frame) if frame is not None and kept else frame)
+        """What was not known, or is worth a review, is kept, with pictures perhaps: as others see them."""
+        if frame is not None and (self.settings.unknown.pictures or self.settings.review.pictures):
+            frame = self.veil.over(frame)
+        self.holding.unknowns.note(told, frame)
+        self.reviews.note(told, frame)
 
     def _make_web(self, lookup: Lookup) -> WebServer | None:
         """The pages, where they are configured: only then is anything of them loaded."""

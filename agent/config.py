@@ -20,6 +20,7 @@ from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.privacy import PrivacySettings
 from agent.core.regions import RegionSettings
+from agent.core.review import ReviewSettings
 from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
@@ -108,6 +109,7 @@ class Settings:
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
     unknown: SightingSettings = setting("what is kept of things without a name", SightingSettings())
+    review: ReviewSettings = setting("what is kept of decisions, for a person to look at", ReviewSettings())
     second_look: SecondLookSettings = setting(
         "closer looks at what the first look leaves undecided", SecondLookSettings()
     )

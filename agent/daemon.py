@@ -99,6 +99,7 @@ class Daemon:
                 capture.look_for_stall()
             self.parts.gate.tend()
             self.parts.holding.tend()
+            self.parts.reviews.tend()
             self.parts.bridges.tend()
             self.parts.books.tick(self._captures)
         self._stop()
@@ -118,6 +119,7 @@ class Daemon:
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
         self.parts.books.say(self._captures)
         self.parts.holding.unknowns.close()
+        self.parts.reviews.close()
         self.parts.commander.close()
         with suppress(DeviceError):  # the publish thread met it too, and said so
             self.parts.outbox.close()

@@ -47,6 +47,7 @@ FLOORS = {
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
     "sighting": 5,  # what was not known, and the teacher who may learn it
+    "reviewing": 5,  # what was decided, for people to look at again
     "searching": 5,  # a catalogue and what was learned, asked by text
     "sight": 5,  # tries the probes
     "state": 4,
