@@ -17,6 +17,7 @@ from agent.core.api.operations import RECENT
 from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
+from agent.desk_review import ReviewDesk
 from agent.doing import Doing
 from agent.gate import Gate
 from agent.health import Health
@@ -203,6 +204,7 @@ class Assembly:
             veil=self.veil,
             wire=self.wire,
             clock=self.clock,
+            more=ReviewDesk(self.reviews, lookup).deeds,
         )
         state = Path(self.settings.state_dir)
         return WebServer(self.settings.web, desk, state, self.clock, partial(self.health.report, "web"))

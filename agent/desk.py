@@ -67,6 +67,7 @@ class Desk:
     veil: Veil
     wire: Wire
     clock: Clock
+    more: Mapping[str, Callable[..., Mapping[str, Any] | Picture]]  # deeds of other desks
     _encoded: OrderedDict[tuple[str, int, bool], tuple[float, Picture]] = field(default_factory=OrderedDict)
     _encoding: Lock = field(default_factory=Lock)
 
@@ -84,6 +85,7 @@ class Desk:
             "recognitions": self._recognitions,
             "states": self._states,
             "status": self._status,
+            **self.more,
         }
 
     def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:

@@ -124,6 +124,17 @@ class Lookup:
         data = Pictures(Path(self._settings.state_dir) / OVERLAY_FOLDER / "pictures").get(learned)
         return thumbnail(decode_image(data, sku))
 
+    def reference(self, key: int, release: str) -> bytes | None:
+        """The small picture of a reference of a release, JPEG; None where that is not in use, or has none.
+
+        Raises:
+            CatalogueError: it cannot be read.
+        """
+        base = self._sight().memory.base
+        if not key or base.release != release or not isinstance(base, Catalogue):
+            return None
+        return base.thumbnail(key)
+
     def tend(self) -> None:
         """A release that is no longer in use must not be held by who once searched it."""
         with self._lock:

@@ -66,6 +66,7 @@ FLOORS = {
     "lookup": 8,
     "doing": 9,
     "observing": 9,  # a look at all of it, for Prometheus
+    "desk_review": 9,
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,
     "daemon": 12,

@@ -148,6 +148,7 @@ class Site(Client):
         fps: float = 5,
         broker_port: int = 9,
         camera: dict[str, Any] | None = None,
+        more: dict[str, Any] | None = None,
         **web: Any,
     ) -> None:
         super().__init__(free_port())
@@ -157,12 +158,13 @@ class Site(Client):
         self.folder = folder
         road = shop.road
         settings = road.settings(
-            photos_camera(shop.photos, loop=True, fps=fps, **(camera or {})),
+            photos_camera(shop.photos, **{"loop": True, "fps": fps, **(camera or {})}),
             decision=ONE_LOOK,
             state_dir=str(folder / "state"),
             mqtt={"url": f"mqtt://127.0.0.1:{broker_port}"},
             web={"port": self.port, **web},
             commands={"allow": []},
+            **(more or {}),
         )
         self.config = folder / "spotter.yaml"
         self.config.write_text(json.dumps(settings))
