@@ -33,7 +33,7 @@ function show() {
     return;
   }
   const heading = place("answered");
-  heading.textContent = said(one);
+  heading.replaceChildren(h("bdi", {}, said(one)));
   heading.className = `wrap ${one.verdict}`;
   place("where").textContent = [
     [one.camera, one.region].filter(Boolean).join(" · "),

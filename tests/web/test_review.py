@@ -184,8 +184,7 @@ def test_a_queue_is_gone_through_with_the_keyboard_alone(reviewed: Site, chromiu
         look.shoot("review-nothing")
         look.assert_accessible()
         page.keyboard.press("Enter")  # look again
-        page.get_by_text("1 to look at · 8 answered").wait_for()
-        steady(look)
+        page.locator("#card:focus").wait_for()
         page.keyboard.press("r")
         page.get_by_role("heading", name="Nothing to look at").wait_for()
     found = answers(reviewed)
