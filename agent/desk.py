@@ -85,7 +85,6 @@ class Desk:
             "recognitions": self._recognitions,
             "states": self._states,
             "status": self._status,
-            **self.more,
         }
 
     def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:
@@ -95,7 +94,7 @@ class Desk:
             return self.commander.ask(Command(command, arguments))
         if operation == "picture":
             return self._picture(**arguments, plain=asker.local)
-        return self.deeds[operation](**arguments)
+        return {**self.deeds, **self.more}[operation](**arguments)
 
     def follow(self, hear: Callable[[Note], None]) -> Callable[[], None]:
         """See `Device`."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
 
 from agent.core.payload import rfc3339
 from agent.core.settings import check_range, setting
@@ -126,7 +126,8 @@ def kind_of(recognition: Recognition, settings: ReviewSettings) -> Kind | None:
         return Kind.OVERRULED
     if recognition.margin < settings.margin and len(options) > 1:
         return Kind.CLOSE
-    return Kind.SURE if crc32(recognition.track.id.encode()) < settings.sample * 2**32 else None
+    drawn = int.from_bytes(sha256(recognition.track.id.encode()).digest()[:4])
+    return Kind.SURE if drawn < settings.sample * 2**32 else None
 
 
 def body_of(recognition: Recognition, keys: Mapping[str, int]) -> dict[str, Any]:
