@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.adapters.decisions import Decisions
 from agent.adapters.images import shrunk_jpeg
-from agent.core.errors import AgentError, DeviceError, InputError
+from agent.core.errors import AgentError, CatalogueError, DeviceError, InputError
 from agent.core.review import Decided, body_of, kind_of
 from agent.core.types import Phase
 
@@ -34,7 +34,7 @@ FOLDER: Final = "review"
 FOLLOWED: Final = 64
 """Tracks whose answer may still change; the oldest is taken as it is when another one comes."""
 
-WAITING: Final = 256
+WAITING: Final = 128
 """Decisions between two beats of the main thread; more is a flood, of which the latest are enough."""
 
 SETTLED_S: Final = 10.0
@@ -85,8 +85,10 @@ class Reviews:
             return
         for each in recognitions:
             track = each.track.id
-            shown = frame is not None and each.phase is not Phase.END and self.settings.pictures
-            picture = _crop(frame, each) if shown and frame is not None else b""
+            picture = b""
+            if frame is not None and self.settings.pictures and each.phase is not Phase.END:
+                # The rest is sure as it is, and is mostly not kept: a millisecond or two saved for each.
+                picture = _crop(frame, each) if kind_of(each, self.settings) is not None else b""
             with self._noting:
                 before = self._following.pop(track, None)
                 noted = (each, picture or (before[1] if before is not None else b""))
@@ -174,7 +176,10 @@ class Reviews:
             return {}  # numbers of another catalogue
         seen = (each for look in told.track.looks for each in look.candidates)
         nearest = {each.product: each.key for each in sorted(seen, key=lambda each: each.similarity)}
-        products = {each.sku: memory.by_sku(each.sku) for each in told.options}
+        try:
+            products = {each.sku: memory.by_sku(each.sku) for each in told.options}
+        except CatalogueError:
+            return {}  # the page shows another picture of the product, or says why it cannot
         return {
             sku: nearest[product.no]
             for sku, product in products.items()

@@ -87,6 +87,16 @@ def test_the_picture_is_the_part_that_was_decided_about_and_small(tmp_path: Path
     assert counts[Answer.OPEN] == 1
 
 
+def test_a_sure_answer_takes_no_time_for_a_picture(tmp_path: Path) -> None:
+    device = Device(tmp_path, pictures=True, sample=0.5)
+    for number in range(40):
+        device.note(Verdict.KNOWN, track=f"{number}")
+    held = [bool(picture) for _, picture in device.reviews._following.values()]
+    assert 5 < held.count(True) < 35
+    device.reviews.close()
+    assert [bool(each.picture) for each in kept(tmp_path)] == [True] * held.count(True)
+
+
 def test_what_was_noted_last_is_kept_when_the_device_stops(tmp_path: Path) -> None:
     device = Device(tmp_path)
     device.note(Verdict.UNKNOWN)
