@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import zxingcpp
 
-from agent.core.gs1 import gtin14
+from agent.core.gs1.said import NOTHING, Said, said_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,18 +27,20 @@ then still 2 pixels wide where the code fills a tenth of the picture."""
 TEXT_LIMIT: Final = 4_096
 """Characters of a text: QR codes hold at most 4,296 letters, and no identifier is near as long."""
 
-_GTIN_FORMATS: Final = {"EAN13": 13, "EAN8": 8, "UPCA": 13, "UPCE": 13, "ITF": 14, "ITF14": 14}
-"""Formats whose digits are a GTIN, if there are as many. UPC comes written out, with a zero before it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Barcode:
     """One code that was read."""
 
     format: str  # as zxing-cpp 3 names it, without spaces and signs: "EAN13", "Code128", "QRCode"
-    text: str
+    text: str  # element strings with brackets
     place: Quad  # pixels of the picture, clockwise from its top left
-    gtin: str = ""  # 14 digits; empty where the code carries none
+    said: Said = NOTHING  # by the rules of GS1
+
+    @property
+    def gtin(self) -> str:
+        """14 digits; empty where the code carries none."""
+        return self.said.gtin
 
 
 def read_barcodes(picture: NDArray[np.uint8]) -> tuple[Barcode, ...]:
@@ -61,13 +63,7 @@ def _barcode(found: Any, share: float) -> Barcode:
     at = found.position
     corners = (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
     a, b, c, d = ((corner.x / share, corner.y / share) for corner in corners)
-    return Barcode(kind, found.text, (a, b, c, d), _gtin(kind, found.text))
-
-
-def _gtin(kind: str, text: str) -> str:
-    if _GTIN_FORMATS.get(kind) != len(text):
-        return ""
-    try:
-        return gtin14(text)
-    except ValueError:
-        return ""
+    is_gs1 = found.content_type == zxingcpp.ContentType.GS1
+    # The bytes have the separators; the text has brackets, which a value may hold as well.
+    elements = bytes(found.bytes).decode("ascii", "replace") if is_gs1 else ""
+    return Barcode(kind, found.text, (a, b, c, d), said_by(kind, found.text, elements))

@@ -7,9 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 
 from agent.adapters.barcodes import SIDE_LIMIT_PX, read_barcodes
 from agent.adapters.images import read_image
+from agent.core.gs1 import Said
 from tools.synth.barcodes import code128, draw_barcode, ean13
 
 EAN = "4006381333931"
@@ -40,6 +42,46 @@ def test_a_large_picture_is_made_smaller_and_the_place_is_of_the_large_one() -> 
 def test_other_codes_are_read_and_are_no_article() -> None:
     (found,) = read_barcodes(on_white(draw_barcode(code128("LOT-42"), 2, 60)))
     assert (found.format, found.text, found.gtin) == ("Code128", "LOT-42", "")
+
+
+GS1 = {
+    "a label of a carton": (
+        "Code128",
+        "(00)106141412345678908(02)04006381333931(37)12",
+        Said(sscc="106141412345678908", content="04006381333931", count=12),
+    ),
+    "a separator within, brackets in a value": (
+        "DataMatrix",
+        "(01)04006381333931(10)A%B(17)270228",
+        Said(gtin="04006381333931", lot="A%B", expiry="270228"),
+    ),
+    "a weight": (
+        "DataBarExp",
+        "(01)04006381333931(3103)001750",
+        Said(gtin="04006381333931", weight_kg=1.75),
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "text", "expected"), GS1.values(), ids=GS1.keys())
+def test_codes_of_gs1_say_what_they_are_on(kind: str, text: str, expected: Said) -> None:
+    code = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind), gs1=True)
+    drawn = cv2.cvtColor(np.array(code.to_image(scale=2)), cv2.COLOR_GRAY2BGR)
+    (found,) = read_barcodes(on_white(drawn, drawn.shape[1] + 120, drawn.shape[0] + 160))
+    assert (found.text, found.said, found.gtin) == (text, expected, expected.gtin)
+
+
+def test_the_same_letters_without_fnc1_are_a_text() -> None:
+    (found,) = read_barcodes(on_white(draw_barcode(code128("00106141412345678908"), 2, 60)))
+    assert found.said.empty
+
+
+def test_an_address_of_gs1_and_one_of_a_carton() -> None:
+    for kind, text in (("QRCode", "https://id.gs1.org/01/04006381333931"), ("ITF14", "14006381333938")):
+        code = zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind))
+        drawn = cv2.cvtColor(np.array(code.to_image(scale=3)), cv2.COLOR_GRAY2BGR)
+        (found,) = read_barcodes(on_white(drawn, drawn.shape[1] + 120, drawn.shape[0] + 160))
+        assert found.gtin in ("04006381333931", "14006381333938")
 
 
 def test_two_codes_are_two() -> None:
