@@ -26,6 +26,7 @@ FLOORS = {
     "pipeline": 3,
     "states": 2,
     "second_look": 3,  # driven by the pipeline
+    "reading": 3,  # likewise
     "publisher": 3,
     "storing": 3,
     "capturing": 3,
@@ -55,6 +56,7 @@ FLOORS = {
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "receiving": 8,  # shipments, by the docks' applications
     "doing": 9,
     "assembly": 10,
     "daemon": 11,
@@ -70,7 +72,7 @@ CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
-    "html",
+    "html", "csv",
 }  # fmt: skip
 CLOCKS = {
     "time",
