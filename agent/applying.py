@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from agent.apps.inbound import Inbound
 from agent.apps.watch import Watch
 
 if TYPE_CHECKING:
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 
     from agent.config import CameraEntry, Settings
     from agent.recognising import App
+
+
+log = logging.getLogger(__name__)
 
 
 def make_apps(
@@ -29,9 +34,15 @@ def make_apps(
     made: dict[str, App] = {}
     for camera in settings.cameras:
         before, app = (running or {}).get(camera.id, (None, None))
-        made[camera.id] = app if app is not None and before == camera else _made(camera, kept(camera.id))
+        same = app is not None and before == camera
+        made[camera.id] = app if same and app else _made(settings, camera, kept(camera.id))
     return made
 
 
-def _made(camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:  # noqa: ARG001
+def _made(settings: Settings, camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:
+    if camera.inbound is not None:
+        dock = Inbound(camera.id, camera.inbound, kept, (settings.site, settings.device))
+        if dock.problem:
+            log.error("camera %s: %s", camera.id, dock.problem)
+        return dock
     return Watch()
