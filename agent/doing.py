@@ -18,6 +18,7 @@ from agent.core.payload import rfc3339
 from agent.finding import find
 from agent.learning import Picture
 from agent.parts import library_of, make_second_look
+from agent.receiving import Receiving
 from agent.selftest import run_checks
 
 if TYPE_CHECKING:
@@ -56,9 +57,11 @@ class Doing:
     _began: float = field(init=False)
     _settled: Teacher | None = field(init=False, default=None)
     _complaint: str = field(init=False, default="")
+    receiving: Receiving = field(init=False)
 
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
+        self.receiving = Receiving(self.holding.recogniser, lambda: self.holding.sight.memory)
 
     def commander(self, wire: Wire, answer: Callable[[Message], None], metrics: Metrics) -> Commander:
         """Who has it done: takes what comes from the network, and answers."""
@@ -81,6 +84,8 @@ class Doing:
             "self_test": self._self_test,
             "snapshot": self._snapshot,
             "find": self._find,
+            "shipment/open": self._open_shipment,
+            "shipment/close": self.receiving.close,
         }
 
     def do(self, command: Command) -> Mapping[str, Any]:
@@ -95,6 +100,7 @@ class Doing:
     def tend(self) -> None:
         """Twice a second. Lets each new release settle what was learned, so that nobody else writes to it."""
         self.log_level.tend(self.clock.monotonic())
+        self.receiving.tend()
         try:
             teacher = self.holding.teacher()
             if teacher is not self._settled:
@@ -178,6 +184,9 @@ class Doing:
             "height": height,
             "image": b64encode(jpeg).decode(),
         }
+
+    def _open_shipment(self, order: bytes, camera: str, shipment: str) -> dict[str, Any]:
+        return self.receiving.open(order, camera, shipment)
 
     def _find(self, image: tuple[bytes, ...], k: int) -> dict[str, Any]:
         sight = self.holding.sight

@@ -83,6 +83,11 @@ class Holding:
         """What is recognised with at this moment."""
         return self._sight
 
+    @property
+    def recogniser(self) -> Recogniser:
+        """Who recognises with it."""
+        return self._recogniser
+
     def pipeline(self, settings: Settings) -> Pipeline:
         """One of another configuration, with the sight in use."""
         sight = self._sight
