@@ -8,6 +8,7 @@ nothing more will be learned of it.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,9 @@ NEAR: Final = 0.6
 
 SPEED_MEMORY: Final = 0.7
 """Of the speed so far that counts on with each frame."""
+
+OUTSIDE: Final = 8
+"""Parcels that left on their way in and come back first where a belt runs backwards: 5 m of it."""
 
 _SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the time that it was out of sight: the belt may have stood for a part of it."""
@@ -84,6 +88,7 @@ class Parcels:
         self._settle_s = settle_s
         self._held: dict[str, Parcel] = {}  # id → parcel, oldest first
         self._of_track: dict[str, str] = {}  # track → parcel
+        self._outside: deque[Parcel] = deque(maxlen=OUTSIDE)  # left on their way in, the latest last
 
     @property
     def held(self) -> tuple[Parcel, ...]:
@@ -199,15 +204,25 @@ class Parcels:
         said = [read.said for read in scene.codes if read.track == track.id]
         best: tuple[float, Parcel] | None = None
         for parcel in self._held.values():
-            if not parcel.gone or scene.at - parcel.seen_at > self._hidden_s or parcel.left == "in":
+            if not parcel.gone or scene.at - parcel.seen_at > self._hidden_s:
                 continue
             away = _apart(parcel, middle, scene.at)
             if away < (best[0] if best else NEAR) and _may_be(parcel, said, _look(track)):
                 best = away, parcel
-        if best is None:
+        found = best[1] if best else self._come_back(track, said, width, height)
+        if found is not None:
+            self._of_track[track.id] = found.id
+        return found
+
+    def _come_back(self, track: Track, said: Sequence[Said], width: int, height: int) -> Parcel | None:
+        """The belt runs backwards: what left last comes in again where it left."""
+        if not self._outside or not self._gate.leaving(track.region.box, width, height):
             return None
-        self._of_track[track.id] = best[1].id
-        return best[1]
+        if not _may_be(self._outside[-1], said, _look(track)):
+            return None
+        parcel = self._outside.pop()
+        self._held[parcel.id] = parcel
+        return parcel
 
     def _settled(self, scene: Scene) -> tuple[Parcel, ...]:
         settled = []
@@ -219,11 +234,14 @@ class Parcels:
                 settled.append(parcel)
             if away:
                 self._forget(parcel)
+                if parcel.left == "in":
+                    self._outside.append(parcel)
         return tuple(settled)
 
     def _emptied(self) -> Passing:
         settled = self.settle_all()
         self._held.clear()
+        self._outside.clear()
         self._of_track.clear()
         return Passing(settled, ())
 
