@@ -1,5 +1,4 @@
-"""A drawn dock in simulated time: are parcels counted, lines right, conflicts found, and what do barcodes
-cost.
+"""A drawn dock in simulated time: are parcels counted, lines right, conflicts found; what do barcodes cost.
 
     python -m tools.bench dock                        200 cartons in 10 shipments: some 20 minutes of one core
     python -m tools.bench dock --cartons 60 --shipments 3
