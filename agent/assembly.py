@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from agent.adapters.broker import Broker
 from agent.adapters.kept import Kept
 from agent.applying import make_apps
+from agent.apps.inbound import Inbound
 from agent.bookkeeping import Bookkeeper
 from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
 from agent.core.wire import Wire
 from agent.doing import Doing
+from agent.filing import Filing
 from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
@@ -88,6 +90,7 @@ class Assembly:
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
+        self.filing = Filing(self._epcis_folder)
         self.recogniser = Recogniser(
             pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
             apps=self.apps,
@@ -100,6 +103,7 @@ class Assembly:
             metrics=self.metrics,
             note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
             tell_state=self.publisher.set_state,
+            show=lambda _scene, events: self.filing.note(events),
         )
         self.books = Bookkeeper(
             self.outbox,
@@ -115,7 +119,7 @@ class Assembly:
             self.publisher.wake,
             partial(self.health.report, "outbox"),
             clock,
-            beside=lambda now: self.kept.tend(now, self.recogniser.kept),
+            beside=self._write_beside,
         )
         self.holding = Holding(
             settings=self.settings,
@@ -146,6 +150,15 @@ class Assembly:
             ConfigError: what a camera is to show does not fit.
         """
         return make_apps(new, self._left_behind, self._running())
+
+    def _write_beside(self, now: float) -> None:
+        self.kept.tend(now, self.recogniser.kept)
+        self.filing.tend()
+
+    def _epcis_folder(self, camera: str) -> str:
+        app = self.recogniser.applications.get(camera)
+        epcis = app.settings.epcis if isinstance(app, Inbound) else None
+        return epcis.folder if epcis else ""
 
     def _running(self) -> dict[str, tuple[CameraEntry, App]]:
         return {camera.id: (camera, self.apps[camera.id]) for camera in self.settings.cameras}

@@ -103,6 +103,7 @@ class Daemon:
             self.parts.publisher.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
+        self.parts.filing.tend()
         self.parts.books.say(self._captures)
         self.parts.holding.unknowns.close()
         self.parts.commander.close()

@@ -29,6 +29,7 @@ FLOORS = {
     "reading": 3,  # likewise
     "publisher": 3,
     "storing": 3,
+    "filing": 4,  # what is written beside facts
     "capturing": 3,
     "delivering": 4,
     "applying": 5,
