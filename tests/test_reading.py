@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.adapters.barcodes import read_barcodes
+from agent.adapters.barcodes import read_labels
 from agent.core.types import Box, Frame, Region, Track
 from agent.reading import EAGER, LEAST_PX, MORE_READS, Reader
 from tools.synth.barcodes import draw_barcode, ean13, gs1_128
@@ -35,7 +35,7 @@ class Camera:
 
     def read(self, part: np.ndarray) -> tuple[object, ...]:
         self.looked.append(part.shape[:2])
-        return read_barcodes(part)
+        return read_labels(part)
 
     def show(self, image: np.ndarray, *, late: tuple[str, ...] = (), **boxes: Box) -> list[tuple[str, str]]:
         self.seq += 1
