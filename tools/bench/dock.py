@@ -5,7 +5,7 @@
 
 The cartons pass with gaps, in clusters, with stops and with a belt that runs back; one label in five is
 torn. What was drawn says what is true. `reading_ms` is what reading adds to a frame in which things move
-and no label can be read: the same pictures with and without it.
+and no label can be read.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from agent import viewing
-from agent.adapters.barcodes import read_barcodes
+from agent.adapters.barcodes import read_barcodes, read_labels
 from agent.adapters.embedder import EmbedderSettings
 from agent.adapters.images import encode_png
 from agent.apps.inbound import Inbound
@@ -50,6 +49,7 @@ from tools.synth.dock import PRODUCTS, draw_dock, gtin_of, receive, studio
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from agent import viewing
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.embedder import Embedder
     from agent.core.codes import Read
@@ -132,7 +132,7 @@ class Run:
 
     def play(self) -> None:
         """From before the first shipment until after the last."""
-        reader = Reader(read_barcodes, InboundSettings().reads)
+        reader = Reader(read_labels, InboundSettings().reads)
         pipeline = make_pipeline(self.eyes, self.catalogue, reader)
         dock = Inbound(
             "dock", InboundSettings(complete_s=0.0, epcis=EpcisSettings()), None, ("bench", "dock-1")
@@ -261,7 +261,7 @@ def reading_cost(eyes: Embedder, catalogue: Catalogue, frames: int = 60) -> dict
     story = receive(1, 12, seed=5)
     blank = tuple(_blank(carton) for carton in story.cartons)
     shown = replace(story, cartons=blank)
-    reader = Reader(read_barcodes, InboundSettings().reads)
+    reader = Reader(read_labels, InboundSettings().reads)
     timed = _Timed(reader)
     pipeline = make_pipeline(eyes, catalogue, timed)
     steps = []

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 1280, 720
 SPEED_PX_S = 300.0
-APART_PX = 1400
+APART_PX = 2200
 """Between two shipments: the belt is empty for a while."""
 
 TORN = 0.2
