@@ -104,14 +104,6 @@ class Story:
         """How far the belt has come."""
         return float(np.interp(at_s, self.moments, self.places))
 
-    def corners(self, carton: Carton, at_s: float) -> NDArray[np.float64]:
-        """Of a carton's top, `(4, 2)`, clockwise from its own top left."""
-        half = np.array([carton.length, carton.width]) / 2
-        flat = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half
-        angle = np.deg2rad(carton.turn_deg)
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        return np.asarray(flat @ turn + np.array([carton.along + self.moved_px(at_s), carton.across]))
-
     def received(self, number: int) -> dict[str, list[int]]:
         """GTIN → pieces that came of it in a shipment, and pieces whose label is on the wrong carton."""
         found: dict[str, list[int]] = {}
@@ -235,11 +227,8 @@ def draw_dock(story: Story, at_s: float) -> Picture:
     picture = empty_belt(WIDTH, HEIGHT, round(moved) % SLATS_PX).copy()
     for carton in story.cartons:
         x = carton.along + moved
-        if not -carton.length < x < WIDTH + carton.length:
-            continue
-        corners = story.corners(carton, at_s)
-        cast_shadow(picture, corners)
-        _lay(picture, top_of(carton), corners)
+        if -carton.length < x < WIDTH + carton.length:
+            _lay(picture, carton, round(x - REACH), round(carton.across - REACH))
     place = bisect_right(story.hidden, at_s) - 1
     if place >= 0 and at_s - story.hidden[place] < 1.2:
         x = WIDTH * (0.25 + 0.5 * (place * 0.618 % 1))
@@ -247,13 +236,38 @@ def draw_dock(story: Story, at_s: float) -> Picture:
     return noisy(lit_by_shop(picture), round(at_s * 1000))
 
 
-def _lay(picture: Picture, top: Sprite, corners: NDArray[np.float64]) -> None:
-    low = np.floor(corners.min(axis=0)).astype(int) - 1
-    high = np.ceil(corners.max(axis=0)).astype(int) + 1
-    flat = np.array([(0, 0), (top.shape[1], 0), (top.shape[1], top.shape[0]), (0, top.shape[0])], np.float32)
-    there = cv2.getPerspectiveTransform(flat, (corners - low).astype(np.float32))
-    size = (int(high[0] - low[0]), int(high[1] - low[1]))
-    d.paste(picture, cv2.warpPerspective(top, there, size), int(low[0]), int(low[1]))
+REACH = 340
+"""Pixels from the middle of a carton to where its shadow ends for sure."""
+
+
+def _lay(picture: Picture, carton: Carton, x: int, y: int) -> None:
+    """A carton with its shadow; `x`, `y`: of the corner of all of it, which may lie outside."""
+    shade, top, mask = _lying(carton)
+    x1, y1 = max(0, x), max(0, y)
+    x2, y2 = min(WIDTH, x + 2 * REACH), min(HEIGHT, y + 2 * REACH)
+    if x2 <= x1 or y2 <= y1:
+        return
+    there = (slice(y1 - y, y2 - y), slice(x1 - x, x2 - x))
+    part = picture[y1:y2, x1:x2]
+    cv2.multiply(part, shade[there], part, 1 / 255)
+    cv2.copyTo(top[there], mask[there], part)
+
+
+@lru_cache(maxsize=24)
+def _lying(carton: Carton) -> tuple[Picture, Picture, Picture]:
+    """Around the middle of a carton as it lies: what its shadow leaves (255: all), its top, where that is."""
+    side = 2 * REACH
+    half = np.array([carton.length, carton.width]) / 2
+    angle = np.deg2rad(carton.turn_deg)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    corners = (np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half @ turn + REACH).astype(np.float32)
+    shade = np.full((side, side, 3), 255, np.uint8)
+    cast_shadow(shade, corners)
+    sprite = top_of(carton)
+    flat = np.array([(0, 0), (sprite.shape[1], 0), sprite.shape[1::-1], (0, sprite.shape[0])], np.float32)
+    laid = cv2.warpPerspective(sprite, cv2.getPerspectiveTransform(flat, corners), (side, side))
+    mask = np.where(laid[..., 3] > 127, np.uint8(255), np.uint8(0))
+    return shade, np.ascontiguousarray(laid[..., :3]), mask
 
 
 def studio(product: int, number: int) -> Picture:
