@@ -39,6 +39,17 @@ def make_apps(
     return made
 
 
+def gone(apps: Mapping[str, App]) -> Callable[[str, str], bool]:
+    """Whether a topic `below` that of a camera is about something that its application no longer knows."""
+    shipments = {camera: app.shipments for camera, app in apps.items() if isinstance(app, Inbound)}
+
+    def is_gone(camera: str, below: str) -> bool:
+        head, _, rest = below.partition("/")
+        return head == "inbound" and rest not in shipments.get(camera, ())
+
+    return is_gone
+
+
 def _made(settings: Settings, camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:
     if camera.inbound is not None:
         dock = Inbound(camera.id, camera.inbound, kept, (settings.site, settings.device))

@@ -68,6 +68,7 @@ class Inbound:
         self.problem = ""  # why what was left behind is not used
         self._fresh = True
         self._kept: Mapping[str, Any] | None = None
+        self._shipments: frozenset[str] = frozenset()
         if kept is not None:
             self._restore(kept)
 
@@ -101,6 +102,11 @@ class Inbound:
     def open_session(self) -> Session | None:
         """The shipment that is received now."""
         return next((each for each in self._sessions.values() if each.is_open), None)
+
+    @property
+    def shipments(self) -> frozenset[str]:
+        """Names of those that are known. Any thread may read it."""
+        return self._shipments
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -223,12 +229,14 @@ class Inbound:
 
     def _remember(self) -> None:
         self._kept = {"sessions": [plain(session) for session in self._sessions.values()]}
+        self._shipments = frozenset(self._sessions)
 
     def _restore(self, kept: Mapping[str, Any]) -> None:
         try:
             for data in kept["sessions"]:
                 session = from_plain(data)
                 self._sessions[session.shipment] = session
+            self._shipments = frozenset(self._sessions)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self.problem = f"what was left of its shipments cannot be read: {quoted(error)}"
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agent.applying import gone
 from agent.apps.inbound import Inbound
+from agent.apps.watch import Watch
 from agent.core.codes import Read
 from agent.core.errors import InputError
 from agent.core.gs1 import Said, check_digit
@@ -487,6 +489,16 @@ def test_results_of_long_ago_are_taken_back_from_the_broker() -> None:
         True,
     )
     assert [session.shipment for session in dock.app.sessions] == ["B-2"]
+
+
+def test_a_broker_need_not_know_of_shipments_that_the_dock_does_not_know() -> None:
+    dock = Dock()
+    dock.open((OATS, 1))
+    again = Dock(dock.app.kept())
+    for app in (dock.app, again.app):
+        is_gone = gone({"cam": app, "other": Watch()})
+        topics = [("cam", "inbound/A-1"), ("cam", "inbound/B-2"), ("cam", "status"), ("other", "inbound/A-1")]
+        assert [is_gone(*topic) for topic in topics] == [False, True, False, True]
 
 
 def test_a_shipment_of_ten_thousand_lines_is_told_in_a_message_that_every_broker_takes() -> None:
