@@ -33,7 +33,7 @@ _ENDINGS: Final = (".csv", ".json")
 
 
 class Receiving:
-    """The docks of this device. Used by one thread, but for `tend` by the same one."""
+    """The docks of this device. Any thread may ask; `tend` is for one."""
 
     def __init__(self, recogniser: Recogniser, products: Callable[[], Products | None]) -> None:
         """`products()`: where products are looked up at this moment."""
