@@ -110,7 +110,8 @@ class Session:
     def _count_piece(self, piece: Piece, count: int, *, wrong: bool) -> None:
         if piece.line is None:
             if not wrong:
-                _add(self.unexpected, (piece.gtin, piece.sku), count)
+                # Named by a barcode or by a picture, it is one product.
+                _add(self.unexpected, (piece.gtin, "" if piece.gtin else piece.sku), count)
         else:
             _add(self.wrong if wrong else self.received, piece.line, count)
 
