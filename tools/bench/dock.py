@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WIRE = Wire("spotter", "bench", "dock-1")
-STUDIO = 4
+STUDIO = 8
 START_UTC = 1_767_225_600.0
 
 
@@ -96,7 +96,7 @@ def measure(argv: list[str]) -> dict[str, Any]:
 
 
 def _shop(folder: Path) -> Path:
-    """References: cartons without a label."""
+    """References: cartons without a label, and with an empty one."""
     rows = ["sku,gtin,name"]
     for product in range(PRODUCTS):
         images = folder / "images" / f"p{product:02}"

@@ -125,7 +125,7 @@ def receive(shipments: int = 10, cartons: int = 200, seed: int = 1) -> Story:
         for _ in range(cartons // shipments):
             carton = _carton(len(made), shipment, products, tail, rng)
             made.append(carton)
-            tail = carton.along - carton.length / 2 - _gap(rng)
+            tail = carton.along - _reach(carton) - _gap(rng)
         ends.append(-tail)
         tail -= APART_PX
     moments, places = _belt(ends[-1] + 2 * WIDTH, rng)
@@ -151,7 +151,7 @@ def _carton(
     unit = rng.random() < UNITS
     length, width = int(rng.integers(410, 480)), int(rng.integers(300, 360))
     wrong = rng.random() < WRONG
-    return Carton(
+    made = Carton(
         number=number,
         shipment=shipment,
         product=product,
@@ -159,12 +159,19 @@ def _carton(
         sscc=_sscc(number) if unit else "",
         count=int(rng.choice((6, 12))) if unit else 1,
         torn=bool(rng.random() < TORN),
-        along=tail - length / 2,
+        along=0.0,
         across=HEIGHT * rng.uniform(0.47, 0.53),
         length=length,
         width=width,
         turn_deg=float(rng.uniform(-TURN_DEG, TURN_DEG)),
     )
+    return replace(made, along=tail - _reach(made))
+
+
+def _reach(carton: Carton) -> float:
+    """From the middle of a carton to its foremost corner, along the belt."""
+    angle = np.deg2rad(abs(carton.turn_deg))
+    return float(np.cos(angle) * carton.length + np.sin(angle) * carton.width) / 2
 
 
 def _gap(rng: np.random.Generator) -> float:
@@ -271,12 +278,20 @@ def _lying(carton: Carton) -> tuple[Picture, Picture, Picture]:
 
 
 def studio(product: int, number: int) -> Picture:
-    """A reference picture: a carton of the product without a label, `(H, W, 3)` uint8 BGR."""
+    """A reference picture: a carton of the product, `(H, W, 3)` uint8 BGR.
+
+    It has no label, or, from number 3 and 6 on, a small or a large one with nothing on it.
+    """
     rng = np.random.default_rng([product, number, 823])
     length, width = int(rng.integers(410, 480)), int(rng.integers(300, 360))
     carton = Carton(9_000 + number, 0, product, product, "", 0, torn=False, along=0, across=0, length=length,
                     width=width, turn_deg=0)  # fmt: skip
-    return noisy(np.ascontiguousarray(top_of(carton)[..., :3]), 100 * product + number)
+    picture = np.ascontiguousarray(top_of(carton)[..., :3])
+    if number >= 3:
+        wide, tall = (242, 74) if number < 6 else (364, 140)
+        x = int(rng.integers(8, 60))
+        picture[width - tall - 8 : width - 8, x : x + wide] = 248
+    return noisy(picture, 100 * product + number)
 
 
 @lru_cache(maxsize=48)
