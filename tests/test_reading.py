@@ -87,6 +87,16 @@ def test_a_few_regions_of_a_frame_are_looked_at_and_all_in_turn() -> None:
     assert len(camera.looked) == 2
 
 
+def test_every_other_look_without_a_code_is_enlarged_and_counts_for_two() -> None:
+    camera = Camera(limit=2)
+    sizes = [camera.looked[-2:] for _ in range(4) if camera.show(picture(), a=LEFT, b=RIGHT) == []]
+    whole = [shape[0] for shapes in sizes for shape in shapes]
+    assert len(camera.looked) < 8
+    assert max(whole) > 1.4 * min(whole)
+    skewed = picture((bars(EAN), 100, 200))
+    assert Camera().show(skewed, a=LEFT) == [("a", EAN)]
+
+
 def test_what_is_too_small_out_of_sight_or_not_there_is_not_looked_at() -> None:
     camera = Camera()
     camera.show(picture())

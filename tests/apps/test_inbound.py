@@ -347,6 +347,14 @@ def test_more_than_announced_and_what_nobody_announced_are_told() -> None:
     assert dock.state["unexpected"] == [{"gtin": MILK, "sku": None, "received": 1}]
 
 
+def test_what_nobody_announced_is_one_product_whatever_names_it() -> None:
+    dock = Dock()
+    dock.open((OATS, 1))
+    dock.pass_by("a", ean(MILK))
+    dock.pass_by("b", None, "milk")
+    assert dock.state["unexpected"] == [{"gtin": MILK, "sku": None, "received": 2}]
+
+
 def test_the_same_unit_is_counted_once() -> None:
     dock = Dock()
     dock.open((OATS, 24))
