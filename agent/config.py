@@ -18,8 +18,9 @@ from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
+from agent.core.inbound.settings import InboundSettings  # noqa: TC001  likewise
 from agent.core.privacy import PrivacySettings
-from agent.core.regions import RegionSettings
+from agent.core.regions import PROPOSED, RegionSettings
 from agent.core.review import ReviewSettings
 from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
@@ -65,11 +66,15 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+    inbound: InboundSettings | None = setting("parcels that pass are received against a shipment", None)
     privacy: PrivacySettings = setting("what of the picture nobody is to see", PrivacySettings())
 
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)
         check_camera("id", self.id)
+        if self.inbound is not None and self.regions.mode not in PROPOSED:
+            modes = " or ".join(sorted(PROPOSED))
+            raise ValueError(f"inbound: expected regions.mode {modes}, found {self.regions.mode}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
