@@ -37,6 +37,9 @@ FOLLOWED: Final = 64
 WAITING: Final = 128
 """Decisions between two beats of the main thread; more is a flood, of which the latest are enough."""
 
+REMEMBERED: Final = 1024
+"""Tracks that may turn out sure after they were kept, and are dropped then."""
+
 SETTLED_S: Final = 10.0
 """An answer that did not change for so long is one: that of the first look often is not the last."""
 
@@ -73,7 +76,8 @@ class Reviews:
         self._clock = clock
         self._following: OrderedDict[str, Noted] = OrderedDict()  # track → what was last told of it
         self._ready: deque[Noted] = deque(maxlen=WAITING)
-        self._noting = Lock()  # of the two above; never held while anything waits
+        self._taken: OrderedDict[str, None] = OrderedDict()  # tracks that went to the disk, the latest ones
+        self._noting = Lock()  # of the three above; never held while anything waits
         self._store: Decisions | None = None
         self._using = Lock()  # of the store
         self._next = 0.0  # s, monotonic: not before then
@@ -85,12 +89,13 @@ class Reviews:
             return
         for each in recognitions:
             track = each.track.id
-            picture = b""
-            if frame is not None and self.settings.pictures and each.phase is not Phase.END:
-                # The rest is sure as it is, and is mostly not kept: a millisecond or two saved for each.
-                picture = _crop(frame, each) if kind_of(each, self.settings) is not None else b""
+            worth = kind_of(each, self.settings) is not None
+            shown = worth and self.settings.pictures and each.phase is not Phase.END
+            picture = _crop(frame, each) if shown and frame is not None else b""
             with self._noting:
                 before = self._following.pop(track, None)
+                if not worth and track not in self._taken:
+                    continue  # sure, as most are: nothing is to be done about it
                 noted = (each, picture or (before[1] if before is not None else b""))
                 if each.phase is Phase.END:
                     self._ready.append(noted)
@@ -148,6 +153,10 @@ class Reviews:
                 self._ready.append(self._following.popitem(last=False)[1])
             taken = list(self._ready)
             self._ready.clear()
+            for told, _ in taken:
+                self._taken[told.track.id] = None
+            while len(self._taken) > REMEMBERED:
+                self._taken.popitem(last=False)
         try:
             with self._opened() as store:
                 if taken or self._clock.monotonic() >= self._tidied + TIDIED_S:
