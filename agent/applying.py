@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.adapters.images import read_image
+from agent.apps.shelf import Shelf
 from agent.apps.watch import Watch
+from agent.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.config import CameraEntry, Settings
     from agent.recognising import App
+    from agent.viewing import Proposer
 
 
 def make_apps(
@@ -33,5 +38,17 @@ def make_apps(
     return made
 
 
-def _made(camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:  # noqa: ARG001
-    return Watch()
+def proposers(apps: Mapping[str, App]) -> dict[str, Proposer]:
+    """Camera → where its regions come from, of the applications that say so themselves."""
+    return {camera: app.proposer for camera, app in apps.items() if isinstance(app, Shelf)}
+
+
+def _made(camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:
+    shelf = camera.shelf
+    if shelf is None or shelf.plan is None:
+        return Watch()
+    try:
+        empty = [read_image(Path(path)) for path in shelf.empty]
+    except InputError as error:
+        raise ConfigError(f"camera {camera.id!r}: shelf: empty: {error}") from None
+    return Shelf(camera.id, shelf, shelf.plan, empty, kept)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.broker import Broker
 from agent.adapters.kept import Kept
-from agent.applying import make_apps
+from agent.applying import make_apps, proposers
 from agent.bookkeeping import Bookkeeper
 from agent.capturing import Lost, follow
 from agent.channel import Latest
@@ -89,7 +89,9 @@ class Assembly:
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
         self.recogniser = Recogniser(
-            pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
+            pipeline=make_pipeline(
+                self.settings, sight.eyes, sight.memory, clock, self.metrics, proposers(self.apps)
+            ),
             apps=self.apps,
             mailbox=self.mailbox,
             store=self.outbox,
@@ -100,6 +102,7 @@ class Assembly:
             metrics=self.metrics,
             note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
             tell_state=self.publisher.set_state,
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
         )
         self.books = Bookkeeper(
             self.outbox,

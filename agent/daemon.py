@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.adapters.camera import open_camera
+from agent.applying import proposers
 from agent.assembly import Assembly
 from agent.capturing import Capture
 from agent.config import read_again
@@ -166,8 +167,9 @@ class Daemon:
             if not changed:
                 log.info("configuration unchanged")
                 return
-            pipeline = self.parts.holding.pipeline(new)  # before anything changes: its detector may be wrong
+            # Both before anything changes: what they are made of may be wrong.
             apps = self.parts.remake_apps(new)
+            pipeline = self.parts.holding.pipeline(new, proposers(apps))
         except AgentError as error:
             log.error("configuration not taken over: %s", error)
             return

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from agent.capturing import Lost
 from agent.channel import Question
 from agent.core.errors import AgentError, InputError, quoted
-from agent.core.scene import Scene
+from agent.core.scene import TROUBLE, Scene
+from agent.core.types import Recognition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.channel import Latest
     from agent.core.clock import Clock
-    from agent.core.types import Event, Frame, Message, Recognition
+    from agent.core.types import Event, Frame, Message
     from agent.metrics import Metrics
     from agent.pipeline import Eyes, Memory, Pipeline
 
@@ -68,12 +69,14 @@ class Recogniser:
         note: Callable[[Sequence[Recognition], Frame | None], None] = lambda _told, _frame: None,
         tell_state: Callable[[Message], None] = lambda _message: None,
         show: Callable[[Scene, Sequence[Event]], None] = lambda _scene, _events: None,
+        report: Callable[[str, str], None] = lambda _part, _reason: None,
     ) -> None:
         """`apps`: of each camera.
 
         `say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can.
         `note(recognitions, frame)` hears what was told, and of which picture; `tell_state(message)` what is
-        true from then on; `show(scene, events)` of every scene. They must not wait.
+        true from then on; `show(scene, events)` of every scene; `report(part, reason)` what an application
+        finds wrong with its camera, and an empty reason when it no longer does. They must not wait.
         """
         self._pipeline = pipeline
         self._apps = dict(apps)
@@ -91,6 +94,10 @@ class Recogniser:
         self._note = note
         self._tell_state = tell_state
         self._show = show
+        self._report = report
+        self._reported: dict[
+            str, set[str]
+        ] = {}  # camera → parts that its application found something wrong with
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
     def replace(self, pipeline: Pipeline, apps: Mapping[str, App]) -> None:
@@ -175,6 +182,17 @@ class Recogniser:
         self._pipeline, self._apps = pipeline, apps
         self.kept = {camera: kept for camera, kept in self.kept.items() if camera in apps}
         self._unusable.clear()
+        for camera in set(self._reported) - set(apps):
+            for part in self._reported.pop(camera):
+                self._report(part, "")
+
+    def _complain(self, camera: str, event: Event) -> None:
+        if isinstance(event.body, Recognition):
+            return
+        part, reason = str(event.body["part"]), str(event.body["reason"])
+        reported = self._reported.setdefault(camera, set())
+        (reported.add if reason else reported.discard)(part)
+        self._report(part, reason)
 
     def _close_all(self) -> None:
         for camera in self._apps:
@@ -194,7 +212,10 @@ class Recogniser:
 
     def _publish(self, scene: Scene, app: App, events: Sequence[Event]) -> None:
         if events:
-            messages = [self._to_message(event) for event in events]
+            for event in events:
+                if event.kind == TROUBLE:
+                    self._complain(scene.camera, event)
+            messages = [self._to_message(event) for event in events if event.kind != TROUBLE]
             for message in messages:
                 if message.retain:
                     self._tell_state(message)

@@ -19,6 +19,7 @@ FLOORS = {
     "bookkeeping": 4,
     "yamlfile": 1,
     "settings_fill": 2,
+    "planograms": 3,
     "adapters": 3,
     "apps": 3,
     "telling": 1,

@@ -11,9 +11,13 @@
     {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline, stalled or paused, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+    {prefix}/{site}/{device}/{camera}/event         fact       something that an application saw happen
+    {prefix}/{site}/{device}/{camera}/shelf         retained   how much of a bay is as its planogram says
+    {prefix}/{site}/{device}/{camera}/shelf/{slot}  retained   what a slot shows
 
-`messages.py` makes them, `late.py` marks those that had to wait, `definitions.py` is the table of them,
-`schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others.
+`messages.py` makes them, `making.py` those of applications, `late.py` marks those that had to wait,
+`definitions.py` is the table of them, `schemas.py` and `orders.py` say what is in them, and `asyncapi.py`
+tells all of it to others.
 """
 
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas

@@ -16,6 +16,7 @@ from agent.core.types import Delivery, Event, Message, Recognition
 from agent.core.wire.bodies import recognition_body
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
 from agent.core.wire.late import lost_body
+from agent.core.wire.making import MAKERS
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 from agent.core.wire.things import unknown_body
 
@@ -183,8 +184,16 @@ class Wire:
         """
         if event.kind == "recognition" and isinstance(event.body, Recognition):
             return self.recognition(event.body)
-        found = f"{event.kind!r} with {type(event.body).__name__}"
-        raise ValueError(f"event: expected kind 'recognition' with a Recognition, found {found}")
+        maker = MAKERS.get(event.kind)
+        if maker is None or isinstance(event.body, Recognition):
+            found = f"{event.kind!r} with {type(event.body).__name__}"
+            expected = f"kind 'recognition' with a Recognition, or one of {', '.join(MAKERS)} with plain data"
+            raise ValueError(f"event: expected {expected}, found {found}")
+        told, camera = maker(event), _checked_camera(event.camera)
+        identity = self._id(*told.identity) if told.identity else ""
+        body = {**({"id": identity} if identity else {}), **told.body, "camera": camera}
+        payload = self._encoded(body, event.utc)
+        return self._made(event.kind, payload, event.utc, identity=identity, camera=camera, **told.levels)
 
     def recognition(self, recognition: Recognition) -> Message:
         """A fact about one track. Its id depends on site, device, track and revision alone.

@@ -1,0 +1,164 @@
+"""What stands before a shelf: people, trolleys, hands, and which slots they hide.
+
+A product that is taken, put back or exchanged changes the picture within its slot; whoever stands before the
+shelf also hides rails, price labels and gaps between slots. So the picture is compared with its background,
+in the light of the moment, and what stands out and reaches beyond the slots counts as standing before them.
+What stands out within a slot becomes background once it lies still: it is goods, whatever they are.
+
+The same frames give the same answer; time comes with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from agent.core.motion import (
+    DARK_SHARE,
+    FLOOD_SHARE,
+    differ,
+    edges_agree,
+    lit_as,
+    shrunk,
+    things_in,
+    was_left,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from agent.core.motion import Mask, Small, Thing
+    from agent.core.types import Frame
+
+    Shares = NDArray[np.float64]
+    """`(N,)` of the cells, [0, 1]."""
+
+CONTRAST: Final = 24.0
+"""Levels by which a pixel must differ. Shadows that hands throw on a wall differ by 10 to 20."""
+
+MOVES: Final = 14.0
+"""Levels by which a pixel must differ from the frame before to have moved."""
+
+BEYOND: Final = 0.08
+"""Share of a thing that lies outside of all slots, from which it stands before them: of drawn shoppers 14 %
+or more, of products that are exchanged, with their shadows, 5 % or less."""
+
+LEAST_BEYOND_PX: Final = 6
+SETTLE_S: Final = 2.0
+"""What lay still in a slot for so long is goods."""
+
+ABSORB_S: Final = 900.0
+"""What stood still before the shelf for so long is furniture, or a new rail: its slots are judged by what
+they show."""
+
+FOLLOW_S: Final = 10.0
+"""How fast the background follows slow changes of the light."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """What stands before the cells of a shelf, in the order of the cells."""
+
+    hidden: Shares  # share of each that something stands before
+    moving: Shares  # share of each that moved since the frame before
+    light: tuple[float, float, float]  # how bright what is not goods is: blue, green, red, levels
+
+
+class Foreground:
+    """Of one camera. `look` is the only way in; frames come in their order."""
+
+    def __init__(self) -> None:
+        self._background: Small = np.empty((0, 0, 3), np.float32)
+        self._last: Small = self._background
+        self._still_s: NDArray[np.float32] = np.empty((0, 0), np.float32)
+        self._cells: Any = None  # the quads that `_where` was made of
+        self._where: NDArray[np.int32] = np.empty((0, 0), np.int32)  # number of the cell at each pixel + 1
+        self._areas: Shares = np.empty(0)
+        self._at = 0.0
+
+    def begin_anew(self) -> None:
+        """The camera shows another part of the shelf: nothing is known of what stands before it."""
+        self._background = np.empty((0, 0, 3), np.float32)
+
+    def look(self, frame: Frame, quads: NDArray[np.float64]) -> Before:
+        """What stands before the cells now; nothing in the first frame. `quads`: `(N, 4, 2)`, px of it."""
+        small = shrunk(frame.image)
+        elapsed = frame.at - self._at
+        self._at = frame.at
+        if self._background.shape != small.shape or frame.cut or elapsed < 0:
+            self._begin(small)
+        if self._cells is not quads or self._where.shape != small.shape[:2]:
+            self._draw_cells(quads, small.shape[1] / frame.width, small.shape[0] / frame.height, small)
+        expected, apart = self._compared(small)
+        if cv2.countNonZero(apart) > FLOOD_SHARE * apart.size and edges_agree(small, expected):
+            self._begin(small)
+            expected, apart = small, np.zeros(small.shape[:2], np.uint8)
+        hides: Mask = np.zeros(small.shape[:2], np.uint8)
+        for thing in things_in(apart):
+            if self._is_before(thing):
+                if was_left(thing, small, expected):  # it was in the background, and went
+                    cv2.copyTo(small, thing.mask, self._background)
+                    apart[thing.mask > 0] = 0
+                else:
+                    hides |= thing.mask
+        moved = differ(small, self._last, MOVES)
+        self._follow(small, apart, hides, moved, elapsed)
+        if hides.any():
+            hides = np.asarray(cv2.dilate(hides, np.ones((3, 3), np.uint8)), np.uint8)
+        return Before(self._shares(hides), self._shares(moved), self._light(small, hides))
+
+    def _begin(self, small: Small) -> None:
+        self._background = small.copy()
+        self._last = small
+        self._still_s = np.zeros(small.shape[:2], np.float32)
+
+    def _compared(self, small: Small) -> tuple[Small, Mask]:
+        apart = differ(small, self._background, CONTRAST)
+        if cv2.countNonZero(apart) <= DARK_SHARE * apart.size:
+            return self._background, apart
+        lit = lit_as(self._background, small)
+        less = differ(small, lit, CONTRAST)
+        if cv2.countNonZero(less) >= cv2.countNonZero(apart):
+            return self._background, apart
+        return lit, less
+
+    def _is_before(self, thing: Thing) -> bool:
+        x1, y1, x2, y2 = thing.box
+        here = thing.mask[y1:y2, x1:x2] > 0
+        beyond = int(np.count_nonzero(here & (self._where[y1:y2, x1:x2] == 0)))
+        return beyond >= max(LEAST_BEYOND_PX, BEYOND * int(np.count_nonzero(here)))
+
+    def _follow(self, small: Small, apart: Mask, hides: Mask, moved: Mask, elapsed: float) -> None:
+        """The background takes over what does not stand out, goods that lie still, and what stays."""
+        self._last = small
+        self._still_s += np.float32(elapsed)
+        self._still_s[(apart == 0) | (moved > 0)] = 0
+        longest = float(self._still_s.max())
+        if longest >= SETTLE_S:
+            wanted = np.where(hides > 0, ABSORB_S, SETTLE_S)
+            cv2.copyTo(small, (self._still_s >= wanted).astype(np.uint8), self._background)
+        share = 1 - exp(-max(0.0, elapsed) / FOLLOW_S)
+        cv2.accumulateWeighted(small, self._background, share, mask=cv2.bitwise_not(apart))
+
+    def _draw_cells(self, quads: Any, across: float, down: float, small: Small) -> None:
+        self._cells = quads
+        self._where = np.zeros(small.shape[:2], np.int32)
+        for number, quad in enumerate(quads, 1):
+            cv2.fillConvexPoly(self._where, np.rint(quad * (across, down)).astype(np.int32), number)
+        self._areas = np.bincount(self._where.ravel(), minlength=len(quads) + 1)[1:].astype(np.float64)
+
+    def _shares(self, mask: Mask) -> Shares:
+        if not mask.any():
+            return np.zeros(len(self._areas))
+        hit = np.bincount(self._where[mask > 0], minlength=len(self._areas) + 1)[1:]
+        return np.asarray(hit / np.maximum(self._areas, 1.0))
+
+    def _light(self, small: Small, hides: Mask) -> tuple[float, float, float]:
+        free = (self._where == 0) & (hides == 0)
+        pixels = small[free] if np.count_nonzero(free) >= 0.02 * free.size else small.reshape(-1, 3)
+        blue, green, red = np.median(pixels, axis=0)
+        return float(blue), float(green), float(red)
