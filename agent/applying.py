@@ -38,6 +38,21 @@ def make_apps(
     return made
 
 
+def gone(settings: Settings) -> Callable[[str, str], bool]:
+    """Whether a topic `below` that of a camera is about something that this configuration no longer has."""
+    slots = {
+        camera.id: {slot.name for slot in camera.shelf.plan.slots}
+        for camera in settings.cameras
+        if camera.shelf is not None and camera.shelf.plan is not None
+    }
+
+    def is_gone(camera: str, below: str) -> bool:
+        head, _, slot = below.partition("/")
+        return head == "shelf" and (camera not in slots or (bool(slot) and slot not in slots[camera]))
+
+    return is_gone
+
+
 def proposers(apps: Mapping[str, App]) -> dict[str, Proposer]:
     """Camera → where its regions come from, of the applications that say so themselves."""
     return {camera: app.proposer for camera, app in apps.items() if isinstance(app, Shelf)}

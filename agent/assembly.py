@@ -25,6 +25,7 @@ from agent.publisher import Publisher
 from agent.recognising import Recogniser
 from agent.state import lock_state
 from agent.storing import Storer
+from agent.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,6 +131,7 @@ class Assembly:
             clock=clock,
             metrics=self.metrics,
         )
+        self.strangers = Strangers(self.health.report)
         self.updater = self.holding.updater()
         self.commander = Doing(
             settings=self.settings,

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.adapters.camera import open_camera
-from agent.applying import proposers
+from agent.applying import gone, proposers
 from agent.assembly import Assembly
 from agent.capturing import Capture
 from agent.config import read_again
@@ -69,7 +69,7 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
         self.parts.holding.say_info()
         self.parts.holding.say_index(None)
-        self.parts.publisher.retire([camera.id for camera in self.parts.settings.cameras])
+        self._retire()
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
@@ -89,6 +89,7 @@ class Daemon:
                 capture.look_for_stall()
             self.parts.gate.tend()
             self.parts.holding.tend()
+            self.parts.strangers.tend(self.parts.settings, self.parts.holding.sight.memory)
             self.parts.books.tick(self._captures)
         self._stop()
 
@@ -139,6 +140,11 @@ class Daemon:
             if thread.name.startswith(name):
                 thread.join(max(0.0, end - self._clock.monotonic()))
 
+    def _retire(self) -> None:
+        """The broker forgets what is no longer there."""
+        settings = self.parts.settings
+        self.parts.publisher.retire([camera.id for camera in settings.cameras], gone(settings))
+
     def _start_camera(self, camera: CameraEntry) -> None:
         capture = Capture(
             camera=camera.id,
@@ -180,8 +186,7 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
-        self.parts.publisher.retire(new_cameras)
-        self.parts.recogniser.replace(pipeline, apps)
+        self.parts.recogniser.replace(pipeline, apps, self._retire)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

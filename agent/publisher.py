@@ -95,9 +95,13 @@ class Publisher:
         self._states.forget(topic)
         self._broker.wake()
 
-    def retire(self, cameras: Collection[str]) -> None:
-        """Take back whatever was ever set of other cameras than these, also before a restart."""
-        self._states.retire(cameras)
+    def retire(
+        self, cameras: Collection[str], gone: Callable[[str, str], bool] = lambda _camera, _below: False
+    ) -> None:
+        """Take back whatever was ever set of other cameras than these, or of what is `gone` of these: see
+        `States.retire`.
+        """
+        self._states.retire(cameras, gone)
         self._broker.wake()
 
     def answer(self, message: Message) -> None:

@@ -81,7 +81,9 @@ class Recogniser:
         self._pipeline = pipeline
         self._apps = dict(apps)
         self._sight: tuple[Eyes, Memory] | None = None  # the latest that was adopted
-        self._next: deque[tuple[Pipeline, dict[str, App]]] = deque(maxlen=1)  # append and pop are atomic
+        self._next: deque[tuple[Pipeline, dict[str, App], Callable[[], None]]] = deque(
+            maxlen=1
+        )  # append and pop are atomic
         self._asked: deque[Question[Any]] = deque()
         self.kept: dict[str, Mapping[str, Any]] = {}  # camera → what its application needs after a restart
         self._mailbox = mailbox
@@ -100,9 +102,14 @@ class Recogniser:
         ] = {}  # camera → parts that its application found something wrong with
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
-    def replace(self, pipeline: Pipeline, apps: Mapping[str, App]) -> None:
-        """Go on with another pipeline from the next frame; what the old one followed ends."""
-        self._next.append((pipeline, dict(apps)))
+    def replace(
+        self, pipeline: Pipeline, apps: Mapping[str, App], then: Callable[[], None] = lambda: None
+    ) -> None:
+        """Go on with another pipeline from the next frame; what the old one followed ends.
+
+        `then()` is called when nothing of the old applications is told any more.
+        """
+        self._next.append((pipeline, dict(apps), then))
 
     def ask(self, camera: str, work: Callable[[App, float, float], tuple[T, tuple[Event, ...]]]) -> T:
         """Have the application of a camera do something between two frames.
@@ -140,7 +147,9 @@ class Recogniser:
             item = self._mailbox.take(0.0 if stopping else idle_s)
             self._feed()
             if self._next:
-                self._switch(*self._next.pop())
+                pipeline, apps, then = self._next.pop()
+                self._switch(pipeline, apps)
+                then()
             if self._sight is not None:
                 self._pipeline.use(*self._sight)
             while self._asked:

@@ -49,6 +49,7 @@ FLOORS = {
     "state": 4,
     "parts": 6,
     "standing": 7,
+    "strangers": 5,
     "commanding": 4,
     "finding": 4,
     "explaining": 4,

@@ -1,4 +1,4 @@
-"""A shelf's device without a camera, a broker or a clock: frames in, messages out, as the daemon makes them."""
+"""A shelf's device without camera, broker and clock: frames in, messages out, as the daemon makes them."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class SlotMemory:
 
     def update(self, shown: Shown, facings: int, at: float, utc: float, settings: ShelfSettings) -> Step:
         """It shows this now, with so many facings of the right product."""
-        before, state = self.standing, self.state
+        before, state, back = self.standing, self.state, bool(self.away)
         self.away, self.away_utc = "", None
         self._count(at)
         self._at = at
@@ -88,7 +88,7 @@ class SlotMemory:
             self.hidden = self.hidden or now
             self.blocked = self.blocked or at - self.hidden.since_at >= settings.blocked_after_s
             self.coming = None
-            return Step(told=self.state is not state)
+            return Step(told=back or self.state is not state)
         self.hidden, self.blocked = None, False
         if shown.state in {SlotState.CORRECT, SlotState.WRONG}:
             self.last_full_utc = utc
@@ -101,7 +101,7 @@ class SlotMemory:
             self.standing is not None and before.shown.state != self.standing.shown.state
         )
         was = (before.shown.state if before is not None else SlotState.UNKNOWN) if changed and other else None
-        return Step(was, changed or alert or self.state is not state, alert)
+        return Step(was, changed or alert or back or self.state is not state, alert)
 
     def unseen(self, reason: str, utc: float) -> Step:
         """It cannot be seen: the camera is lost, or shows something else."""

@@ -21,6 +21,7 @@ _PARAMETERS: Final = {
     "site": {"description": "store or warehouse"},
     "device": {"description": "unique within the site"},
     "camera": {"description": "cameras[].id"},
+    "slot": {"description": "name of a slot of the camera's planogram"},
 }
 _ANSWER: Final = "command_result"
 

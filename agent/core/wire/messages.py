@@ -220,6 +220,10 @@ class Wire:
         camera, slash, _ = below.partition("/")
         return camera if slash and below != topic and camera not in RESERVED_CAMERAS else ""
 
+    def below(self, camera: str, topic: str) -> str:
+        """What stands below the level of a camera in one of its topics."""
+        return topic.removeprefix(f"{self.root}/{camera}/")
+
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
         head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}
         return encode({**head, **body})
