@@ -29,6 +29,8 @@ from agent.core.motion import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from agent.core.motion import Mask, Small, Thing
@@ -48,6 +50,9 @@ BEYOND: Final = 0.08
 or more, of products that are exchanged, with their shadows, 5 % or less."""
 
 LEAST_BEYOND_PX: Final = 6
+MOSTLY: Final = 0.5
+"""Share of a cell that is hidden, from which it is a wonder that it is in sight."""
+
 SETTLE_S: Final = 2.0
 """What lay still in a slot for so long is goods."""
 
@@ -78,11 +83,28 @@ class Foreground:
         self._cells: Any = None  # the quads that `_where` was made of
         self._where: NDArray[np.int32] = np.empty((0, 0), np.int32)  # number of the cell at each pixel + 1
         self._areas: Shares = np.empty(0)
+        self._scale = (1.0, 1.0)
+        self._in_sight: frozenset[int] = frozenset()
         self._at = 0.0
 
-    def begin_anew(self) -> None:
-        """The camera shows another part of the shelf: nothing is known of what stands before it."""
-        self._background = np.empty((0, 0, 3), np.float32)
+    def follow(self, matrix: NDArray[np.float64]) -> None:
+        """The camera was moved a little: `matrix` is the homography from the frame before to the next one."""
+        if not self._background.size:
+            return
+        height, width = self._background.shape[:2]
+        scale = np.diag([self._scale[0], self._scale[1], 1.0])
+        onto = scale @ matrix @ np.linalg.inv(scale)
+        self._background = np.asarray(
+            cv2.warpPerspective(self._background, onto, (width, height), borderMode=cv2.BORDER_REPLICATE),
+            np.float32,
+        )
+        self._last = self._background
+
+    def in_sight(self, cells: Collection[int]) -> None:
+        """These cells, by number, are seen after all: what seemed to stand before them went away, and had
+        been taken for background. It is forgotten with the next frame.
+        """
+        self._in_sight = frozenset(cells)
 
     def look(self, frame: Frame, quads: NDArray[np.float64]) -> Before:
         """What stands before the cells now; nothing in the first frame. `quads`: `(N, 4, 2)`, px of it."""
@@ -91,8 +113,9 @@ class Foreground:
         self._at = frame.at
         if self._background.shape != small.shape or frame.cut or elapsed < 0:
             self._begin(small)
+        self._scale = (small.shape[1] / frame.width, small.shape[0] / frame.height)
         if self._cells is not quads or self._where.shape != small.shape[:2]:
-            self._draw_cells(quads, small.shape[1] / frame.width, small.shape[0] / frame.height, small)
+            self._draw_cells(quads, small)
         expected, apart = self._compared(small)
         if cv2.countNonZero(apart) > FLOOD_SHARE * apart.size and edges_agree(small, expected):
             self._begin(small)
@@ -100,11 +123,12 @@ class Foreground:
         hides: Mask = np.zeros(small.shape[:2], np.uint8)
         for thing in things_in(apart):
             if self._is_before(thing):
-                if was_left(thing, small, expected):  # it was in the background, and went
+                if was_left(thing, small, expected) or self._went(thing):
                     cv2.copyTo(small, thing.mask, self._background)
                     apart[thing.mask > 0] = 0
                 else:
                     hides |= thing.mask
+        self._in_sight = frozenset()
         moved = differ(small, self._last, MOVES)
         self._follow(small, apart, hides, moved, elapsed)
         if hides.any():
@@ -120,7 +144,7 @@ class Foreground:
         apart = differ(small, self._background, CONTRAST)
         if cv2.countNonZero(apart) <= DARK_SHARE * apart.size:
             return self._background, apart
-        lit = lit_as(self._background, small)
+        lit = np.minimum(lit_as(self._background, small), np.float32(255))
         less = differ(small, lit, CONTRAST)
         if cv2.countNonZero(less) >= cv2.countNonZero(apart):
             return self._background, apart
@@ -131,6 +155,14 @@ class Foreground:
         here = thing.mask[y1:y2, x1:x2] > 0
         beyond = int(np.count_nonzero(here & (self._where[y1:y2, x1:x2] == 0)))
         return beyond >= max(LEAST_BEYOND_PX, BEYOND * int(np.count_nonzero(here)))
+
+    def _went(self, thing: Thing) -> bool:
+        """Whether cells that it hides most of are in sight: a third of them is no chance."""
+        if not self._in_sight:
+            return False
+        hit = np.bincount(self._where[thing.mask > 0], minlength=len(self._areas) + 1)[1:]
+        hidden = set(np.flatnonzero(hit > MOSTLY * self._areas).tolist())
+        return 3 * len(hidden & self._in_sight) >= max(1, len(hidden))
 
     def _follow(self, small: Small, apart: Mask, hides: Mask, moved: Mask, elapsed: float) -> None:
         """The background takes over what does not stand out, goods that lie still, and what stays."""
@@ -144,11 +176,11 @@ class Foreground:
         share = 1 - exp(-max(0.0, elapsed) / FOLLOW_S)
         cv2.accumulateWeighted(small, self._background, share, mask=cv2.bitwise_not(apart))
 
-    def _draw_cells(self, quads: Any, across: float, down: float, small: Small) -> None:
+    def _draw_cells(self, quads: Any, small: Small) -> None:
         self._cells = quads
         self._where = np.zeros(small.shape[:2], np.int32)
         for number, quad in enumerate(quads, 1):
-            cv2.fillConvexPoly(self._where, np.rint(quad * (across, down)).astype(np.int32), number)
+            cv2.fillConvexPoly(self._where, np.rint(quad * self._scale).astype(np.int32), number)
         self._areas = np.bincount(self._where.ravel(), minlength=len(quads) + 1)[1:].astype(np.float64)
 
     def _shares(self, mask: Mask) -> Shares:

@@ -12,6 +12,8 @@ import json
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from agent.apps.shelf.bay import compliance
 from agent.apps.shelf.cell import CellMemory
 from agent.apps.shelf.reports import change, slot_report
@@ -19,6 +21,7 @@ from agent.apps.shelf.slot import SlotMemory, together
 from agent.apps.watch import told
 from agent.core.foreground import Before, Foreground
 from agent.core.placement import Placement
+from agent.core.planogram import as_quad
 from agent.core.slot_state import Shown, SlotState
 from agent.core.slot_view import view_of
 from agent.core.standpoint import Corners, Standpoint, View
@@ -27,7 +30,6 @@ from agent.core.types import Event, Frame
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from agent.apps.shelf.settings import ShelfSettings
@@ -118,8 +120,8 @@ class Shelf:
         events = self._say_trouble(scene, pose.reason)
         if not pose.usable:
             return events + self._unseen(scene, pose.reason)
-        if self._placed is None or self._placed.quads is not placed.quads:
-            self._foreground.begin_anew()
+        if self._placed is not None and self._placed.quads is not placed.quads:
+            self._foreground.follow(_between(self._placed, placed))
         self._placed = placed
         before = self._foreground.look(frame, placed.quads)
         unsure = pose.view is View.UNSURE
@@ -136,21 +138,32 @@ class Shelf:
         others = self._others()
         goods = self._goods()
         shown: dict[str, list[Shown | None]] = {name: [] for name in self._slots}
+        in_sight = set()
         for number, cell in enumerate(placed.cells):
             memory = self._cells[cell.name]
             if placed.regions[number] is None:
                 shown[cell.slot].append(None)
                 continue
-            look = looks.get(cell.name)
-            if unsure or before.hidden[number] > HIDDEN or before.moving[number] > MOVING:
+            hidden = before.hidden[number] > HIDDEN
+            if hidden and not unsure and self._is_in_sight(memory, frame, placed.quads[number], before):
+                in_sight.add(number)
+                hidden = False
+            if unsure or hidden or before.moving[number] > MOVING:
                 shown[cell.slot].append(_HIDDEN)
                 continue
+            memory.named_anew = False
+            look = looks.get(cell.name)
             if not memory.settled(look):
-                quad = tuple(map(tuple, placed.quads[number]))
-                view = view_of(frame.image, quad, before.light)  # type: ignore[arg-type]
+                view = view_of(frame.image, as_quad(placed.quads[number]), before.light)
                 memory.judge(view, look, others, goods)
             shown[cell.slot].append(memory.shown)
+        self._foreground.in_sight(in_sight)
         return shown
+
+    def _is_in_sight(self, memory: CellMemory, frame: Frame, quad: Any, before: Before) -> bool:
+        """Whether a facing that something seems to hide is seen all the same."""
+        view = view_of(frame.image, as_quad(quad), before.light)
+        return memory.named_anew or memory.looks_as_before(view)
 
     def _step(self, scene: Scene, slot: SlotMemory, cells: Sequence[Shown | None]) -> list[Event]:
         there = [each for each in cells if each is not None]
@@ -256,6 +269,12 @@ def _try(recall: Any, left: Any) -> Any:
         return recall(left)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _between(before: Placed, now: Placed) -> NDArray[np.float64]:
+    """The homography from one frame to another."""
+    there, here = (np.reshape(placed.pose.matrix, (3, 3)) for placed in (now, before))
+    return np.asarray(there @ np.linalg.inv(here), np.float64)
 
 
 def _digest(planogram: Planogram) -> str:

@@ -67,6 +67,7 @@ class CellMemory:
     named: Named | None = None
     shown: Shown = NOT_YET
     view: SlotView | None = None  # what `shown` was judged by
+    named_anew: bool = False  # its product was told since this was last set
     _answer: Recognition | None = None
     _answered: SlotView | None = None  # how it looked then
     _since: int = 0  # frames since it no longer looks so
@@ -76,6 +77,7 @@ class CellMemory:
         """Something was told of it."""
         self._answer = None if answer.phase is Phase.END else answer
         self._answered, self._look, self._since = None, None, 0
+        self.named_anew = answer.product is not None and answer.product.sku == self.cell.sku
 
     def settled(self, look: object) -> bool:
         """Whether nothing can have changed since it was judged: the pixels are those of the same look."""
@@ -112,6 +114,11 @@ class CellMemory:
         else:
             self.shown = Shown(SlotState.UNKNOWN, evidence=evidence, reason=self._why_not())
         return self.shown
+
+    def looks_as_before(self, view: SlotView) -> bool:
+        """Whether it looks as when its product was named, or as when it was empty: nothing hides it."""
+        named = self.named is not None and unlike(view, self.named.view) <= STOCKED
+        return named or least_unlike(view, self.empty) <= OWN[0]
 
     def learn_empty(self) -> bool:
         """It is empty, that much is sure by now: this is how it looks then. Whether that was new."""
