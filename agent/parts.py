@@ -261,7 +261,8 @@ def _plan(camera: CameraEntry, proposer: Proposer) -> CameraPlan:
     if shelf is None or shelf.plan is None:
         slots = {slot.name: slot.sku for slot in camera.regions.slots if slot.sku}
         return CameraPlan(proposer, camera.changes, slots)
-    return CameraPlan(proposer, replace(camera.changes, refresh_s=shelf.refresh_s), shelf.plan.expected)
+    changes = replace(camera.changes, refresh_s=shelf.refresh_s)
+    return CameraPlan(proposer, changes, shelf.plan.expected, steady=True)
 
 
 def make_second_look(

@@ -64,6 +64,19 @@ def signature(image: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(sample, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+REPLACED_SHARE = 0.25
+REPLACED_LEVELS = 36.0
+"""Where more than this share of the cells differs by so much, the region shows another thing."""
+
+
+def replaced(previous: NDArray[np.uint8], current: NDArray[np.uint8]) -> bool:
+    """Whether a region that stands still shows another thing than before, whatever the tolerance."""
+    if previous.shape != current.shape:
+        return False
+    apart = cv2.absdiff(previous, current).max(axis=2) > REPLACED_LEVELS
+    return bool(apart.mean() > REPLACED_SHARE)
+
+
 def changed(previous: NDArray[np.uint8], current: NDArray[np.uint8], tolerance: float) -> bool:
     """Whether any cell differs by more than `tolerance` levels in any channel.
 

@@ -92,7 +92,7 @@ class Tracker:
         return ended
 
     def _continued(self, track: Track, frame: Frame, detection: Detection) -> Track:
-        before = () if track.id in self._outdated else track.looks
+        before = () if detection.anew or track.id in self._outdated else track.looks
         self._outdated.discard(track.id)
         return replace(
             track,

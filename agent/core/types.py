@@ -136,6 +136,7 @@ class Detection:
 
     region: Region
     look: Look
+    anew: bool = False  # it shows another thing than before: earlier looks say nothing of it
 
 
 class Phase(StrEnum):

@@ -38,7 +38,7 @@ class Standing:
 class Step:
     """What a frame changed of a slot."""
 
-    before: SlotState | None = None  # the state that stood until now, where another one stands
+    before: SlotState | None = None  # what was last known of it, where something else is known from now on
     told: bool = False  # something that is told of it is different
     alert: bool = False  # it has been out of stock for long, as of now
 
@@ -54,6 +54,7 @@ class SlotMemory:
     blocked: bool = False  # and that is told
     away: str = "it was not looked at yet"  # why it is not seen now; empty: it is
     away_utc: float | None = None
+    known: Standing | None = None  # the last that stood and said what is there, or that nothing is
     first_empty_utc: float | None = None
     last_full_utc: float | None = None
     out_s: float = 0.0  # out of stock so far, times that nobody saw left out
@@ -95,12 +96,7 @@ class SlotMemory:
         self._settle(now, settings)
         alert = self._alert(settings)
         changed = _differs(before, self.standing)
-        if changed and self.standing is not None:
-            self._entered(before, self.standing, utc)
-        other = before is None or (
-            self.standing is not None and before.shown.state != self.standing.shown.state
-        )
-        was = (before.shown.state if before is not None else SlotState.UNKNOWN) if changed and other else None
+        was = self._entered(self.standing, utc) if changed and self.standing is not None else None
         return Step(was, changed or alert or back or self.state is not state, alert)
 
     def unseen(self, reason: str, utc: float) -> Step:
@@ -125,14 +121,19 @@ class SlotMemory:
         if now.since_at - self.coming.since_at >= _dwell_s(now.shown, settings):
             self.standing, self.coming = self.coming, None
 
-    def _entered(self, before: Standing | None, now: Standing, utc: float) -> None:
+    def _entered(self, now: Standing, utc: float) -> SlotState | None:
+        """It stands so from now on; what was known before, where that is another thing."""
+        if now.shown.state is SlotState.UNKNOWN:
+            return None
+        before, self.known = self.known, now
+        was = before.shown.state if before is not None else SlotState.UNKNOWN
+        if was is now.shown.state and (before is None or before.shown.sku == now.shown.sku):
+            return None
         if now.shown.state is SlotState.EMPTY:
-            if before is None or before.shown.state is not SlotState.EMPTY:
-                self.first_empty_utc = now.since_utc
-                self.out_s = max(0.0, utc - now.since_utc)
-                self.alerted = False
-        elif now.shown.state is not SlotState.UNKNOWN:
-            self.alerted = False
+            self.first_empty_utc = now.since_utc
+            self.out_s = max(0.0, utc - now.since_utc)
+        self.alerted = False
+        return was
 
     def _count(self, at: float) -> None:
         standing = self.standing
@@ -177,6 +178,7 @@ class SlotMemory:
         if told is not None:
             shown = recalled(SlotState(told["state"]), told)
             self.standing = Standing(shown, int(told["facings"]), 0.0, float(told["since_utc"]))
+            self.known = self.standing if shown.state is not SlotState.UNKNOWN else None
         self.first_empty_utc = _number_or_none(kept["first_empty_utc"])
         self.last_full_utc = _number_or_none(kept["last_full_utc"])
         self.out_s, self.alerted = float(kept["out_s"]), bool(kept["alerted"])
