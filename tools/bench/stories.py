@@ -39,7 +39,7 @@ def _all(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     for story in stories(args.minutes):
         if args.story and args.story not in story.name:
             continue
-        shop = folder / ("lines" if story.script.looks is flavour else "plain")
+        shop = folder / (story.name.replace(" ", "-") if story.script.looks is flavour else "plain")
         if not (shop / "catalogue").exists():
             build_catalogue(shop, args.model, products(story), story.script.bay.seed, story.script.looks)
         with tempfile.TemporaryDirectory() as device:

@@ -75,14 +75,19 @@ def stories(minutes: float = 30.0, seed: int = 0) -> tuple[Story, ...]:
         Story("the light goes down", _dimmed(calm, end), end),
         Story("the camera is nudged", _nudged(calm, end, 10), end),
         Story("the camera is knocked away", _nudged(calm, end, NUDGED_FAR_PX), end),
-        Story("another flavour", _relabelled(lines, end, rng), end),
+        Story("another flavour", _relabelled(lines, end, rng, 1), end),
+        Story("another word", _relabelled(lines, end, rng, 2), end),
     )
 
 
 def products(story: Story) -> tuple[int, ...]:
     """Numbers of the products of its shop, those that never show up included."""
     lines = story.script.looks is flavour
-    return tuple(range(len(BAY.slots) * LINE if lines else 2 * len(BAY.slots)))
+    if not lines:
+        return tuple(range(2 * len(BAY.slots)))
+    shown = set(story.plan.values())
+    swapped = {change.product % LINE for change in story.script.changes if change.product is not None}
+    return tuple(sorted(number + member for number in shown for member in swapped | {0}))
 
 
 def _state(shown: int | None, planned: int) -> str:
@@ -153,11 +158,12 @@ def _nudged(script: Script, end: float, far_px: int) -> Script:
     return replace(script, changes=changes, nudges=nudges)
 
 
-def _relabelled(script: Script, end: float, rng: np.random.Generator) -> Script:
+def _relabelled(script: Script, end: float, rng: np.random.Generator, member: int) -> Script:
+    """Another member of the line stands there for a while: 1 has another colour, 2 another word."""
     home, changes = _home(script), []
-    for number, at in enumerate(_moments(end, 150, 120)):
+    for at in _moments(end, 150, 120):
         slot = script.bay.slots[int(rng.integers(len(home)))]
         planned = home[slot]
         if planned is not None:
-            changes += [Change(at, slot, planned + 1 + number % 3), Change(at + 120, slot, planned)]
+            changes += [Change(at, slot, planned + member), Change(at + 120, slot, planned)]
     return replace(script, changes=tuple(changes))

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent.core.planogram import Cell
-    from agent.core.types import Product, Recognition
-
-    Known = tuple[Recognition, Product]
+    from agent.core.types import Recognition
 
 OWN: Final = (0.11, 0.02)
 OTHER: Final = (0.08, 0.015)
@@ -39,6 +37,12 @@ PLAIN: Final = 0.5
 """Texture of an empty place by that of goods: at most. Drawn bays: 0.13 to 0.36."""
 
 PLAIN_PROBABILITY: Final = 0.75
+CORRECT_FROM: Final = 0.5
+WRONG_FROM: Final = 0.6
+"""Probability of the best of products that look alike from which a slot is judged by it. Which of two
+flavours stands where one of them belongs is asked of each slot, not of a thing out of a whole shop: what is
+likelier is told, with its probability. A slot that is called wrong sends somebody there."""
+
 BELIEVED_LOOKS: Final = 8
 """Frames after which an answer that nobody changed is one of what is there now: every look of before has been
 forgotten, see `decision.window`."""
@@ -77,7 +81,7 @@ class CellMemory:
         """Something was told of it."""
         self._answer = None if answer.phase is Phase.END else answer
         self._answered, self._look, self._since = None, None, 0
-        self.named_anew = answer.product is not None and answer.product.sku == self.cell.sku
+        self.named_anew = answer.phase is not Phase.END and _says(answer, self.cell.sku) == self.cell.sku
 
     def settled(self, look: object) -> bool:
         """Whether nothing can have changed since it was judged: the pixels are those of the same look."""
@@ -154,7 +158,7 @@ class CellMemory:
             shown = recalled(state, kept["named"])
             self.named = Named(SlotView.from_kept(kept["named"]["view"]), shown)
 
-    def _known(self, view: SlotView, *, plain: bool) -> Known | None:
+    def _known(self, view: SlotView, *, plain: bool) -> Recognition | None:
         """What is recognised, where that is of what is there now."""
         answer = self._answer
         if answer is None:
@@ -169,20 +173,20 @@ class CellMemory:
                 return None
             self._answered = view
         self._since = 0
-        return (answer, answer.product) if answer.product is not None else None
+        return answer if _says(answer, self.cell.sku) is not None else None
 
-    def _as_recognised(self, known: Known, evidence: tuple[tuple[str, float], ...]) -> Shown:
-        answer, product = known
-        state = SlotState.CORRECT if product.sku == self.cell.sku else SlotState.WRONG
-        measured = (("recognised", answer.probability), ("similarity", answer.similarity), *evidence)
+    def _as_recognised(self, answer: Recognition, evidence: tuple[tuple[str, float], ...]) -> Shown:
+        product = answer.product
+        best = answer.options[0] if answer.options else None
+        sku = _says(answer, self.cell.sku) or ""
         return Shown(
-            state,
+            SlotState.CORRECT if sku == self.cell.sku else SlotState.WRONG,
             answer.probability,
-            sku=product.sku,
-            name=product.name,
-            brand=product.brand,
-            category=product.category,
-            evidence=measured,
+            sku=sku,
+            name=product.name if product is not None else best.name if best is not None else "",
+            brand=product.brand if product is not None else "",
+            category=product.category if product is not None else "",
+            evidence=(("recognised", answer.probability), ("similarity", answer.similarity), *evidence),
         )
 
     def _is_plain(self, view: SlotView, goods: float) -> bool:
@@ -195,3 +199,13 @@ class CellMemory:
         if self._answer.verdict is Verdict.AMBIGUOUS:
             return f"it cannot be told which product stands there: {self._answer.reason}"
         return f"something stands there that is not recognised: {self._answer.reason}"
+
+
+def _says(answer: Recognition, expected: str) -> str | None:
+    """The SKU that an answer is taken for, where it says enough."""
+    if answer.product is not None:
+        return answer.product.sku
+    if answer.verdict is not Verdict.AMBIGUOUS or not answer.options:
+        return None
+    best = answer.options[0]
+    return best.sku if best.probability >= (CORRECT_FROM if best.sku == expected else WRONG_FROM) else None
