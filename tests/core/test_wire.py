@@ -12,11 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.apps.shelf import ShelfSettings
+from agent.apps.shelf.bay import compliance
+from agent.apps.shelf.reports import slot_report
+from agent.apps.shelf.slot import SlotMemory
 from agent.core.incoming import Incoming
 from agent.core.learned import Counts
 from agent.core.losses import Cause, Loss
 from agent.core.payload import content, encode, rfc3339
+from agent.core.planogram import PlannedSlot, Planogram
 from agent.core.sightings import Thing
+from agent.core.slot_state import Shown, SlotState
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
     Clue,
@@ -78,6 +84,15 @@ UNKNOWN = replace(
     KNOWN, verdict=Verdict.UNKNOWN, product=None, reason="nothing is similar", similarity=-1.0, options=()
 )
 
+SLOT = PlannedSlot(name="a1", sku="OAT-1", box=(0, 0, 50, 50), facings=2)
+UNSEEN, SOLD_OUT, MISPLACED = (SlotMemory(replace(SLOT, name=name)) for name in ("a0", "a1", "a2"))
+for _memory, _shown in (
+    (SOLD_OUT, Shown(SlotState.EMPTY, 0.97, evidence=(("unlike_empty", 0.01),))),
+    (MISPLACED, Shown(SlotState.WRONG, 0.9, sku="RICE", name="Rice", brand="Lu", category="grain")),
+):
+    for _at in range(12):
+        _memory.update(_shown, 0, float(_at), UTC + _at, ShelfSettings(plan=Planogram(slots=(SLOT,))))
+
 EVERY_MESSAGE: dict[str, Message] = {
     "birth": WIRE.availability("online"),
     "last will": WIRE.availability("offline"),
@@ -134,6 +149,10 @@ EVERY_MESSAGE: dict[str, Message] = {
         replace(KNOWN, product=Product(0, "A"), release="")
     ),
     "the end of a track": WIRE.recognition(replace(KNOWN, phase=Phase.END, revision=7)),
+    "a slot that nobody saw": WIRE.event(Event("shelf_slot", "cam1", 0.0, UTC, slot_report(UNSEEN))),
+    "a slot out of stock": WIRE.event(Event("shelf_slot", "cam1", 0.0, UTC, slot_report(SOLD_OUT))),
+    "a bay": WIRE.event(Event("shelf", "cam1", 0.0, UTC, compliance([UNSEEN, SOLD_OUT, MISPLACED], "A"))),
+    "something that happened": WIRE.event(Event("event", "cam1", 0.0, UTC, {"event": "camera_back"})),
 }
 
 
@@ -160,6 +179,9 @@ TOPICS = {
     "unknown": (EVERY_MESSAGE["nothing without a name"], f"{ROOT}/unknown", True),
     "camera status": (EVERY_MESSAGE["camera online"], f"{ROOT}/cam1/status", True),
     "recognition": (EVERY_MESSAGE["a known product"], f"{ROOT}/cam1/recognition", False),
+    "event": (EVERY_MESSAGE["something that happened"], f"{ROOT}/cam1/event", False),
+    "shelf": (EVERY_MESSAGE["a bay"], f"{ROOT}/cam1/shelf", True),
+    "shelf slot": (EVERY_MESSAGE["a slot out of stock"], f"{ROOT}/cam1/shelf/a1", True),
 }
 
 
@@ -334,6 +356,7 @@ BAD_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a time before 1970": (lambda: WIRE.camera_status("c", "online", "", -1.0), "time"),
     "no time": (lambda: WIRE.camera_status("c", "online", "", float("nan")), "time"),
     "an event of no kind": (lambda: WIRE.event(Event("dance", "c", 0, UTC, {})), "event"),
+    "an event without a name": (lambda: WIRE.event(Event("event", "c", 0, UTC, {})), "event"),
     "a recognition that is none": (lambda: WIRE.event(Event("recognition", "c", 0, UTC, {})), "event"),
 }
 
