@@ -101,6 +101,7 @@ class Tracker:
             last_utc=frame.utc,
             frames=track.frames + 1,
             looks=(*before, detection.look)[-self._window :],
+            turn=track.turn + detection.anew,
         )
 
     def _born(self, frame: Frame, detection: Detection, number: int) -> Track:

@@ -169,6 +169,7 @@ class Track:
     frames: int  # looks since it began
     looks: tuple[Look, ...]  # the latest ones, oldest first, bounded
     ended: bool = False
+    turn: int = 0  # how often what stands there was another thing, so that its looks began anew
 
 
 @dataclass(frozen=True, slots=True)
