@@ -68,6 +68,7 @@ class Placement:
             except ValueError as error:
                 raise InputError(f"shelf: {error}") from None
             self._size, self._placed = size, None
+            self.standpoint.goods = np.array([cell.quad for cell in self._cells], np.float64)
         pose = self.standpoint.pose(frame)
         placed = self._placed
         if placed is None or placed.pose.matrix != pose.matrix:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.core.standpoint import RENEW_S, Corners, Standpoint, View, ViewSettings
+from agent.core.corners import Corners
+from agent.core.standpoint import RENEW_S, Standpoint, View, ViewSettings
 from agent.core.types import Frame
 from tools.synth.scenes import Bay
 from tools.synth.script import Filming, Nudge, Script, Stand
@@ -124,3 +125,51 @@ def test_it_can_be_switched_off() -> None:
 def test_the_same_frame_asked_twice_is_one_look(standpoint: Standpoint) -> None:
     away = frame(1.0, shelf(nudges=(Nudge(0.0, 80, 20),)))
     assert standpoint.pose(away) is standpoint.pose(away)
+
+
+class Bottles:
+    """A bare wall with three things before it, and where they stand."""
+
+    QUADS = np.array([[(x, 60), (x + 90, 60), (x + 90, 330), (x, 330)] for x in (60, 270, 480)], np.float64)
+
+    @staticmethod
+    def picture(*shifts: int, whole: int = 0) -> Any:
+        scene = np.full((360, 640, 3), 170, np.uint8)
+        print_ = np.random.default_rng(4).integers(0, 256, (40, 12, 3)).astype(np.uint8)
+        thing = cv2.resize(print_, (60, 200), interpolation=cv2.INTER_NEAREST)
+        for x, shift in zip((75, 285, 495), shifts, strict=True):
+            left = x + shift + whole
+            scene[100:300, left : left + 60] = np.roll(thing, x, axis=0)
+        return scene
+
+
+def bottles() -> Standpoint:
+    made = Standpoint(ViewSettings(), goods=Bottles.QUADS)
+    made.pose(frame(0.0, Bottles.picture(0, 0, 0)))
+    assert made.reference is not None
+    assert made.reference.of_goods
+    return made
+
+
+@pytest.mark.parametrize("shifts", [(30, 0, 0), (30, 25, -20), (28, 28, 0)])
+def test_goods_that_were_put_down_elsewhere_moved_no_camera(shifts: tuple[int, ...]) -> None:
+    assert seen(bottles(), Bottles.picture(*shifts)).view is View.SAME
+
+
+def test_goods_that_all_moved_alike_did() -> None:
+    assert seen(bottles(), Bottles.picture(0, 0, 0, whole=30)).view is View.MOVED
+    assert seen(bottles(), Bottles.picture(0, 0, 0, whole=8)).view is View.FOLLOWED
+
+
+def test_goods_are_left_out_where_there_is_furniture() -> None:
+    quads = np.array([[(x1, y1), (x2, y1), (x2, y2), (x1, y2)] for x1, y1, x2, y2 in map(BAY.box, BAY.slots)])
+    made = Standpoint(ViewSettings(), goods=quads.astype(np.float64))
+    made.pose(frame(0.0, shelf()))
+    assert made.reference is not None
+    assert not made.reference.of_goods
+    empty = Filming(Script(BAY, tuple((slot, None) for slot in BAY.slots))).frame(100.0)
+    assert seen(made, empty).view is View.SAME
+    away = Filming(
+        Script(BAY, tuple((slot, None) for slot in BAY.slots), nudges=(Nudge(0.0, 80, 20),))
+    ).frame(100.0)
+    assert seen(made, away, since=20.0).view is View.MOVED

@@ -19,12 +19,13 @@ from agent.apps.shelf.cell import CellMemory
 from agent.apps.shelf.reports import change, slot_report
 from agent.apps.shelf.slot import SlotMemory, together
 from agent.apps.watch import told
+from agent.core.corners import Corners
 from agent.core.foreground import Before, Foreground
 from agent.core.placement import Placement
 from agent.core.planogram import as_quad
 from agent.core.slot_state import Shown, SlotState
 from agent.core.slot_view import view_of
-from agent.core.standpoint import Corners, Standpoint, View
+from agent.core.standpoint import Standpoint, View
 from agent.core.types import Event, Frame
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ HIDDEN: Final = 0.1
 MOVING: Final = 0.2
 """Share of a facing that moves, from which it is not judged: a hand, a product on its way."""
 
-LEARN_S: Final = 120.0
-"""A slot that has been empty for so long is taken for an example of what empty looks like here."""
+LEARN_TIMES: Final = 12.0
+"""A slot that has been empty for so many times the dwell is an example of what empty looks like here."""
 
 OTHERS: Final = 6
 """Empty views of other places that are compared with, the latest."""
@@ -187,7 +188,11 @@ class Shelf:
 
     def _learn(self, slot: SlotMemory) -> None:
         standing = slot.standing
-        if standing is None or standing.shown.state is not SlotState.EMPTY or slot.out_s < LEARN_S:
+        if (
+            standing is None
+            or standing.shown.state is not SlotState.EMPTY
+            or slot.out_s < LEARN_TIMES * self._settings.dwell_s
+        ):
             return
         for memory in self._cells.values():
             if memory.cell.slot == slot.planned.name and memory.shown.state is SlotState.EMPTY:
