@@ -18,11 +18,10 @@ import cv2
 import numpy as np
 
 from agent.core.motion import (
-    DARK_SHARE,
     FLOOD_SHARE,
     differ,
     edges_agree,
-    lit_as,
+    gain_of,
     shrunk,
     things_in,
     was_left,
@@ -40,7 +39,11 @@ if TYPE_CHECKING:
     """`(N,)` of the cells, [0, 1]."""
 
 CONTRAST: Final = 24.0
-"""Levels by which a pixel must differ. Shadows that hands throw on a wall differ by 10 to 20."""
+BRIGHT: Final = 110.0
+LEAST_CONTRAST: Final = 0.35
+"""Levels by which a pixel must differ in a picture of that mean brightness or more; in a darker one by less,
+down to a third: 8 levels are four times the noise that is left of a camera's. Shadows that hands throw on a
+wall differ by 10 to 20."""
 
 MOVES: Final = 14.0
 """Levels by which a pixel must differ from the frame before to have moved."""
@@ -78,6 +81,7 @@ class Foreground:
 
     def __init__(self) -> None:
         self._background: Small = np.empty((0, 0, 3), np.float32)
+        self._gain: NDArray[np.float32] = np.ones(3, np.float32)  # light of now by that of the background
         self._last: Small = self._background
         self._still_s: NDArray[np.float32] = np.empty((0, 0), np.float32)
         self._cells: Any = None  # the quads that `_where` was made of
@@ -124,7 +128,7 @@ class Foreground:
         for thing in things_in(apart):
             if self._is_before(thing):
                 if was_left(thing, small, expected) or self._went(thing):
-                    cv2.copyTo(small, thing.mask, self._background)
+                    cv2.copyTo(small / self._gain, thing.mask, self._background)
                     apart[thing.mask > 0] = 0
                 else:
                     hides |= thing.mask
@@ -137,18 +141,24 @@ class Foreground:
 
     def _begin(self, small: Small) -> None:
         self._background = small.copy()
+        self._gain = np.ones(3, np.float32)
         self._last = small
         self._still_s = np.zeros(small.shape[:2], np.float32)
 
     def _compared(self, small: Small) -> tuple[Small, Mask]:
-        apart = differ(small, self._background, CONTRAST)
-        if cv2.countNonZero(apart) <= DARK_SHARE * apart.size:
-            return self._background, apart
-        lit = np.minimum(lit_as(self._background, small), np.float32(255))
-        less = differ(small, lit, CONTRAST)
-        if cv2.countNonZero(less) >= cv2.countNonZero(apart):
-            return self._background, apart
-        return lit, less
+        """The background in the light that explains most of the frame, and what stands out from it.
+
+        The background keeps the light of its beginning: where it followed the light of now beside somebody
+        who hides the rest of it, they would leave their outline in it.
+        """
+        dark = min(1.0, max(LEAST_CONTRAST, float(small.mean()) / BRIGHT))
+        best: tuple[Small, Mask] | None = None
+        for gain in (self._gain, gain_of(small, self._background), np.ones(3, np.float32)):
+            lit = np.minimum(self._background * gain, np.float32(255))
+            apart = differ(small, lit, CONTRAST * dark)
+            if best is None or cv2.countNonZero(apart) < cv2.countNonZero(best[1]):
+                best, self._gain = (lit, apart), gain
+        return best or (small, np.zeros(small.shape[:2], np.uint8))
 
     def _is_before(self, thing: Thing) -> bool:
         x1, y1, x2, y2 = thing.box
@@ -157,12 +167,13 @@ class Foreground:
         return beyond >= max(LEAST_BEYOND_PX, BEYOND * int(np.count_nonzero(here)))
 
     def _went(self, thing: Thing) -> bool:
-        """Whether cells that it hides most of are in sight: a third of them is no chance."""
+        """Whether cells that it hides most of are in sight: most of them, and not one that was mistaken."""
         if not self._in_sight:
             return False
         hit = np.bincount(self._where[thing.mask > 0], minlength=len(self._areas) + 1)[1:]
         hidden = set(np.flatnonzero(hit > MOSTLY * self._areas).tolist())
-        return 3 * len(hidden & self._in_sight) >= max(1, len(hidden))
+        found = len(hidden & self._in_sight)
+        return found >= 2 and 3 * found >= 2 * len(hidden)
 
     def _follow(self, small: Small, apart: Mask, hides: Mask, moved: Mask, elapsed: float) -> None:
         """The background takes over what does not stand out, goods that lie still, and what stays."""
@@ -171,10 +182,11 @@ class Foreground:
         self._still_s[(apart == 0) | (moved > 0)] = 0
         longest = float(self._still_s.max())
         if longest >= SETTLE_S:
-            wanted = np.where(hides > 0, ABSORB_S, SETTLE_S)
-            cv2.copyTo(small, (self._still_s >= wanted).astype(np.uint8), self._background)
+            around = cv2.dilate(hides, np.ones((5, 5), np.uint8))  # or it is eaten up from its edges
+            wanted = np.where(around > 0, ABSORB_S, SETTLE_S)
+            cv2.copyTo(small / self._gain, (self._still_s >= wanted).astype(np.uint8), self._background)
         share = 1 - exp(-max(0.0, elapsed) / FOLLOW_S)
-        cv2.accumulateWeighted(small, self._background, share, mask=cv2.bitwise_not(apart))
+        cv2.accumulateWeighted(small / self._gain, self._background, share, mask=cv2.bitwise_not(apart))
 
     def _draw_cells(self, quads: Any, small: Small) -> None:
         self._cells = quads

@@ -169,10 +169,14 @@ def shrunk(image: NDArray[np.uint8]) -> Small:
 
 def lit_as(background: Small, small: Small) -> Small:
     """The background in the light of the frame: each channel is made brighter by the middle of all ratios."""
+    return np.asarray(background * gain_of(small, background), np.float32)
+
+
+def gain_of(small: Small, background: Small) -> NDArray[np.float32]:
+    """`(3,)`: the middle of all ratios of the frame to the background, channel by channel."""
     every = (slice(None, None, 4), slice(None, None, 4))  # a sixteenth of the pixels has nearly that median
     ratios = (small[every] + 1) / (background[every] + 1)
-    gain = np.median(ratios.reshape(-1, 3), axis=0)
-    return np.asarray(background * gain.astype(np.float32), np.float32)
+    return np.asarray(np.median(ratios.reshape(-1, 3), axis=0), np.float32)
 
 
 def differ(a: Small, b: Small, levels: float) -> Mask:

@@ -209,7 +209,7 @@ def _compared(found: Movement, reference: Corners, seen: Corners, follow_px: flo
         what = "it is dark, covered or turned away" if dark else "it was moved, or something covers it"
         return Pose(
             View.LOST,
-            reason=f"{found.shared} corners of the reference view are found, of {LEAST_SHARED} needed: {what}",
+            reason=f"{found.shared} of {LEAST_SHARED} needed corners of the reference view are found: {what}",
         )
     low, high = reference.points.min(axis=0), reference.points.max(axis=0)
     edges = np.array([low, (high[0], low[1]), high, (low[0], high[1])], np.float64)

@@ -33,6 +33,9 @@ STOCKED: Final = 0.12
 OTHERWISE: Final = 0.15
 """Share from which a place no longer shows what was recognised in it."""
 
+OTHER_LIGHT: Final = 1.2
+"""How many times as bright, or as dark, it must be to be another light."""
+
 PLAIN: Final = 0.5
 """Texture of an empty place by that of goods: at most. Drawn bays: 0.13 to 0.36."""
 
@@ -106,7 +109,7 @@ class CellMemory:
             empty = looks_like(other, *OTHER)
         if empty >= 0.5 and stocked > min(OWN[0], own):
             self.shown = Shown(SlotState.EMPTY, empty, evidence=evidence)
-        elif known is not None:
+        elif known is not None and not self._is_only_lit(view, stocked):
             self.shown = self._as_recognised(known, evidence)
             self.named = Named(view, replace(self.shown, evidence=()))
         elif self.named is not None and stocked <= STOCKED:
@@ -188,6 +191,15 @@ class CellMemory:
             category=product.category if product is not None else "",
             evidence=(("recognised", answer.probability), ("similarity", answer.similarity), *evidence),
         )
+
+    def _is_only_lit(self, view: SlotView, stocked: float) -> bool:
+        """Whether it looks as when its product was named, but for the light of the shop: what a model makes of
+        that light is no news.
+        """
+        if self.named is None or stocked > STOCKED:
+            return False
+        more = sum(view.light) / max(1.0, sum(self.named.view.light))
+        return not 1 / OTHER_LIGHT <= more <= OTHER_LIGHT
 
     def _is_plain(self, view: SlotView, goods: float) -> bool:
         usual = self.named.view.texture if self.named is not None else goods
