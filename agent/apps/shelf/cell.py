@@ -193,7 +193,7 @@ class CellMemory:
         )
 
     def _is_only_lit(self, view: SlotView, stocked: float) -> bool:
-        """Whether it looks as when its product was named, but for the light of the shop: what a model makes of
+        """Whether it looks as when its product was named, but for the light: what a model makes of
         that light is no news.
         """
         if self.named is None or stocked > STOCKED:
