@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.broker import Broker
 from agent.adapters.kept import Kept
 from agent.applying import make_apps, proposers
 from agent.bookkeeping import Bookkeeper
+from agent.bridges import Bridges
 from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
@@ -20,9 +20,10 @@ from agent.health import Health
 from agent.holding import Holding
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
+from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
-from agent.publisher import Publisher
 from agent.recognising import Recogniser
+from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
 from agent.strangers import Strangers
@@ -65,21 +66,19 @@ class Assembly:
         self.state_lock = lock_state(Path(self.settings.state_dir))
         self.outbox = open_outbox(self.settings)
         self.wire = Wire(self.settings.mqtt.prefix, self.settings.site, self.settings.device)
-        broker = Broker(
-            self.settings.mqtt,
-            self.wire.root,
-            self.wire.availability("offline"),
-            clock,
-            topics=[self.wire.command_topic(name) for name in self.settings.commands.allow],
-        )
-        self.publisher = Publisher(
+        self.bridges = Bridges(self.settings, self.wire, clock)
+        self.sinks = open_sinks(
+            self.settings,
             self.outbox,
-            broker,
             self.wire,
             clock,
-            heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
-            report=lambda reason: self.health.report("broker", reason),
+            self.metrics,
+            heed=lambda incoming: self.bridges.heed(incoming, self.commander.take),
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  it is made below
+            topics=self.bridges.topics,
+            overhear=self.bridges.overhear,
         )
+        self.publisher = self.sinks.publisher
         self.gate = Gate(
             self.mailbox,
             self.publisher.set_state,
@@ -95,7 +94,7 @@ class Assembly:
             ),
             apps=self.apps,
             mailbox=self.mailbox,
-            store=self.outbox,
+            store=self.bridges.beside(self.outbox),
             to_message=self.wire.event,
             say=self.gate.say,
             feed_watchdog=feed_watchdog,
@@ -116,7 +115,7 @@ class Assembly:
         self.health = Health(self.wire, self.publisher.set_state, clock)
         self.storer = Storer(
             self.outbox,
-            self.publisher.wake,
+            self.sinks.wake,
             partial(self.health.report, "outbox"),
             clock,
             beside=lambda now: self.kept.tend(now, self.recogniser.kept),
@@ -132,6 +131,16 @@ class Assembly:
             metrics=self.metrics,
         )
         self.strangers = Strangers(self.health.report)
+        self.observing = Observing(
+            site=self.settings.site,
+            device=self.settings.device,
+            books=self.books,
+            publisher=self.publisher,
+            gate=self.gate,
+            health=self.health,
+            holding=self.holding,
+            metrics=self.metrics,
+        )
         self.updater = self.holding.updater()
         self.commander = Doing(
             settings=self.settings,

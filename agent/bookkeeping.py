@@ -6,7 +6,7 @@ import logging
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from agent.adapters.system import resident_mb
+from agent.adapters.system import resident_mb, temperature_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,7 +77,12 @@ class Bookkeeper:
             self.say(cameras)
         if now >= self._publish_at:
             self._publish_at = now + self._interval_s
-            self._publish(self.figures(cameras), now - self._began)
+            self._publish(self.figures(cameras), self.uptime_s)
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the daemon was built."""
+        return self._clock.monotonic() - self._began
 
     def say(self, cameras: Iterable[str]) -> None:
         """All figures in one line."""
@@ -92,4 +97,6 @@ class Bookkeeper:
         figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
         figures["facts.unsaved"] = self._outbox.unsaved
         figures["memory.resident_mb"] = round(resident_mb(), 1)
+        if (hot := temperature_c()) is not None:
+            figures["temperature.hottest_c"] = round(hot, 1)
         return figures

@@ -12,6 +12,7 @@ from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
+from agent.adapters.webhook import WebhookSettings  # noqa: TC001  likewise
 from agent.apps.shelf import ShelfSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
@@ -23,6 +24,9 @@ from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
+from agent.core.wire import Envelope  # noqa: TC001  likewise
+from agent.core.wire.home_assistant import HomeAssistantSettings  # noqa: TC001  likewise
+from agent.core.wire.sparkplug import SparkplugSettings  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
 from agent.planograms import read_planogram
 from agent.settings_fill import fill
@@ -89,7 +93,17 @@ class Settings:
     )
     sync: SyncSettings | None = setting("the server that releases of the catalogue come from", None)
     mqtt: MqttSettings = setting("the broker", MqttSettings())
-    outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
+    envelope: Envelope = setting(
+        "`cloudevents`: all JSON messages but answers are CloudEvents 1.0; `cloudevents-binary`: with their "
+        "attributes as user properties, where the connection is one of MQTT 5",
+        "plain",
+    )
+    home_assistant: HomeAssistantSettings | None = setting("Home Assistant, which shows this device", None)
+    sparkplug: SparkplugSettings | None = setting("Sparkplug B, where this device is an edge node", None)
+    outbox: OutboxSettings = setting(
+        "the disk queue in front of the broker, and of a webhook", OutboxSettings()
+    )
+    webhook: WebhookSettings | None = setting("an address that every fact is posted to as well", None)
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")

@@ -1,9 +1,11 @@
 """The running agent: owns every thread, the signals and the watchdog. The parts are built by `assembly.py`.
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ store (one): the disk
-                                                           └────▶ publish (one)     main: signals, stalls
+                                                           ├────▶ publish (one)     main: signals, stalls
+                                                           └────▶ webhook (one, where there is one)
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
+                       sparkplug (one): what is said, once more for other hosts, where that is configured
 """
 
 from __future__ import annotations
@@ -69,14 +71,20 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
         self.parts.holding.say_info()
         self.parts.holding.say_index(None)
+        self.parts.bridges.begin(
+            self.parts.publisher, self.parts.health
+        )  # before the topics go that it named
         self._retire()
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
+        for name, work in self.parts.sinks.loops.items():
+            self._start(name, work)
         self._start("recognise", partial(self.parts.recogniser.run, self._idle_s()))
         self._start("learn", self.parts.commander.run)
         if self.parts.updater is not None:
             self._start("sync", self.parts.updater.run)
+        self._start("sparkplug", self.parts.bridges.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
@@ -90,6 +98,7 @@ class Daemon:
             self.parts.gate.tend()
             self.parts.holding.tend()
             self.parts.strangers.tend(self.parts.settings, self.parts.holding.sight.memory)
+            self.parts.bridges.tend()
             self.parts.books.tick(self._captures)
         self._stop()
 
@@ -101,8 +110,9 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
-        for name in ("sync", "learn", "capture", "recognise", "store", "publish"):
-            self.parts.publisher.wake()
+        loops = ("store", "publish", *self.parts.sinks.loops)
+        for name in ("sync", "learn", "capture", "recognise", "sparkplug", *loops):
+            self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
         self.parts.books.say(self._captures)
@@ -186,6 +196,7 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
+        self.parts.bridges.watch(new.cameras)
         self.parts.recogniser.replace(pipeline, apps, self._retire)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:

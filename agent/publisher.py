@@ -60,12 +60,15 @@ class Publisher:
         jitter: Callable[[], float] = random.random,
         heed: Callable[[Incoming], None] = lambda _incoming: None,
         report: Callable[[str], None] = lambda _reason: None,
+        overhear: Callable[[Message], None] = lambda _message: None,
     ) -> None:
         """`heed(incoming)` is told what others send us; it must not wait.
 
         `report(reason)` is told what is wrong with delivery, and with nothing that all is well again.
+        `overhear(message)` is told all but facts, by whichever thread says them.
         """
         self._heed = heed
+        self._overhear = overhear
         self._report = report
         self._reported: str | None = None
         self._outbox = outbox
@@ -88,6 +91,7 @@ class Publisher:
     def set_state(self, message: Message) -> None:
         """What is true of this topic from now on; told again on every new connection."""
         self._states.set(message)
+        self._overhear(message)
         self._broker.wake()
 
     def forget_state(self, topic: str) -> None:
@@ -104,9 +108,15 @@ class Publisher:
         self._states.retire(cameras, gone)
         self._broker.wake()
 
+    def announce(self, message: Message | None) -> None:
+        """Tell Home Assistant of this device, also where nothing changed; None: take back what was told."""
+        self._states.announce(message)
+        self._broker.wake()
+
     def answer(self, message: Message) -> None:
         """Send it once, soon: it is kept in memory alone."""
         self._answers.append(message)
+        self._overhear(message)
         self._broker.wake()
 
     def wake(self) -> None:

@@ -72,10 +72,12 @@ def do(args: argparse.Namespace) -> int:
 
 
 def _check_ways_out(settings: Settings, name: str) -> None:
-    """What the broker and the cameras need of this device: certificates, and packages for some cameras."""
+    """What brokers, webhooks and cameras need of this device: certificates, packages for some cameras."""
     from agent.adapters.broker import Broker
     from agent.adapters.camera import open_camera
+    from agent.adapters.sparkplug import load_codec
     from agent.adapters.system import SystemClock
+    from agent.adapters.webhook import Webhook
     from agent.core.errors import ConfigError
     from agent.core.wire import Wire
 
@@ -85,6 +87,16 @@ def _check_ways_out(settings: Settings, name: str) -> None:
         Broker(settings.mqtt, wire.root, wire.availability("offline"), clock).close(0.0)
     except ConfigError as error:
         raise ConfigError(f"{name}: mqtt: {error}") from None
+    if settings.webhook is not None:
+        try:
+            Webhook(settings.webhook, clock)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
+    if settings.sparkplug is not None:
+        try:
+            load_codec()
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
     for camera in settings.cameras:
         try:
             open_camera(camera, clock)

@@ -121,7 +121,8 @@ def _drawn(costs: dict[int, dict[str, float]]) -> str:
         for count in sorted(costs)
     )
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 350" font-family="sans-serif" font-size="13">'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 350" font-family="sans-serif" '
+        'font-size="13">'
         '<path d="M60 40V300H590" fill="none" stroke="#888"/>'
         f'{ticks}{"".join(lines)}<text x="325" y="342" text-anchor="middle">slots</text>'
         '<text x="60" y="28">CPU ms a frame</text></svg>\n'
