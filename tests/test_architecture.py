@@ -79,7 +79,7 @@ CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
-    "html",
+    "html", "csv",
     "msgspec",  # a value in, bytes out: as numpy is for arrays
 }  # fmt: skip
 CLOCKS = {
