@@ -5,6 +5,7 @@ capture (one per camera) ──Latest──▶ recognise (one) ──Outbox─�
                                                            └────▶ webhook (one, where there is one)
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
+                       pages (one, where `web` is configured): they and the API; slow answers in workers
                        sparkplug (one): what is said, once more for other hosts, where that is configured
 """
 
@@ -84,6 +85,8 @@ class Daemon:
         self._start("learn", self.parts.commander.run)
         if self.parts.updater is not None:
             self._start("sync", self.parts.updater.run)
+        if self.parts.web is not None:
+            self._start("pages", self.parts.web.run)
         self._start("sparkplug", self.parts.bridges.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
@@ -111,7 +114,7 @@ class Daemon:
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
         loops = ("store", "publish", *self.parts.sinks.loops)
-        for name in ("sync", "learn", "capture", "recognise", "sparkplug", *loops):
+        for name in ("pages", "sync", "learn", "capture", "recognise", "sparkplug", *loops):
             self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
@@ -196,7 +199,9 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
+        self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.bridges.watch(new.cameras)
+        self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps, self._retire)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:

@@ -22,7 +22,7 @@ from agent.core.incoming import Incoming
 from agent.core.refusals import TAKEN, Refusals
 from agent.core.types import Delivery, Message
 from agent.core.wire import late
-from agent.states import States
+from agent.states import States, nothing_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.delivery import Network, Signal, Store
     from agent.core.wire import Wire
+    from agent.states import Gone
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Publisher:
         self._clock = clock
         self._jitter = jitter
         self._lanes = Lanes()
-        self._states = States(outbox, wire)
+        self.states = States(outbox, wire)
         self._answers: deque[Message] = deque(maxlen=_ANSWERS)  # append and popleft are atomic
         self._telling: dict[int, Message] = {}  # states and answers under way, by token
         self._token = 0
@@ -90,27 +91,23 @@ class Publisher:
 
     def set_state(self, message: Message) -> None:
         """What is true of this topic from now on; told again on every new connection."""
-        self._states.set(message)
+        self.states.set(message)
         self._overhear(message)
         self._broker.wake()
 
     def forget_state(self, topic: str) -> None:
         """Take back what was set: the broker retains it no longer."""
-        self._states.forget(topic)
+        self.states.forget(topic)
         self._broker.wake()
 
-    def retire(
-        self, cameras: Collection[str], gone: Callable[[str, str], bool] = lambda _camera, _below: False
-    ) -> None:
-        """Take back whatever was ever set of other cameras than these, or of what is `gone` of these: see
-        `States.retire`.
-        """
-        self._states.retire(cameras, gone)
+    def retire(self, cameras: Collection[str], gone: Gone = nothing_gone) -> None:
+        """Take back whatever was ever set of other cameras, or of what is `gone` of these: `States.retire`."""
+        self.states.retire(cameras, gone)
         self._broker.wake()
 
     def announce(self, message: Message | None) -> None:
         """Tell Home Assistant of this device, also where nothing changed; None: take back what was told."""
-        self._states.announce(message)
+        self.states.announce(message)
         self._broker.wake()
 
     def answer(self, message: Message) -> None:
@@ -190,13 +187,13 @@ class Publisher:
         if not self._born:
             return
         while self._limit > self._lanes.flying + len(self._telling):
-            message = self._states.next()
+            message = self.states.next()
             if message is None:
                 break
             self._tell(message)  # when it is lost, a new connection tells all states
         while self._answers and self._limit > self._lanes.flying + len(self._telling):
             self._tell(self._answers.popleft())
-        if self._states.untold or self._telling:
+        if self.states.untold or self._telling:
             return  # a fact is never heard before the state that it belongs to
         for topic, after, count in self._lanes.offers(self._outbox.topics(), now):
             if not self._send_facts(topic, after, count):
@@ -255,7 +252,7 @@ class Publisher:
             topics = f"{self._wire.root}/#"
             self._broker.drop(f"it lets us in, but not write to {topics}: {ack.reason}")
             return
-        self._states.connected()
+        self.states.connected()
         self._born = True
         self._complaint = ""
         log.info("the broker has us: %s", self._wire.root)
@@ -265,7 +262,7 @@ class Publisher:
         if message is None or message.delivery is Delivery.FACT:
             return  # an answer goes to a topic that somebody else chose: whether it is let in is theirs
         self._note(message.topic, ack)
-        self._states.told(message)
+        self.states.told(message)
 
     def _take_fact(self, ack: Ack) -> None:
         message = self._lanes.message(ack.token)
@@ -289,7 +286,7 @@ class Publisher:
             self._done = []
 
     def _unfinished(self) -> bool:
-        if self._states.untold or self._answers or self._telling or self._lanes.flying:
+        if self.states.untold or self._answers or self._telling or self._lanes.flying:
             return True
         now = self._clock.monotonic()
         return next(self._lanes.offers(self._outbox.topics(), now), None) is not None

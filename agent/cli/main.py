@@ -20,6 +20,7 @@ from agent.cli import (
     find,
     model,
     overlay,
+    password,
     planogram,
     record,
     replay,
@@ -59,6 +60,7 @@ VERBS = (
     planogram,
     model,
     asyncapi,
+    password,
     bench,
     version,
 )
