@@ -101,7 +101,7 @@ class Publisher:
         self._broker.wake()
 
     def retire(self, cameras: Collection[str], gone: Gone = nothing_gone) -> None:
-        """Take back whatever was ever set of other cameras, or of what is `gone` of these: `States.retire`."""
+        """Take back whatever was set of other cameras, or of what is `gone` of these: see `States.retire`."""
         self.states.retire(cameras, gone)
         self._broker.wake()
 
