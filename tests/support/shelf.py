@@ -76,8 +76,8 @@ class Shown:
                     picture(product, 7), (x2 - x1 - 24, y2 - y1 - 8)
                 )
         if self.person:
-            scene[60:, 230:420] = (70, 50, 40)
-            scene[10:70, 290:360] = (90, 120, 160)
+            scene[15:, 180:470] = (70, 50, 40)
+            scene[5:50, 290:360] = (90, 120, 160)
         scene = cv2.convertScaleAbs(scene, alpha=self.gain)
         onto = np.array([[1, 0, self.shift[0]], [0, 1, self.shift[1]]], np.float32)
         scene = cv2.warpAffine(scene, onto, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
