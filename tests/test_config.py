@@ -96,7 +96,11 @@ PLAN = "slots:\n  - {name: a1, sku: oats, box: [0, 0, 50, 50]}\n"
 
 BAD_SHELVES = {
     "no planogram": (SHELF, None, "plan.yaml: expected a readable planogram"),
-    "an unknown key": (SHELF, PLAN + "depth: 3\n", "plan.yaml:3: depth: unknown key 'depth'; expected one of"),
+    "an unknown key": (
+        SHELF,
+        PLAN + "depth: 3\n",
+        "plan.yaml:3: depth: unknown key 'depth'; expected one of",
+    ),
     "a slot twice": (SHELF, PLAN + PLAN.split("\n")[1] + "\n", "plan.yaml:2: slots: expected each name once"),
     "a list": (SHELF, "- 1\n", "plan.yaml:1: expected a planogram: a mapping with slots"),
     "regions beside it": (
