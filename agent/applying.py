@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.apps.kiosk import Kiosk
 from agent.apps.watch import Watch
 
 if TYPE_CHECKING:
@@ -34,4 +35,6 @@ def make_apps(
 
 
 def _made(camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:  # noqa: ARG001
+    if camera.kiosk is not None:
+        return Kiosk(camera.kiosk)
     return Watch()

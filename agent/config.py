@@ -12,11 +12,12 @@ from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
+from agent.apps.kiosk import KioskSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
-from agent.core.regions import RegionSettings
+from agent.core.regions import PROPOSED, RegionSettings
 from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
@@ -58,10 +59,19 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+    kiosk: KioskSettings | None = setting(
+        "the camera sees what customers hold up; with regions of mode motion or detector", None
+    )
 
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)
         check_camera("id", self.id)
+        if self.kiosk is not None and self.regions.mode not in PROPOSED:
+            modes = " or ".join(sorted(PROPOSED))
+            raise ValueError(
+                f"kiosk: expected regions of mode {modes}, that tell when something is there, found "
+                f"{self.regions.mode}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@
     {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline, stalled or paused, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+    {prefix}/{site}/{device}/{camera}/kiosk         fact       what was asked at a kiosk, and answered
 
 `messages.py` makes them, `late.py` marks those that had to wait, `definitions.py` is the table of them,
 `schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others.

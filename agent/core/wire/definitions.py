@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.topics import RESERVED_CAMERAS
 from agent.core.wire import schemas as describe
+from agent.core.wire.kiosk import kiosk
 from agent.core.wire.things import unknown
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ _ALL: Final = (
     Definition(
         kind="recognition", address="{camera}/recognition", retain=False, schema=describe.recognition()
     ),
+    Definition(kind="kiosk", address="{camera}/kiosk", retain=False, schema=kiosk()),
 )
 
 DEFINITIONS: Final[dict[str, Definition]] = {each.kind: each for each in _ALL}

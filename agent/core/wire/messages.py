@@ -15,6 +15,7 @@ from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, chec
 from agent.core.types import Delivery, Event, Message, Recognition
 from agent.core.wire.bodies import recognition_body
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
+from agent.core.wire.kiosk import kiosk_about, kiosk_body
 from agent.core.wire.late import lost_body
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 from agent.core.wire.things import unknown_body
@@ -183,8 +184,10 @@ class Wire:
         """
         if event.kind == "recognition" and isinstance(event.body, Recognition):
             return self.recognition(event.body)
+        if event.kind == "kiosk" and not isinstance(event.body, Recognition):
+            return self._kiosk(event.camera, event.body, event.utc)
         found = f"{event.kind!r} with {type(event.body).__name__}"
-        raise ValueError(f"event: expected kind 'recognition' with a Recognition, found {found}")
+        raise ValueError(f"event: expected a kind of event with its body, found {found}")
 
     def recognition(self, recognition: Recognition) -> Message:
         """A fact about one track. Its id depends on site, device, track and revision alone.
@@ -197,6 +200,12 @@ class Wire:
         body = {"id": identity, **recognition_body(recognition)}
         payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
+
+    def _kiosk(self, camera: str, said: Mapping[str, Any], utc: float) -> Message:
+        """What was asked at a kiosk, and what it answered."""
+        identity = self._id(_checked_camera(camera), *kiosk_about(said, utc))
+        payload = self._encoded({"id": identity, **kiosk_body(camera, said)}, utc)
+        return self._made("kiosk", payload, utc, identity=identity, camera=camera)
 
     def lost(self, loss: Loss, utc: float) -> Message:
         """Facts that were given up, told at `utc`: in place of all of them."""

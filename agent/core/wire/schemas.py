@@ -83,7 +83,7 @@ def message(title: str, description: str, properties: dict[str, Any]) -> dict[st
     }
 
 
-def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+def fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
     """A message that waits until the broker has it."""
     schema = message(title, description, {"id": _IDENTITY, **properties})
     schema["properties"] |= {
@@ -207,7 +207,7 @@ def recognition() -> dict[str, Any]:
             },
         }
     )
-    return _fact(
+    return fact(
         "recognition",
         "What is known of one thing followed over frames, when that is new, has changed, or it went away.",
         {
@@ -260,7 +260,7 @@ def recognition() -> dict[str, Any]:
 
 def lost() -> dict[str, Any]:
     """Facts that were given up."""
-    return _fact(
+    return fact(
         "lost",
         "Facts that were dropped before they could be sent: the sum of all counts is what a reader misses.",
         {
