@@ -1,7 +1,7 @@
 """A plan of the shop, drawn from a list of its aisles: an SVG in which every aisle and bay can be found.
 
-Each has `data-place`: what `place` makes of its aisle and bay, and so what the texts of a product lead to. Its
-looks are the matter of the page that shows it.
+Each has `data-place`: what `place` makes of its aisle and bay, and so what the texts of a product lead to.
+What it looks like is said by the page that shows it.
 """
 
 from __future__ import annotations
