@@ -23,6 +23,7 @@ from agent.core.errors import InputError, quoted
 from agent.core.evidence import GROUP_LIMIT
 from agent.core.settings import check_range, setting
 from agent.core.types import Event, Phase, Verdict
+from agent.core.wording import TEXT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +38,6 @@ trembles by a twentieth of the thing's width and height leaves 0.82, by a tenth 
 
 PASSING: Final = 2
 """Looks before something that stands out wakes the kiosk: a reflection is there for one."""
-
-TEXT_LIMIT: Final = 200
-"""Characters that are told of what was typed."""
 
 OPTION_LIMIT: Final = 16
 """Products that are told of a list that was offered."""
@@ -56,10 +54,17 @@ class KioskSettings:
         "seconds that a thing is held still before it is called unknown, or several are offered", 0.6
     )
     leave_s: float = setting("seconds without anything in sight after which nobody is there any more", 3.0)
+    currency: str = setting(
+        "ISO 4217 code of prices that are bare numbers, such as EUR; empty: as they are written", ""
+    )
     map: str = setting("plan of the shop: an .svg drawing or a .yaml of its aisles; empty for none", "")
     searches: bool = setting("tell what was typed, and what was chosen", True)
 
     def __post_init__(self) -> None:
+        if self.currency and not (
+            len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()
+        ):
+            raise ValueError(f"currency: expected three capital letters, found {quoted(self.currency)}")
         check_range("idle_s", self.idle_s, 3.0, 3600.0)
         check_range("steady_s", self.steady_s, 0.0, 60.0)
         check_range("leave_s", self.leave_s, 0.5, 600.0)
