@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.adapters.storemap import read_map
 from agent.apps.kiosk import Kiosk
 from agent.apps.watch import Watch
 
@@ -36,5 +37,7 @@ def make_apps(
 
 def _made(camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:  # noqa: ARG001
     if camera.kiosk is not None:
+        if camera.kiosk.map:
+            read_map(camera.kiosk.map)  # now: the page that shows it has nobody who could mend it
         return Kiosk(camera.kiosk)
     return Watch()

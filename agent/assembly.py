@@ -13,16 +13,21 @@ from agent.bookkeeping import Bookkeeper
 from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
+from agent.core.api.operations import RECENT
 from agent.core.wire import Wire
+from agent.desk import Desk
 from agent.doing import Doing
 from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
+from agent.kiosking import Kiosks
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
+from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.publisher import Publisher
 from agent.recognising import Recogniser
+from agent.showing import Showing
 from agent.state import lock_state
 from agent.storing import Storer
 
@@ -32,8 +37,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.adapters.system import SystemClock
+    from agent.adapters.web.server import WebServer
     from agent.config import CameraEntry, Settings
     from agent.core.types import Frame
+    from agent.lookup import Lookup
     from agent.recognising import App
 
 
@@ -88,6 +95,7 @@ class Assembly:
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
+        self.showing = Showing(RECENT)
         self.recogniser = Recogniser(
             pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
             apps=self.apps,
@@ -100,6 +108,7 @@ class Assembly:
             metrics=self.metrics,
             note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
             tell_state=self.publisher.set_state,
+            show=self.showing.show if self.settings.web else lambda _scene, _events: None,
         )
         self.books = Bookkeeper(
             self.outbox,
@@ -128,7 +137,7 @@ class Assembly:
             metrics=self.metrics,
         )
         self.updater = self.holding.updater()
-        self.commander = Doing(
+        doing = Doing(
             settings=self.settings,
             holding=self.holding,
             gate=self.gate,
@@ -137,7 +146,9 @@ class Assembly:
             resync=self.updater.ask if self.updater else None,
             reload=ask_reload,
             clock=clock,
-        ).commander(self.wire, self.publisher.answer, self.metrics)
+        )
+        self.commander = doing.commander(self.wire, self.publisher.answer, self.metrics)
+        self.web = self._make_web(doing.lookup)
 
     def remake_apps(self, new: Settings) -> dict[str, App]:
         """The applications of another configuration; those whose camera is the same go on.
@@ -146,6 +157,40 @@ class Assembly:
             ConfigError: what a camera is to show does not fit.
         """
         return make_apps(new, self._left_behind, self._running())
+
+    def _make_web(self, lookup: Lookup) -> WebServer | None:
+        """The pages, where they are configured: only then is anything of them loaded."""
+        if self.settings.web is None:
+            return None
+        from agent.adapters.web.server import WebServer
+
+        observing = Observing(
+            site=self.settings.site,
+            device=self.settings.device,
+            books=self.books,
+            publisher=self.publisher,
+            gate=self.gate,
+            health=self.health,
+            holding=self.holding,
+            metrics=self.metrics,
+        )
+        desk = Desk(
+            settings=lambda: self.settings,
+            showing=self.showing,
+            lookup=lookup,
+            kiosks=Kiosks(lambda: self.apps, self.recogniser, self.gate, lookup),
+            holding=self.holding,
+            gate=self.gate,
+            health=self.health,
+            publisher=self.publisher,
+            books=self.books,
+            observing=observing,
+            commander=self.commander,
+            wire=self.wire,
+            clock=self.clock,
+        )
+        state = Path(self.settings.state_dir)
+        return WebServer(self.settings.web, desk, state, self.clock, partial(self.health.report, "web"))
 
     def _running(self) -> dict[str, tuple[CameraEntry, App]]:
         return {camera.id: (camera, self.apps[camera.id]) for camera in self.settings.cameras}

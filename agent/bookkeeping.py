@@ -77,7 +77,12 @@ class Bookkeeper:
             self.say(cameras)
         if now >= self._publish_at:
             self._publish_at = now + self._interval_s
-            self._publish(self.figures(cameras), now - self._began)
+            self._publish(self.figures(cameras), self.uptime_s)
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the daemon was built."""
+        return self._clock.monotonic() - self._began
 
     def say(self, cameras: Iterable[str]) -> None:
         """All figures in one line."""

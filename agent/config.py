@@ -12,6 +12,7 @@ from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
+from agent.adapters.web import WebSettings  # noqa: TC001  likewise
 from agent.apps.kiosk import KioskSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
@@ -97,6 +98,7 @@ class Settings:
     outbox: OutboxSettings = setting("the disk queue in front of the broker", OutboxSettings())
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
+    web: WebSettings | None = setting("pages and an API over HTTP; none without it", None)
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
     unknown: SightingSettings = setting("what is kept of things without a name", SightingSettings())

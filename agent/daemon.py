@@ -4,6 +4,7 @@ capture (one per camera) ──Latest──▶ recognise (one) ──Outbox─�
                                                            └────▶ publish (one)     main: signals, stalls
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
+                       web (one, where it is configured): pages and API; slow answers in workers of its own
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Daemon:
         self._start("learn", self.parts.commander.run)
         if self.parts.updater is not None:
             self._start("sync", self.parts.updater.run)
+        if self.parts.web is not None:
+            self._start("web", self.parts.web.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
@@ -99,7 +102,7 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
-        for name in ("sync", "learn", "capture", "recognise", "store", "publish"):
+        for name in ("web", "sync", "learn", "capture", "recognise", "store", "publish"):
             self.parts.publisher.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
@@ -179,6 +182,7 @@ class Daemon:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
         self.parts.publisher.retire(new_cameras)
+        self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:

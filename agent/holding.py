@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.core.learned import Counts
     from agent.core.syncing import Generation
     from agent.core.types import Message
-    from agent.core.wire import Wire
+    from agent.core.wire import IndexStatus, Wire
     from agent.health import Health
     from agent.metrics import Metrics
     from agent.parts import Sight
@@ -61,6 +61,7 @@ class Holding:
         self._identified_utc: float | None = None  # s, Unix: when somebody last asked which device this is
         self._trouble = ""  # with syncing, if more than the disk says
         self._counts: Counts | None = None  # of what was learned, as they were last told
+        self._index: IndexStatus | None = None  # as it was last told
         self._store: Overlay | None = None  # the teacher's own
         self._teacher: tuple[Sight, Teacher] | None = None
         self.unknowns = Unknowns(
@@ -82,6 +83,20 @@ class Holding:
     def sight(self) -> Sight:
         """What is recognised with at this moment."""
         return self._sight
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Part → its version."""
+        return {
+            "spotter": __version__,
+            "python": platform.python_version(),
+            "runtime": self._sight.eyes.runtime,
+        }
+
+    @property
+    def index(self) -> IndexStatus | None:
+        """What was last told on `/index`; None before that."""
+        return self._index
 
     def pipeline(self, settings: Settings) -> Pipeline:
         """One of another configuration, with the sight in use."""
@@ -128,11 +143,7 @@ class Holding:
         self._tell(
             self._wire.info(
                 utc=self._clock.utc(),
-                versions={
-                    "spotter": __version__,
-                    "python": platform.python_version(),
-                    "runtime": eyes.runtime,
-                },
+                versions=self.versions,
                 model=f"{eyes.spec.name} {eyes.fingerprint[:12]}",
                 release=self.release,
                 capabilities=["recognition", *(f"command/{name}" for name in self._settings.commands.allow)],
@@ -178,5 +189,6 @@ class Holding:
         self._counts = self._sight.memory.counts
         status = index_status(self._settings, in_use=self.release, learned=self._counts)
         status = replace(status, next_poll_utc=self._next_utc, error=self._trouble or status.error)
+        self._index = status
         self._tell(self._wire.index(status, self._clock.utc()))
         self._health.report("sync", status.error)

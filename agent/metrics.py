@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
+from agent.core.durations import BUCKETS_S, Durations, bucket
 from agent.core.settings import check_range, setting
 
 KEPT_TIMES = 512
@@ -29,6 +30,8 @@ class Metrics:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: dict[str, int] = field(default_factory=dict)
     _times: dict[str, deque[float]] = field(default_factory=dict)
+    _buckets: dict[str, list[int]] = field(default_factory=dict)
+    _sums_s: dict[str, float] = field(default_factory=dict)
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter."""
@@ -38,7 +41,13 @@ class Metrics:
     def time(self, name: str, seconds: float) -> None:
         """Keep one duration."""
         with self._lock:
-            self._times.setdefault(name, deque(maxlen=KEPT_TIMES)).append(seconds)
+            if name not in self._times:
+                self._times[name] = deque(maxlen=KEPT_TIMES)
+                self._buckets[name] = [0] * (len(BUCKETS_S) + 1)
+                self._sums_s[name] = 0.0
+            self._times[name].append(seconds)
+            self._buckets[name][bucket(seconds)] += 1
+            self._sums_s[name] += seconds
 
     def snapshot(self) -> dict[str, float]:
         """Counters as they are; durations as `<name>.p50_ms` and `<name>.p95_ms`."""
@@ -50,6 +59,13 @@ class Metrics:
             result[f"{name}.p50_ms"] = round(percentile(kept, 50) * 1e3, 3)
             result[f"{name}.p95_ms"] = round(percentile(kept, 95) * 1e3, 3)
         return result
+
+    def durations(self) -> dict[str, Durations]:
+        """All that was ever given to `time`, by name."""
+        with self._lock:
+            return {
+                name: Durations(tuple(counts), self._sums_s[name]) for name, counts in self._buckets.items()
+            }
 
 
 def percentile(ordered: list[float], share: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from agent.adapters.catalogue import open_files, read_manifest
 from agent.core.errors import CatalogueError
@@ -180,6 +180,22 @@ def search_catalogue(catalogue: Catalogue, shelf: Shelf) -> TextSearch:
     search = TextSearch(words, catalogue.manifest.products, catalogue.text_model(), shelf)
     search.also_close(words)
     return search
+
+
+def describe(hit: Hit) -> dict[str, Any]:
+    """One product as plain data: of `spotter find --text --json` and of the command `find`."""
+    product = hit.product
+    return {
+        "sku": product.sku,
+        "gtin": product.gtin,
+        "name": product.name,
+        "score": round(hit.score, 6),
+        "words": round(hit.words, 6),
+        "pictures": round(hit.pictures, 6),
+        "price": product.price,
+        "aisle": product.aisle,
+        "bay": product.bay,
+    }
 
 
 def _vocabulary(rows: Iterable[dict[str, str]]) -> Vocabulary:

@@ -22,6 +22,7 @@ FLOORS = {
     "adapters": 3,
     "apps": 3,
     "telling": 1,
+    "showing": 1,
     "viewing": 2,  # holds what tells of a camera
     "pipeline": 3,
     "states": 2,
@@ -55,13 +56,17 @@ FLOORS = {
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "lookup": 8,
     "doing": 9,
-    "assembly": 10,
-    "daemon": 11,
+    "kiosking": 9,  # what kiosks show, and what is known of their products
+    "observing": 10,  # a look at all of it, for Prometheus
+    "desk": 11,  # what the web asks of all of it
+    "assembly": 12,
+    "daemon": 13,
     "benching": 7,
     "evaluating": 7,  # builds with publishing, asks like cli/find
-    "cli": 12,
-    "__main__": 13,
+    "cli": 14,
+    "__main__": 15,
     "__init__": 0,
 }
 """A module may import rooms on lower floors, and its own room. Rooms on one floor never import each other."""

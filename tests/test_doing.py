@@ -15,8 +15,11 @@ import pytest
 
 from agent.capturing import Lost
 from agent.core.commands import COMMANDS, DAY_S, SNAPSHOT_BYTES
-from agent.core.errors import ConfigError
+from agent.core.errors import CatalogueError, ConfigError
 from agent.core.types import Frame
+from agent.memory import DeviceMemory
+from agent.nothing import Nothing
+from agent.parts import Sight, open_sight
 from tests.support.command_post import Post
 from tests.support.pictures import coded
 from tests.support.road import Road, picture
@@ -63,6 +66,51 @@ def test_find_says_what_a_picture_shows(post: Post) -> None:
         assert "expected 1 to 50, found 51" in post.ask("find", id="2", image=image, k=51)["error"]
         bad = base64.b64encode(b"GIF89a").decode()
         assert post.ask("find", id="3", image=bad)["error"].startswith("image: expected")
+
+
+def test_find_says_which_products_a_text_means(post: Post) -> None:
+    with post:
+        said = post.ask("find", id="1", text="sku-02", k=1)["result"]
+        assert said["regions"] == []
+        assert [(hit["sku"], hit["score"]) for hit in said["products"]] == [("sku-02", 1.0)]
+        assert post.ask("find", id="2", text="xyzzyplugh")["result"]["products"] == []
+        image = base64.b64encode(coded(picture(3, 60), ".png")).decode()
+        either = "image or text: expected exactly one of them, found"
+        assert post.ask("find", id="3", text="x", image=image)["error"] == f"{either} image and text"
+        assert post.ask("find", id="4", k=3)["error"] == f"{either} none"
+        assert post.ask("find", id="5", text="")["error"] == "text: expected text, found none"
+        assert "expected at most 200 characters" in post.ask("find", id="6", text="m" * 201)["error"]
+
+
+def test_a_text_finds_what_was_learned_a_moment_ago_and_not_what_was_forgotten(post: Post) -> None:
+    with post:
+        image = base64.b64encode(coded(picture(31, 60), ".png")).decode()
+        assert post.ask("find", id="1", text="zanzibar")["result"]["products"] == []
+        assert post.ask("enrol", id="2", sku="new", image=image, name="Zanzibar Tea")["ok"]
+        (hit,) = post.ask("find", id="3", text="zanzibar")["result"]["products"]
+        assert (hit["sku"], hit["name"]) == ("new", "Zanzibar Tea")
+        assert post.ask("forget", id="4", sku="sku-02")["ok"]
+        found = post.ask("find", id="5", text="sku-02")["result"]["products"]
+        assert "sku-02" not in [each["sku"] for each in found]
+
+
+def test_a_release_that_was_searched_is_let_go_when_another_is_used(post: Post) -> None:
+    with post:
+        assert post.ask("find", id="1", text="sku-02")["ok"]
+        searched = post.doing.lookup._search
+        assert searched is not None
+        post.holding._sight = open_sight(post.settings)  # what `use` of another release does
+        assert post.ask("find", id="2", text="sku-02")["ok"]
+        assert post.doing.lookup._search is not None
+        assert post.doing.lookup._search[0] is post.holding.sight
+        with pytest.raises(CatalogueError, match="closed"):
+            searched[1]._words.candidates('"sku"', 1)
+
+
+def test_a_text_is_not_searched_where_there_is_no_release_yet(post: Post) -> None:
+    with post:
+        post.holding._sight = Sight(post.sight.eyes, DeviceMemory(Nothing(), None, 8, "0" * 64))
+        assert "expected a release to search, found none yet" in post.ask("find", id="1", text="a")["error"]
 
 
 def test_a_snapshot_is_the_latest_picture_or_a_part_of_it(post: Post) -> None:

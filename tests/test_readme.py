@@ -71,6 +71,7 @@ def test_every_verb_is_named() -> None:
         "model fetch",
         "model spec",
         "asyncapi",
+        "password",
         "bench",
         "version",
     ):
@@ -104,6 +105,7 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["evaluate"],
         ["model", "fetch"],
         ["asyncapi"],
+        ["password"],
         ["bench"],
         ["version"],
     ):

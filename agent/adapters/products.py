@@ -27,6 +27,10 @@ _CACHED = 4096
 """Products kept in memory: more than one shop's cameras see in a day, about 4 MB."""
 
 
+_READ = 100
+"""Rows read at once."""
+
+
 class ProductTable:
     """The products of one catalogue. Any thread may ask; equal questions are answered from memory."""
 
@@ -127,6 +131,31 @@ class ProductTable:
             CatalogueError: the table cannot be read.
         """
         yield from self._table.all("SELECT no, sku FROM products")
+
+    def after(self, no: int) -> Iterator[Product]:
+        """Products whose number is larger, by their number, read as they are asked for.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        while rows := self._table.all(
+            f"SELECT {COLUMNS} FROM products WHERE no > ? ORDER BY no LIMIT {_READ}",  # noqa: S608
+            (no,),
+        ):
+            for row in rows:
+                product = self._made(row)
+                no = product.no
+                yield product
+
+    def first_key(self, product: int) -> int:
+        """The first reference of a product; 0 where it has none.
+
+        Raises:
+            CatalogueError: the table cannot be read.
+        """
+        sql = "SELECT key FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
+        row = self._table.ask(sql, keys_of(product), may_miss=True)
+        return int(row[0]) if row else 0
 
     def first_reference(self, product: int) -> str:
         """The first picture of a product: its path within the product folder.

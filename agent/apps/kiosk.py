@@ -23,6 +23,7 @@ from agent.core.errors import InputError, quoted
 from agent.core.evidence import GROUP_LIMIT
 from agent.core.settings import check_range, setting
 from agent.core.types import Event, Phase, Verdict
+from agent.core.wire.kiosk import OFFERED
 from agent.core.wording import TEXT_LIMIT
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ trembles by a twentieth of the thing's width and height leaves 0.82, by a tenth 
 
 PASSING: Final = 2
 """Looks before something that stands out wakes the kiosk: a reflection is there for one."""
-
-OPTION_LIMIT: Final = 16
-"""Products that are told of a list that was offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +102,8 @@ class Choice:
     def __post_init__(self) -> None:
         if len(self.text) > TEXT_LIMIT:
             raise InputError(f"text: expected at most {TEXT_LIMIT} characters, found {len(self.text)}")
-        if len(self.offered) > OPTION_LIMIT:
-            raise InputError(f"offered: expected at most {OPTION_LIMIT} products, found {len(self.offered)}")
+        if len(self.offered) > OFFERED:
+            raise InputError(f"offered: expected at most {OFFERED} products, found {len(self.offered)}")
         if self.sku and self.sku not in self.offered:
             raise InputError(f"sku: expected one that was offered, found {quoted(self.sku)}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.cli.options import print_json
 
@@ -19,7 +19,7 @@ def find_text(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import UsageError
     from agent.parts import search_device
-    from agent.searching import search_release
+    from agent.searching import describe, search_release
 
     if args.images or args.crop is not None or args.model:
         raise UsageError("--text: expected no photos, no --crop and no --model with it")
@@ -39,22 +39,6 @@ def find_text(args: argparse.Namespace) -> int:
     if not hits and not args.json:
         print(f"no product has a word of {args.text!r}")
     return 0
-
-
-def describe(hit: Hit) -> dict[str, Any]:
-    """One product as plain data."""
-    product = hit.product
-    return {
-        "sku": product.sku,
-        "gtin": product.gtin,
-        "name": product.name,
-        "score": round(hit.score, 6),
-        "words": round(hit.words, 6),
-        "pictures": round(hit.pictures, 6),
-        "price": product.price,
-        "aisle": product.aisle,
-        "bay": product.bay,
-    }
 
 
 def _show(number: int, hit: Hit) -> None:

@@ -14,6 +14,7 @@ from agent.core.forms import Box, Form, Images, Number, Text
 from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
 from agent.core.settings import setting
 from agent.core.topics import LEVEL_LIMIT
+from agent.core.wording import TEXT_LIMIT
 
 IMAGE_LIMIT: Final = 16
 """Pictures in one request: an embedding takes some 10 ms, and other commands wait meanwhile."""
@@ -55,6 +56,18 @@ _FOUND: Final = _object(
     probability=_SHARE,
     reason=_TEXT,
     candidates={"type": "array", "items": _CANDIDATE},
+)
+
+_HIT: Final = _object(
+    sku=_TEXT,
+    gtin=_TEXT,
+    name=_TEXT,
+    score={"type": "number", "description": "0 to 1"},
+    words={"type": "number", "description": "of the score, what the words are worth"},
+    pictures={"type": "number", "description": "of the score, what the look is worth"},
+    price=_TEXT,
+    aisle=_TEXT,
+    bay=_TEXT,
 )
 
 COMMANDS: Final[dict[str, Form]] = {
@@ -165,12 +178,27 @@ COMMANDS: Final[dict[str, Form]] = {
         kept=False,
     ),
     "find": Form(
-        does="Says which product a picture shows.",
+        does="Says which product a picture shows, or which products a text means.",
         fields={
-            "image": Images(doc="JPEG, PNG, WebP or BMP"),
+            "image": Images(doc="JPEG, PNG, WebP or BMP", default=None),
+            "text": Text(
+                doc="words, a name, an SKU or a GTIN, also misspelt or begun", limit=TEXT_LIMIT, default=None
+            ),
             "k": Number(doc="products to list", low=1, high=FIND_LIMIT, whole=True, default=5),
         },
-        result={"regions": {"type": "array", "items": _FOUND}},
+        either=("image", "text"),
+        result={
+            "regions": {
+                "type": "array",
+                "items": _FOUND,
+                "description": "what the picture shows; empty where a text was given",
+            },
+            "products": {
+                "type": "array",
+                "items": _HIT,
+                "description": "what the text means, best first; empty where a picture was given",
+            },
+        },
         per_minute=60,
         burst=10,
         kept=False,

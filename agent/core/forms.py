@@ -47,7 +47,7 @@ class Text:
             raise ValueError(f"{where}: expected one of {', '.join(self.choices)}, found {quoted(text)}")
         if len(text) > self.limit:
             raise ValueError(f"{where}: expected at most {self.limit} characters, found {len(text)}")
-        if self.default is NEEDED and not text:
+        if self._is_something and not text:
             raise ValueError(f"{where}: expected text, found none")
         return text
 
@@ -55,8 +55,13 @@ class Text:
         """See `Field`."""
         if self.choices:
             return _described({"type": "string", "enum": list(self.choices)}, self)
-        least = {"minLength": 1} if self.default is NEEDED else {}
+        least = {"minLength": 1} if self._is_something else {}
         return _described({"type": "string", **least, "maxLength": self.limit}, self)
+
+    @property
+    def _is_something(self) -> bool:
+        """Whether no text at all says nothing that leaving the field out would not."""
+        return self.default is NEEDED or self.default is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,29 @@ class Number:
         """See `Field`."""
         kind = "integer" if self.whole else "number"
         return _described({"type": kind, "minimum": self.low, "maximum": self.high}, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """A list of up to `limit` texts of at most `each` characters. Read as a tuple."""
+
+    doc: str
+    limit: int
+    each: int = 1000
+    default: Any = NEEDED
+
+    def read(self, where: str, value: Any) -> tuple[str, ...]:
+        """See `Field`."""
+        texts = typed(where, "list", value)
+        if len(texts) > self.limit:
+            raise ValueError(f"{where}: expected at most {self.limit} texts, found {len(texts)}")
+        one = Text(doc="", limit=self.each)
+        return tuple(one.read(f"{where}[{number}]", text) for number, text in enumerate(texts))
+
+    def schema(self) -> dict[str, Any]:
+        """See `Field`."""
+        one = {"type": "string", "minLength": 1, "maxLength": self.each}
+        return _described({"type": "array", "items": one, "maxItems": self.limit}, self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +166,7 @@ class Form:
     result: Mapping[str, Any]  # field → JSON Schema
     per_minute: float
     burst: int  # requests that may come at once
+    either: tuple[str, ...] = ()  # exactly one of these fields is given
     kept: bool = True  # its answers are remembered: the same request again is answered again, and done once
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,6 +179,10 @@ class Form:
             if key not in self.fields and key != "id":
                 known = ", ".join(("id", *self.fields))
                 raise ValueError(f"{quoted(key)[1:-1]}: expected one of {known}, found an unknown field")
+        chosen = [name for name in self.either if name in given]
+        if self.either and len(chosen) != 1:
+            found = " and ".join(chosen) or "none"
+            raise ValueError(f"{' or '.join(self.either)}: expected exactly one of them, found {found}")
         arguments = {}
         for name, field in self.fields.items():
             if name in given:

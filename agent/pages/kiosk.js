@@ -5,6 +5,7 @@
 // What the device says arrives as server-sent events; what is touched goes first for a while, so that nobody is
 // interrupted in the middle of a word. Everything goes back to attract when nothing happens.
 
+import { LANGUAGES, api, h, listen } from "./shared.js";
 import { makeKeys } from "./kiosk-keys.js";
 import { parsePlan, showWay } from "./kiosk-plan.js";
 
@@ -17,8 +18,7 @@ const wanted = new URLSearchParams(location.search);
 
 const now = {
   view: "attract",
-  kiosk: null,             // as /api/kiosk has it
-  config: { idle_s: 25, currency: "", plan: false, languages: [{ code: DEFAULT, name: "English" }] },
+  kiosk: null,             // as /api/kiosks has it
   texts: {},
   language: DEFAULT,
   plan: null,
@@ -58,22 +58,13 @@ async function speak(language) {
 }
 
 function ownLanguage() {
-  const codes = now.config.languages.map((each) => each.code);
-  const own = navigator.languages.map((each) => each.toLowerCase());
-  for (const each of own) {
-    const found = codes.find((code) => each === code || each.startsWith(`${code}-`));
-    if (found) return found;
-  }
-  return codes.includes(DEFAULT) ? DEFAULT : codes[0];
+  const own = navigator.languages.map((each) => each.toLowerCase().split("-")[0]);
+  return own.find((each) => each in LANGUAGES) ?? DEFAULT;
 }
 
 function drawLanguages() {
-  $("languages").replaceChildren(...now.config.languages.map(({ code, name }) => {
-    const button = el("button", { type: "button", lang: code }, name);
-    button.setAttribute("aria-pressed", String(code === now.language));
-    button.onclick = () => speak(code);
-    return button;
-  }));
+  $("languages").replaceChildren(...Object.entries(LANGUAGES).map(([code, name]) =>
+    h("button", { type: "button", lang: code, "aria-pressed": String(code === now.language), onclick: () => speak(code) }, name)));
 }
 
 /** Whatever was written by this page, in the language of now. */
@@ -85,13 +76,6 @@ function drawAgain() {
 }
 
 // ---------------------------------------------------------------- small things
-
-function el(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 const nameOf = (product) => product.name || product.sku;
 
@@ -106,7 +90,7 @@ function where(product) {
 const bare = (text) => text.replace(/^(aisle|bay)\s+/i, "");
 
 function price(product) {
-  const { currency } = now.config, written = product.price.trim();
+  const currency = now.kiosk?.currency, written = product.price.trim();
   if (!currency || !/^\d+([.,]\d+)?$/.test(written)) return written;
   try {
     return new Intl.NumberFormat(now.language, { style: "currency", currency }).format(Number(written.replace(",", ".")));
@@ -117,10 +101,10 @@ function price(product) {
 
 /** The picture of a product; its first letters where it has none. */
 function picture(room, product) {
-  const image = el("img", { src: `/api/products/${encodeURIComponent(product.sku)}/picture`, alt: "", decoding: "async" });
+  const image = h("img", { src: `/api/products/${encodeURIComponent(product.sku)}/picture`, alt: "", decoding: "async" });
   image.onerror = () => {
     room.classList.add("lettered");
-    room.replaceChildren(el("span", { "aria-hidden": "true" }, [...nameOf(product)].slice(0, 2).join("").toUpperCase()));
+    room.replaceChildren(h("span", { "aria-hidden": "true" }, [...nameOf(product)].slice(0, 2).join("").toUpperCase()));
   };
   room.classList.remove("lettered");
   room.replaceChildren(image);
@@ -128,24 +112,17 @@ function picture(room, product) {
 }
 
 function card(product, open) {
-  const button = el("button", { type: "button", class: "product-card" });
-  const facts = el("span", { class: "card-facts" });
-  facts.append(el("span", { class: "card-name", dir: "auto" }, nameOf(product)));
-  if (product.brand) facts.append(el("span", { class: "card-brand", dir: "auto" }, product.brand));
-  const last = el("span", { class: "card-last" });
-  if (product.price) last.append(el("span", { class: "card-price" }, price(product)));
-  if (where(product)) last.append(el("span", { class: "card-place" }, where(product)));
+  const button = h("button", { type: "button", class: "product-card" });
+  const facts = h("span", { class: "card-facts" });
+  facts.append(h("span", { class: "card-name", dir: "auto" }, nameOf(product)));
+  if (product.brand) facts.append(h("span", { class: "card-brand", dir: "auto" }, product.brand));
+  const last = h("span", { class: "card-last" });
+  if (product.price) last.append(h("span", { class: "card-price" }, price(product)));
+  if (where(product)) last.append(h("span", { class: "card-place" }, where(product)));
   if (last.childElementCount) facts.append(last);
-  button.append(picture(el("span", { class: "picture" }), product), facts);
+  button.append(picture(h("span", { class: "picture" }), product), facts);
   button.onclick = () => open(product);
-  return el("li", {}, button);
-}
-
-async function get(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" } });
-  if (answer.status === 401) location.assign(`/login?to=${encodeURIComponent("/kiosk")}`);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+  return h("li", {}, button);
 }
 
 function say(words) {
@@ -186,7 +163,7 @@ function drawProduct(product) {
   $("product-place").hidden = !where(product);
   $("product-description").textContent = product.description;
   const tags = product.tags.split(/[,;|]/).map((tag) => tag.trim()).filter(Boolean);
-  $("product-tags").replaceChildren(...[product.category, ...tags].filter(Boolean).map((tag) => el("li", { dir: "auto" }, tag)));
+  $("product-tags").replaceChildren(...[product.category, ...tags].filter(Boolean).map((tag) => h("li", { dir: "auto" }, tag)));
   $("product-tags").hidden = !product.category && !tags.length;
   $("product-about").hidden = !product.description && $("product-tags").hidden;
   $("product-back").hidden = now.from !== "search";
@@ -215,7 +192,7 @@ function openProduct(product, from) {
 async function similar(product) {
   let products = [];
   try {
-    ({ products } = await get(`/api/products/${encodeURIComponent(product.sku)}/similar?k=4`));
+    ({ products } = await api(`/api/products/${encodeURIComponent(product.sku)}/similar?k=4`));
   } catch { /* nobody misses them */ }
   if (now.product !== product) return;
   $("similar-list").replaceChildren(...products.map((each) => card(each, (chosen) => openProduct(chosen, now.from || "similar"))));
@@ -262,9 +239,7 @@ async function typed() {
   const mine = asked = new AbortController();
   try {
     const path = `/api/products?limit=${LISTED}&text=${encodeURIComponent(text)}`;
-    const answer = await fetch(path, { signal: mine.signal });
-    if (!answer.ok) throw new Error(String(answer.status));
-    const { products } = await answer.json();
+    const { products } = await api(path, undefined, { signal: mine.signal });
     if (mine !== asked) return;
     results = { text, products, state: products.length ? "some" : "none" };
     now.products = products;
@@ -307,12 +282,7 @@ function tell(sku) {
   const text = now.view === "search" ? results.text : "";
   const offered = now.products.slice(0, 16).map((each) => each.sku);
   if (sku && !offered.includes(sku)) offered[offered.length - 1] = sku;
-  fetch("/api/kiosk/choice", {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-spotter": "kiosk" },
-    body: JSON.stringify({ camera: now.kiosk.camera, text, offered, sku }),
-    keepalive: true,
-  }).catch(() => {});
+  api("/api/kiosks/choice", { camera: now.kiosk.camera, text, offered, sku }).catch(() => {});
 }
 
 function leaveOffer() {
@@ -363,32 +333,26 @@ function notice() {
 }
 
 async function catchUp() {
-  const answer = await get("/api/kiosk");
-  now.config = answer;
+  const { kiosks } = await api("/api/kiosks");
   const camera = wanted.get("camera");
+  const mine = kiosks.find((each) => !camera || each.camera === camera) ?? null;
   now.online = true;
-  const mine = answer.kiosks.find((each) => !camera || each.camera === camera) || null;
-  if (!now.kiosk) now.kiosk = mine;
+  now.kiosk ??= mine;
   if (mine) heard(mine);
   notice();
 }
 
-function listen() {
-  const source = new EventSource("/api/events");
-  source.addEventListener("kiosk", (event) => heard(JSON.parse(event.data)));
-  source.onopen = () => catchUp().catch(() => {});
-  source.onerror = () => {
-    now.online = false;
-    notice();
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
-  };
+function connected(is) {
+  if (is) return catchUp().catch(() => {});
+  now.online = false;
+  notice();
 }
 
 function rest() {
   if (now.view === "attract" || now.view === "look") return;
   const quiet = Date.now() - Math.max(now.touched, now.shown);
   const held = now.online && now.kiosk && !["idle", "presence"].includes(now.kiosk.mood) && now.view !== "search";
-  if (quiet > now.config.idle_s * 1000 && !held) home();
+  if (quiet > (now.kiosk?.idle_s ?? 25) * 1000 && !held) home();
 }
 
 // ---------------------------------------------------------------- begin
@@ -436,14 +400,14 @@ async function begin() {
       await new Promise((done) => setTimeout(done, 2000));
     }
   }
-  if (now.config.plan) {
-    const answer = await fetch("/api/kiosk/plan").catch(() => null);
+  if (now.kiosk?.plan) {
+    const answer = await fetch(`/api/kiosks/${encodeURIComponent(now.kiosk.camera)}/plan`).catch(() => null);
     if (answer && answer.ok) now.plan = parsePlan(await answer.text());
   }
   drawLanguages();
   await speak(wanted.get("language") || ownLanguage());
   show(now.view, { focus: false });
-  listen();
+  listen({ kiosk: heard }, connected);
   setInterval(rest, 500);
   document.body.dataset.ready = "yes";
 }

@@ -35,6 +35,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "snapshot": {"camera": "cam", "side_px": 64, "quality": 50, "box": [0, 0, 10, 10]},
     "find": {"image": IMAGE, "k": 3},
 }
+GOOD_TOO: dict[str, dict[str, Any]] = {"find": {"text": "sku-01", "k": 3}}
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**53, 2**63, -(10**400), 1e308, -0.0, 0.5, "", " ", "\0", "\ud800", "💥", "../x"),
     *("a" * 5000, "#", "+", "/", "\n", "=" * 9, [], [[]], [None], {}, {"id": {}}, [0, 0, 0, 0], [9, 9, 1, 1]),
@@ -58,8 +59,13 @@ def anything(rng: random.Random, _name: str, _number: int) -> bytes:
     return json.dumps(rng.choice(ODD)).encode()
 
 
+def asked(rng: random.Random, name: str) -> dict[str, Any]:
+    good = GOOD.get(name, {})
+    return rng.choice([good, GOOD_TOO.get(name, good)])
+
+
 def bent(rng: random.Random, name: str, number: int) -> bytes:
-    request = {"id": f"r{number}", **GOOD.get(name, {})}
+    request = {"id": f"r{number}", **asked(rng, name)}
     for _ in range(rng.randrange(1, 3)):
         key = rng.choice([*request, "unknown", "ID", ""])
         how = rng.randrange(3)
@@ -71,7 +77,7 @@ def bent(rng: random.Random, name: str, number: int) -> bytes:
 
 
 def broken(rng: random.Random, name: str, number: int) -> bytes:
-    data = bytearray(json.dumps({"id": f"b{number}", **GOOD.get(name, {})}).encode())
+    data = bytearray(json.dumps({"id": f"b{number}", **asked(rng, name)}).encode())
     for _ in range(rng.randrange(1, 6)):
         place = rng.randrange(len(data))
         how = rng.randrange(4)
@@ -92,8 +98,8 @@ def deep(rng: random.Random, _name: str, _number: int) -> bytes:
     return opening * rng.choice([3, 1000, 200_000])
 
 
-def good(_rng: random.Random, name: str, number: int) -> bytes:
-    return json.dumps({"id": f"g{number}", **GOOD.get(name, {})}).encode()
+def good(rng: random.Random, name: str, number: int) -> bytes:
+    return json.dumps({"id": f"g{number}", **asked(rng, name)}).encode()
 
 
 WAYS = (noise, anything, bent, bent, bent, broken, broken, deep, good)

@@ -59,6 +59,12 @@ def test_a_device_is_looked_after_from_afar(tmp_path: Path) -> None:
             before = len(recognitions(ear.heard))
             until(lambda: len(recognitions(ear.heard)) > before, 20, daemon.text)
 
+            (hit,) = office.ask("find", text="sku-02", k=1)["result"]["products"]
+            assert (hit["sku"], hit["score"]) == ("sku-02", 1.0)
+            picture_of_it = base64.b64encode((tmp_path / "photos").glob("*").__next__().read_bytes()).decode()
+            (region,) = office.ask("find", image=picture_of_it)["result"]["regions"]
+            assert region["verdict"] == "known"
+
             assert office.ask("identify")["result"]["hostname"]
             until(lambda: office.state("info")["identified"], 10)
             checks = office.ask("self_test")["result"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.wire.schemas import fact, object_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+OFFERED: Final = 16
+"""Products of a list that are told of."""
 
 
 def kiosk_body(camera: str, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +76,12 @@ def kiosk() -> dict[str, Any]:
             "sku": {**name_or_null, "description": "answered or chosen; null for neither; so gtin and name"},
             "gtin": {"type": ["string", "null"], "pattern": r"^\d{14}$"},
             "name": name_or_null,
-            "options": {"type": "array", "items": option, "description": "products shown, best first"},
+            "options": {
+                "type": "array",
+                "items": option,
+                "maxItems": OFFERED,
+                "description": "products shown, best first",
+            },
             "held_s": {
                 "type": ["number", "null"],
                 "minimum": 0,

@@ -33,5 +33,6 @@ def _request(name: str, form: Form) -> dict[str, Any]:
         "description": form.does,
         **object_of({"id": identity, **fields}),
         "required": sorted(("id", *needed)),
+        **({"oneOf": [{"required": [field]} for field in form.either]} if form.either else {}),
         "additionalProperties": False,
     }
