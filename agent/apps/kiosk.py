@@ -37,6 +37,10 @@ STILL: Final = 0.7
 """Overlap (intersection over union) with where it came to rest, down to which a thing is held still: one that
 trembles by a twentieth of the thing's width and height leaves 0.82, by a tenth 0.68."""
 
+WORTH: Final = 0.1
+"""Products less probable than this share of the likeliest are not offered: three cards of which two cannot be
+are no question."""
+
 PASSING: Final = 2
 """Looks before something that stands out wakes the kiosk: a reflection is there for one."""
 
@@ -87,7 +91,7 @@ class Standing:
     utc: float = 0.0  # s, Unix: since when
     track: str = ""  # that the answer is about
     product: Product | None = None
-    options: tuple[NamedOption, ...] = ()  # best first; more than one only where ambiguous
+    options: tuple[NamedOption, ...] = ()  # best first
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +209,12 @@ class Kiosk:
         best = recognition.options[0].sku if recognition.options else ""
         if now.product is not None:
             return best == now.product.sku
-        offered = {option.sku for option in recognition.options[:GROUP_LIMIT]}
+        offered = {option.sku for option in _offered(recognition)}
         return recognition.verdict is Verdict.AMBIGUOUS and {each.sku for each in now.options} == offered
 
     def _answered(self, answer: Recognition, scene: Scene) -> tuple[Event, ...]:
         product, track = answer.product, answer.track.id
-        shown = {Verdict.KNOWN: 1, Verdict.AMBIGUOUS: GROUP_LIMIT, Verdict.UNKNOWN: 0}[answer.verdict]
-        options = answer.options[:shown]
+        options = _offered(answer)
         self._show(Mood(answer.verdict.value), scene.utc, track=track, product=product, options=options)
         body = {
             "asked": "item",
@@ -249,6 +252,16 @@ class Kiosk:
         if mood is Mood.IDLE and self.standing.mood is Mood.IDLE:
             return
         self.standing = Standing(mood, self.standing.number + 1, utc, track, product, options)
+
+
+def _offered(answer: Recognition) -> tuple[NamedOption, ...]:
+    """The products that are shown, best first."""
+    if answer.verdict is Verdict.UNKNOWN or not answer.options:
+        return ()
+    if answer.verdict is Verdict.KNOWN:
+        return answer.options[:1]
+    least = WORTH * answer.options[0].probability
+    return tuple(option for option in answer.options[:GROUP_LIMIT] if option.probability >= least)
 
 
 def _overlap(a: Box, b: Box) -> float:

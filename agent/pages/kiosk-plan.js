@@ -68,7 +68,8 @@ export function wayAround(view, start, goal, shelves) {
     for (let column = 0; column < columns; column++) {
       const point = at(column, row), cell = row * columns + column;
       free[cell] = walls.some((box) => inside(point, box, step * 0.4)) ? 0 : 1;
-      near[cell] = inside(point, goal, step * 1.6) ? 1 : 0;
+      const beside = (point.x >= goal.x1 && point.x <= goal.x2) || (point.y >= goal.y1 && point.y <= goal.y2);
+      near[cell] = beside && inside(point, goal, step * 1.6) ? 1 : 0;
     }
   }
   const clamp = (value, count) => Math.min(count - 1, Math.max(0, Math.floor(value / step)));
@@ -80,9 +81,7 @@ export function wayAround(view, start, goal, shelves) {
 
 function entry(cells, at, columns, goal) {
   const last = cells[cells.length - 1], point = at(last % columns, Math.floor(last / columns));
-  const within = { x: Math.min(goal.x2, Math.max(goal.x1, point.x)), y: Math.min(goal.y2, Math.max(goal.y1, point.y)) };
-  const center = middle(goal);
-  return { x: within.x === point.x ? point.x : center.x, y: within.y === point.y ? point.y : center.y };
+  return { x: Math.min(goal.x2, Math.max(goal.x1, point.x)), y: Math.min(goal.y2, Math.max(goal.y1, point.y)) };
 }
 
 /** Dijkstra over (cell, direction): short, and with few turns. */

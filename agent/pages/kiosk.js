@@ -200,6 +200,9 @@ async function similar(product) {
 }
 
 function drawChoice() {
+  const one = now.products.length === 1 ? ".one" : "";
+  $("choice-title").textContent = t(`choice.title${one}`);
+  $("choice-none").textContent = t(`choice.none${one}`);
   $("choice-list").replaceChildren(...now.products.map((each) => card(each, (chosen) => {
     tell(chosen.sku);
     openProduct(chosen, "choice");
@@ -372,6 +375,7 @@ function wire() {
   };
   $("as-grid").onclick = () => layout("grid");
   $("as-list").onclick = () => layout("list");
+  for (const moved of ["touchmove", "wheel"]) $("search-results").addEventListener(moved, () => showKeys(false), { passive: true });
   const touch = () => { now.touched = Date.now(); };
   document.addEventListener("pointerdown", touch, { passive: true });
   document.addEventListener("wheel", touch, { passive: true });

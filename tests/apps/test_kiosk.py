@@ -126,6 +126,15 @@ def test_three_that_look_alike_are_offered() -> None:
     assert said["product"]["sku"] == "RICE", "a better look decides"
 
 
+def test_what_it_cannot_be_is_not_offered() -> None:
+    shop = Shop()
+    said = shop.says("a", Verdict.AMBIGUOUS, OATS, RICE, SOAP)
+    said = replace(said, options=(said.options[0], *(replace(o, probability=0.02) for o in said.options[1:])))
+    shop.see(("a", BOX), said=(said,))
+    (told,) = shop.hold("a", 1)
+    assert [option["sku"] for option in told["options"]] == ["OATS"], "is it this one?"
+
+
 def test_a_sleeve_beside_the_product_is_told_nothing() -> None:
     shop = Shop()
     sleeve = (0, 0, 30, 30)
