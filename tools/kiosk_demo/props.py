@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import yaml
 
-from tools.synth.flavours import LINE, flavour
+from tools.synth.designs import design
 from tools.synth.kiosk import draw_held, hold
 from tools.synth.views import studio_view
 
@@ -22,6 +22,9 @@ STUDIO_VIEWS = 3
 HELD_PHOTOS = 4
 """Pictures of each product: from the studio, and held up as a customer does."""
 
+ZONE = (0.2, 0.0, 0.8, 0.72)
+"""Where things are held up, as shares of the picture: arms come in from below."""
+
 AISLES = 6
 BAYS = "ABCD"
 
@@ -33,10 +36,9 @@ def sku_of(product: Design) -> str:
     return f"SP-{product.index:03d}"
 
 
-def assortment(lines: int, seed: int = 0) -> list[Design]:
-    """The first product of each line, and of the first line all: those look alike."""
-    alike = [flavour(number, seed) for number in range(LINE)]
-    return alike + [flavour(line * LINE, seed) for line in range(1, lines)]
+def assortment(count: int, seed: int = 0) -> list[Design]:
+    """Products that do not look alike."""
+    return [design(number, seed) for number in range(count)]
 
 
 def row_of(product: Design) -> dict[str, str]:
@@ -50,8 +52,8 @@ def row_of(product: Design) -> dict[str, str]:
         "brand": product.brand,
         "category": product.title,
         "price": f"{0.49 + product.index * 0.15:.2f}",
-        "aisle": str(1 + product.index // LINE % AISLES),
-        "bay": BAYS[product.index // LINE // AISLES % len(BAYS)],
+        "aisle": str(1 + product.index % AISLES),
+        "bay": BAYS[product.index // AISLES % len(BAYS)],
         "tags": f"{product.variant}, {product.kind.value}",
     }
 
@@ -116,7 +118,7 @@ def settings(
                 "id": CAMERA,
                 "source": source,
                 "fps": 10,
-                "regions": {"mode": "motion"},
+                "regions": {"mode": "motion", "unit": "share", "zone": list(ZONE)},
                 "kiosk": {"map": str(folder / "plan.yaml"), "currency": "EUR"},
             }
         ],
