@@ -148,11 +148,8 @@ class Desk:
         return Picture(data, f"{hash(data) & 0xFFFFFFFFFFFFFFFF:016x}")
 
     def _similar(self, sku: str, k: int) -> dict[str, Any]:
-        product = self._known(sku)
-        text = " ".join(part for part in (product.name, product.category) if part)
-        hits = self.lookup.meant(text, k + 1) if text else []
-        others = [hit.product for hit in hits if hit.product.sku != sku]
-        return {"products": [self._row(other) for other in others[:k]]}
+        self._known(sku)
+        return {"products": [self._row(product) for product in self.lookup.alike(sku, k)]}
 
     def _cameras(self) -> dict[str, Any]:
         states = self.gate.states()

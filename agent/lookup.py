@@ -11,6 +11,7 @@ from agent.adapters.catalogue import Catalogue
 from agent.adapters.images import decode_image, thumbnail
 from agent.adapters.pictures import Pictures
 from agent.core.errors import CatalogueError
+from agent.core.regions import kept_centre, propose
 from agent.finding import find
 from agent.parts import OVERLAY_FOLDER, make_second_look
 from agent.searching import search_catalogue
@@ -58,6 +59,25 @@ class Lookup:
         """
         with self._lock:
             return self._searching().find(text, k)
+
+    def alike(self, sku: str, k: int) -> list[Product]:
+        """Other products that look like this one, the most alike first; none where it has no picture.
+
+        Its small picture goes through the eyes (one inference), as a photo of it would.
+
+        Raises:
+            CatalogueError, InputError: the picture cannot be read.
+            DeviceError, ModelError: the inference failed.
+        """
+        data = self.thumbnail(sku)
+        if data is None:
+            return []
+        sight = self._sight()
+        memory, image = sight.memory, decode_image(data, sku)
+        where = propose(kept_centre(memory.base.crop), image.shape[1], image.shape[0])
+        (near,) = memory.nearest(sight.eyes.embed(image, where), k + 1)
+        found = [memory.product(each.product) for each in near]
+        return [each for each in found if each.sku != sku][:k]
 
     def product(self, sku: str) -> Product | None:
         """The product with this SKU; None where there is none. CatalogueError: the table cannot be read."""

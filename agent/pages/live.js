@@ -6,6 +6,7 @@ const PAUSE_MS = 200; // between two pictures of one camera: the device encodes 
 const SIDES = [320, 480, 640, 960, 1280];
 
 const cameras = new Map(); // name → Camera
+let states = {}; // topic below the device → what is true of it
 const place = (id) => document.getElementById(id);
 
 class Camera {
@@ -48,6 +49,7 @@ class Camera {
 
   /** The next picture, when the one before has come: a slow line gets fewer, never a queue. */
   async load() {
+    if (!this.latest && !this.seen) return; // it has shown nothing yet
     if (this.busy || !this.visible || document.hidden) {
       this.due = true;
       return;
@@ -95,7 +97,8 @@ class Camera {
         h("svg:polygon", { class: thing.verdict, points: corners(thing).map((each) => each.join(",")).join(" ") }),
       ),
     );
-    this.labels.replaceChildren(...scene.things.filter((thing) => thing.verdict !== "undecided").map((thing) => label(thing, width, height)));
+    const named = scene.things.filter((thing) => thing.verdict !== "undecided" && wide(thing, width));
+    this.labels.replaceChildren(...named.map((thing) => label(thing, width, height)));
   }
 
   list(scene) {
@@ -123,7 +126,10 @@ class Camera {
         this.nothing.textContent = status.reason || t(`state-${status.state}`);
         this.nothing.hidden = false;
         this.image.hidden = true;
+        this.lines.replaceChildren();
+        this.labels.replaceChildren();
       }
+      this.stage.classList.toggle("dark", status.state !== "online");
     }
     const others = Object.entries(states).filter(
       ([topic, state]) => topic.startsWith(`${this.name}/`) && topic !== `${this.name}/status` && state?.state,
@@ -151,15 +157,18 @@ function said(thing) {
 }
 
 function label(thing, width, height) {
-  const [x1, y1] = thing.box;
+  const [x1, y1, x2] = thing.box;
   const text = thing.verdict === "known" ? `${said(thing)} · ${percent(thing.probability)}` : said(thing);
   const made = h("span", { class: `label ${thing.verdict}`, dir: "auto" }, text);
-  const share = x1 / width;
-  // Physical sides: a picture is not mirrored. Towards the right edge it grows to the left.
-  if (share > 0.5) made.style.right = `${100 - (Math.min(thing.box[2], width) / width) * 100}%`;
-  else made.style.left = `${Math.max(0, share * 100)}%`;
+  made.style.left = `${Math.max(0, (x1 / width) * 100)}%`; // physical sides: a picture is not mirrored
   made.style.top = `${Math.max(0, (y1 / height) * 100)}%`;
+  made.style.maxWidth = `${((Math.min(x2, width) - Math.max(x1, 0)) / width) * 100}%`;
   return made;
+}
+
+/** Whether a name fits above a box; the list below the picture has all of them. */
+function wide(thing, width) {
+  return thing.box[2] - thing.box[0] >= 0.08 * width;
 }
 
 function told({ topic, payload }) {
@@ -195,14 +204,25 @@ function happened(payload, what) {
   return { text: has(key) ? t(key) : String(name).replaceAll("_", " "), where: what, tone: "", mark: "" };
 }
 
-function status(body) {
+let said_last = null;
+
+function status(body = said_last) {
+  said_last = body;
   place("device").textContent = `${body.site} / ${body.device}`;
   place("version").textContent = t("version", { version: body.version, release: body.release || "–" });
   document.title = `${body.device} – Spotter`;
-  const health = place("health");
-  health.className = `badge ${{ ok: "good", degraded: "warn" }[body.health] ?? "bad"}`;
-  health.textContent = t(`health-${body.health}`);
   const causes = body.causes.map((cause) => `${cause.part}: ${cause.reason}`);
+  for (const name of cameras.keys()) {
+    const { state, reason } = states[`${name}/status`] ?? {};
+    if (state === "offline" || state === "stalled") causes.push(`${name}: ${reason || t(`state-${state}`)}`);
+  }
+  const state = body.health === "ok" && causes.length ? "degraded" : body.health;
+  const health = place("health");
+  health.className = `badge ${{ ok: "good", degraded: "warn" }[state] ?? "bad"}`;
+  health.textContent = t(`health-${state}`);
+  const broker = place("broker");
+  broker.className = `badge ${body.broker ? "good" : "warn"}`;
+  broker.textContent = t(body.broker ? "connected" : "away");
   const shown = [...place("causes").children].map((each) => each.textContent);
   if (causes.join("\n") !== shown.join("\n")) {
     place("causes").replaceChildren(...causes.map((cause) => h("p", { class: "wrap" }, cause)));
@@ -210,18 +230,16 @@ function status(body) {
   place("tiles").replaceChildren(...tiles(body).map(([value, name]) => tile(value, name)));
 }
 
-function tiles({ figures, broker, uptime_s, release }) {
+function tiles({ figures, uptime_s }) {
   const sum = (head) =>
     Object.entries(figures).reduce((all, [name, value]) => (name.startsWith(head) ? all + value : all), 0);
   const looks = (figures["regions.embedded"] ?? 0) + (figures["regions.reused"] ?? 0);
   return [
-    [release || "–", t("release")],
-    [t(broker ? "connected" : "away"), t("broker")],
     [number(sum("frames.recognised.")), t("frames")],
     [number(sum("frames.dropped.")), t("dropped")],
     [looks ? percent((figures["regions.reused"] ?? 0) / looks) : "–", t("reused")],
-    ["step.p50_ms" in figures ? `${number(figures["step.p50_ms"], 1)} ms` : "–", t("step")],
-    ["step.p95_ms" in figures ? `${number(figures["step.p95_ms"], 1)} ms` : "–", t("step95")],
+    ["step.p50_ms" in figures ? `${number(figures["step.p50_ms"])} ms` : "–", t("step")],
+    ["step.p95_ms" in figures ? `${number(figures["step.p95_ms"])} ms` : "–", t("step95")],
     [number(figures["outbox.waiting"] ?? 0), t("waiting")],
     [`${number(figures["memory.resident_mb"] ?? 0)} MB`, t("memory")],
     [duration(uptime_s), t("uptime")],
@@ -237,11 +255,10 @@ function duration(seconds) {
   return days ? t("days", { days, hours }) : hours ? t("hours", { hours, minutes }) : t("minutes", { minutes });
 }
 
-let states = {};
-
 function stated(body) {
   states = body.states;
   for (const camera of cameras.values()) camera.tell(states);
+  status();
 }
 
 async function arrange() {
@@ -258,6 +275,7 @@ async function arrange() {
       cameras.set(camera, made);
       place("cameras").append(made.card);
       made.tell(states);
+      made.seen = width > 0;
       made.load();
     }
   }
@@ -292,8 +310,8 @@ function look() {
 await speak("live");
 await head("/");
 status(await api("/api/status"));
-stated(await api("/api/states"));
 await arrange();
+stated(await api("/api/states"));
 for (const event of (await api("/api/recognitions?limit=30")).events.reverse()) told(event);
 look();
 document.addEventListener("visibilitychange", look);

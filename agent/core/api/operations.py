@@ -152,10 +152,12 @@ _QUESTIONS: Final = (
     Operation(
         name="similar",
         path="/api/products/{sku}/similar",
-        does="Products whose texts are like those of this one.",
+        does="Products that look like this one, the most alike first.",
         role=Role.KIOSK,
         fields={"sku": _SKU, "k": _LISTED},
         result={"products": {"type": "array", "items": PRODUCT}},
+        per_minute=240,
+        burst=20,
     ),
     Operation(
         name="cameras",
