@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class KioskCamera:
     def __init__(self, product: Design) -> None:
         """`product`: any; nobody holds it."""
         self._empty = [_jpeg(Visit(product, before=_EMPTY, held=0).frame(number)) for number in range(_EMPTY)]
-        self._film: list[bytes] = []
+        self._film: tuple[bytes, ...] = ()
         self._steady = 0
         self._lock = threading.Lock()
         self._number = 0
@@ -46,9 +47,12 @@ class KioskCamera:
         """Where the stream is."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{PATH}"
 
-    def show(self, visit: Visit) -> None:
-        """Somebody holds something up, from the next picture on."""
-        film = [_jpeg(picture) for picture in visit.film()]
+    def show(self, visit: Visit, held: int = 0) -> None:
+        """Somebody holds something up, from the next picture on; for `held` pictures, where that is longer."""
+        film = _filmed(visit)
+        still = film[visit.steady : visit.steady + visit.held]
+        longer = [still[number % len(still)] for number in range(held - visit.held)]
+        film = (*film[: visit.steady + visit.held], *longer, *film[visit.steady + visit.held :])
         with self._lock:
             self._film, self._steady, self._number, self.steady_at = film, visit.steady, 0, None
 
@@ -114,6 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Viewers are not worth a line."""
+
+
+@lru_cache(maxsize=32)
+def _filmed(visit: Visit) -> tuple[bytes, ...]:
+    return tuple(_jpeg(picture) for picture in visit.film())
 
 
 def _jpeg(picture: Picture) -> bytes:

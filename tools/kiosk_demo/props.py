@@ -58,13 +58,13 @@ def row_of(product: Design) -> dict[str, str]:
     }
 
 
-def write_products(folder: Path, products: list[Design]) -> None:
-    """`products.csv` and `images/<sku>/`."""
+def write_products(folder: Path, products: list[Design], *more: dict[str, str]) -> None:
+    """`products.csv` and `images/<sku>/`. `more`: rows of products without pictures."""
     folder.mkdir(parents=True)
     with (folder / "products.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        table.writerows(row_of(product) for product in products)
+        table.writerows([*(row_of(product) for product in products), *more])
     for product in products:
         images = folder / "images" / sku_of(product)
         images.mkdir(parents=True)
@@ -112,7 +112,7 @@ def settings(
         "catalogue": {"path": str(catalogue)},
         "mqtt": {"url": broker},
         "web": {"port": port},
-        "decision": {"patience_s": 1.0},
+        "decision": {"patience_s": 1.0, "false_accept": 0.05},
         "cameras": [
             {
                 "id": CAMERA,

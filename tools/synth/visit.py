@@ -26,9 +26,9 @@ class Visit:
 
     product: Design
     seed: int = 0
-    before: int = 10  # nobody is there
+    before: int = 6  # nobody is there
     bring: int = 5
-    held: int = 25
+    held: int = 20
     width: int = 640
     height: int = 480
 
