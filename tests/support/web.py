@@ -66,9 +66,13 @@ class Client:
         witness: bool = True,
         password: str = "",
         cookie: str = "",
+        source: str = "",
         **headers: str,
     ) -> Answer:
-        """A body makes it a POST: bytes as they are, anything else as JSON. `_` in a header's name is `-`."""
+        """A body makes it a POST: bytes as they are, anything else as JSON. `_` in a header's name is `-`.
+
+        `source`: the address it comes from.
+        """
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             if not isinstance(body, bytes):
@@ -81,9 +85,9 @@ class Client:
         if cookie:
             said["cookie"] = cookie
         kind: Any = http.client.HTTPConnection
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"source_address": (source, 0)} if source else {}
         if self.tls is not None:
-            kind, more = http.client.HTTPSConnection, {"context": self.tls}
+            kind, more = http.client.HTTPSConnection, {**more, "context": self.tls}
         connection = kind(self.host, self.port, timeout=30, **more)
         try:
             connection.request(method or ("GET" if body is None else "POST"), path, body, said)
@@ -138,6 +142,7 @@ class Site(Client):
 
     def __init__(self, shop: Shop, folder: Path, *, fps: float = 5, broker_port: int = 9, **web: Any) -> None:
         super().__init__(free_port())
+        self.looks = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.shop = shop
         self.folder = folder
@@ -166,8 +171,10 @@ class Site(Client):
         return self
 
     def looked_at(self, password: str = "") -> float:
-        """Frames so far."""
-        status = self.ask("/api/status", password=password).json
+        """Frames so far. Asked from ever another address, as rates are counted for each."""
+        self.looks += 1
+        source = f"127.1.{self.looks // 250 % 250}.{self.looks % 250 + 1}"
+        status = self.ask("/api/status", password=password, source=source).json
         return float(status["figures"].get("frames.recognised.cam", 0))
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     return Shop(tmp_path_factory.mktemp("shop"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def site(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Open to this machine."""
     made = Site(shop, tmp_path_factory.mktemp("site")).wait()
@@ -22,7 +22,7 @@ def site(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def guarded(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """On all addresses, with a password for each role."""
     made = Site(shop, tmp_path_factory.mktemp("guarded"), host="0.0.0.0", **kept()).wait()

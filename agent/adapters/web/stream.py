@@ -51,7 +51,7 @@ class Reader:
 
     def put(self, note: Note) -> None:
         """Leave it, where this reader may hear of it."""
-        if self._role < Role.VIEWER and note.kind not in _OF_THE_KIOSK:
+        if self.ended or (self._role < Role.VIEWER and note.kind not in _OF_THE_KIOSK):
             return
         if note.slot and note.slot in self._waiting:
             self._waiting[note.slot] = note
