@@ -48,7 +48,7 @@ class KioskCamera:
         return f"http://127.0.0.1:{self._server.server_address[1]}{PATH}"
 
     def show(self, visit: Visit, held: int = 0) -> None:
-        """Somebody holds something up, from the next picture on; for `held` pictures, where that is longer."""
+        """Somebody holds something up from the next picture on, for `held` pictures where that is longer."""
         film = _filmed(visit)
         still = film[visit.steady : visit.steady + visit.held]
         longer = [still[number % len(still)] for number in range(held - visit.held)]
