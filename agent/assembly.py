@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.adapters.broker import Broker
 from agent.adapters.kept import Kept
 from agent.applying import make_apps
 from agent.bookkeeping import Bookkeeper
@@ -14,6 +13,7 @@ from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
 from agent.core.api.operations import RECENT
+from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
 from agent.doing import Doing
@@ -25,21 +25,21 @@ from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
-from agent.publisher import Publisher
 from agent.recognising import Recogniser
 from agent.showing import Showing
+from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Any
 
     from agent.adapters.system import SystemClock
     from agent.adapters.web.server import WebServer
     from agent.config import CameraEntry, Settings
-    from agent.core.types import Frame
+    from agent.core.types import Frame, Recognition
     from agent.lookup import Lookup
     from agent.recognising import App
 
@@ -71,27 +71,24 @@ class Assembly:
         self.state_lock = lock_state(Path(self.settings.state_dir))
         self.outbox = open_outbox(self.settings)
         self.wire = Wire(self.settings.mqtt.prefix, self.settings.site, self.settings.device)
-        broker = Broker(
-            self.settings.mqtt,
-            self.wire.root,
-            self.wire.availability("offline"),
-            clock,
-            topics=[self.wire.command_topic(name) for name in self.settings.commands.allow],
-        )
-        self.publisher = Publisher(
+        self.sinks = open_sinks(
+            self.settings,
             self.outbox,
-            broker,
             self.wire,
             clock,
+            self.metrics,
             heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
-            report=lambda reason: self.health.report("broker", reason),
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
         )
+        self.publisher = self.sinks.publisher
+        self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
         self.gate = Gate(
             self.mailbox,
             self.publisher.set_state,
             self.wire,
             clock,
-            keep="snapshot" in self.settings.commands.allow,
+            keep="snapshot" in self.settings.commands.allow or self.settings.web is not None,
+            veil=self.veil.over,
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
@@ -106,7 +103,7 @@ class Assembly:
             feed_watchdog=feed_watchdog,
             clock=clock,
             metrics=self.metrics,
-            note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
+            note=self._note,
             tell_state=self.publisher.set_state,
             show=self.showing.show if self.settings.web else lambda _scene, _events: None,
         )
@@ -121,7 +118,7 @@ class Assembly:
         self.health = Health(self.wire, self.publisher.set_state, clock)
         self.storer = Storer(
             self.outbox,
-            self.publisher.wake,
+            self.sinks.wake,
             partial(self.health.report, "outbox"),
             clock,
             beside=lambda now: self.kept.tend(now, self.recogniser.kept),
@@ -134,6 +131,16 @@ class Assembly:
             tell=self.publisher.set_state,
             health=self.health,
             clock=clock,
+            metrics=self.metrics,
+        )
+        self.observing = Observing(
+            site=self.settings.site,
+            device=self.settings.device,
+            books=self.books,
+            publisher=self.publisher,
+            gate=self.gate,
+            health=self.health,
+            holding=self.holding,
             metrics=self.metrics,
         )
         self.updater = self.holding.updater()
@@ -158,22 +165,17 @@ class Assembly:
         """
         return make_apps(new, self._left_behind, self._running())
 
+    def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
+        """What was not known is kept, with pictures perhaps: as others may see them."""
+        kept = frame is not None and self.settings.unknown.pictures
+        self.holding.unknowns.note(told, self.veil.over(frame) if frame is not None and kept else frame)
+
     def _make_web(self, lookup: Lookup) -> WebServer | None:
         """The pages, where they are configured: only then is anything of them loaded."""
         if self.settings.web is None:
             return None
         from agent.adapters.web.server import WebServer
 
-        observing = Observing(
-            site=self.settings.site,
-            device=self.settings.device,
-            books=self.books,
-            publisher=self.publisher,
-            gate=self.gate,
-            health=self.health,
-            holding=self.holding,
-            metrics=self.metrics,
-        )
         desk = Desk(
             settings=lambda: self.settings,
             showing=self.showing,
@@ -184,8 +186,9 @@ class Assembly:
             health=self.health,
             publisher=self.publisher,
             books=self.books,
-            observing=observing,
+            observing=self.observing,
             commander=self.commander,
+            veil=self.veil,
             wire=self.wire,
             clock=self.clock,
         )

@@ -1,10 +1,11 @@
 """The running agent: owns every thread, the signals and the watchdog. The parts are built by `assembly.py`.
 
 capture (one per camera) ──Latest──▶ recognise (one) ──Outbox──▶ store (one): the disk
-                                                           └────▶ publish (one)     main: signals, stalls
+                                                           ├────▶ publish (one)     main: signals, stalls
+                                                           └────▶ webhook (one, where there is one)
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
-                       web (one, where it is configured): pages and API; slow answers in workers of its own
+                       pages (one, where `web` is configured): they and the API; slow answers in workers
 """
 
 from __future__ import annotations
@@ -73,12 +74,14 @@ class Daemon:
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
+        for name, work in self.parts.sinks.loops.items():
+            self._start(name, work)
         self._start("recognise", partial(self.parts.recogniser.run, self._idle_s()))
         self._start("learn", self.parts.commander.run)
         if self.parts.updater is not None:
             self._start("sync", self.parts.updater.run)
         if self.parts.web is not None:
-            self._start("web", self.parts.web.run)
+            self._start("pages", self.parts.web.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
@@ -102,8 +105,10 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
-        for name in ("web", "sync", "learn", "capture", "recognise", "store", "publish"):
-            self.parts.publisher.wake()
+        for name in (
+            "pages", "sync", "learn", "capture", "recognise", "store", "publish", *self.parts.sinks.loops
+        ):  # fmt: skip
+            self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
         self.parts.books.say(self._captures)
@@ -181,6 +186,7 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
+        self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.publisher.retire(new_cameras)
         self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)

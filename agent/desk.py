@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent.commanding import Commander
     from agent.config import Settings
     from agent.core.clock import Clock
+    from agent.core.privacy import Veil
     from agent.core.types import Event, Message, Product
     from agent.core.wire import Wire
     from agent.gate import Gate
@@ -65,11 +66,11 @@ class Desk:
     books: Bookkeeper
     observing: Observing
     commander: Commander
+    veil: Veil
     wire: Wire
     clock: Clock
-    _encoded: OrderedDict[tuple[str, int], tuple[float, Picture]] = field(default_factory=OrderedDict)
+    _encoded: OrderedDict[tuple[str, int, bool], tuple[float, Picture]] = field(default_factory=OrderedDict)
     _encoding: Lock = field(default_factory=Lock)
-    _states_told: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def deeds(self) -> dict[str, Callable[..., Mapping[str, Any] | Picture]]:
@@ -88,11 +89,13 @@ class Desk:
             **self.kiosks.deeds,
         }
 
-    def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:  # noqa: ARG002
+    def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:
         """See `Device`."""
         command = OPERATIONS[operation].command
         if command:
             return self.commander.ask(Command(command, arguments))
+        if operation == "picture":
+            return self._picture(**arguments, plain=asker.local)
         return self.deeds[operation](**arguments)
 
     def follow(self, hear: Callable[[Note], None]) -> Callable[[], None]:
@@ -172,8 +175,11 @@ class Desk:
             )
         return {"cameras": listed}
 
-    def _picture(self, camera: str, side_px: int) -> Picture:
-        """Encoded when somebody looks, once for all who do, and no more often than is configured."""
+    def _picture(self, camera: str, side_px: int, *, plain: bool) -> Picture:
+        """Encoded when somebody looks, once for all who do, and no more often than is configured.
+
+        `plain`: without the veil.
+        """
         self._known_camera(camera)
         shown = self.showing.latest(camera)
         if shown is None or shown.frame is None:
@@ -185,13 +191,14 @@ class Desk:
         pause_s = 1 / web.pictures_per_s if web is not None else 0.0
         now = self.clock.monotonic()
         with self._encoding:
-            held = self._encoded.get((camera, side_px))
+            held = self._encoded.get((camera, side_px, plain))
             if held is not None and (now - held[0] < pause_s or held[1].tag == str(shown.number)):
                 return held[1]
-            data, _, _ = shrunk_jpeg(shown.frame.image, side_px, PICTURE_QUALITY, PICTURE_BYTES)
+            frame = shown.frame if plain else self.veil.over(shown.frame)
+            data, _, _ = shrunk_jpeg(frame.image, side_px, PICTURE_QUALITY, PICTURE_BYTES)
             picture = Picture(data, str(shown.number))
-            self._encoded.pop((camera, side_px), None)
-            self._encoded[camera, side_px] = (now, picture)
+            self._encoded.pop((camera, side_px, plain), None)
+            self._encoded[camera, side_px, plain] = (now, picture)
             while len(self._encoded) > _SIDES * max(1, len(self.settings().cameras)):
                 self._encoded.popitem(last=False)
         return picture

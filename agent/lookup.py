@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Lookup:
-    """Any thread may ask; searches by text wait for each other."""
+    """Any thread may ask; searches by text wait for each other, and so do pictures."""
 
     def __init__(self, settings: Settings, sight: Callable[[], Sight], clock: Clock) -> None:
         """`sight()`: what is recognised with at this moment."""
@@ -35,6 +35,7 @@ class Lookup:
         self._sight = sight
         self._clock = clock
         self._lock = Lock()  # of the search
+        self._seeing = Lock()  # a picture of 50 million pixels takes 150 MB: one at a time
         self._search: tuple[Sight, TextSearch] | None = None
 
     def seen(self, image: bytes, k: int) -> list[dict[str, Any]]:
@@ -46,9 +47,10 @@ class Lookup:
         """
         sight = self._sight()
         _ = sight.memory.version  # what was learned a moment ago counts
-        picture = decode_image(image, "image")
         second = make_second_look(self._settings.second_look, self._clock)
-        return find(picture, sight.eyes, sight.memory, sight.memory.base.crop, k, second)
+        with self._seeing:
+            picture = decode_image(image, "image")
+            return find(picture, sight.eyes, sight.memory, sight.memory.base.crop, k, second)
 
     def meant(self, text: str, k: int) -> list[Hit]:
         """What a text means, best first.

@@ -29,6 +29,7 @@ class Metrics:
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: dict[str, int] = field(default_factory=dict)
+    _values: dict[str, float] = field(default_factory=dict)
     _times: dict[str, deque[float]] = field(default_factory=dict)
     _buckets: dict[str, list[int]] = field(default_factory=dict)
     _sums_s: dict[str, float] = field(default_factory=dict)
@@ -37,6 +38,11 @@ class Metrics:
         """Add to a counter."""
         with self._lock:
             self._counts[name] = self._counts.get(name, 0) + by
+
+    def set(self, name: str, value: float) -> None:
+        """What something is now."""
+        with self._lock:
+            self._values[name] = value
 
     def time(self, name: str, seconds: float) -> None:
         """Keep one duration."""
@@ -50,9 +56,9 @@ class Metrics:
             self._sums_s[name] += seconds
 
     def snapshot(self) -> dict[str, float]:
-        """Counters as they are; durations as `<name>.p50_ms` and `<name>.p95_ms`."""
+        """Counters and values as they are; durations as `<name>.p50_ms` and `<name>.p95_ms`."""
         with self._lock:
-            counts = dict(self._counts)
+            counts = {**self._counts, **self._values}
             times = {name: sorted(kept) for name, kept in self._times.items()}
         result: dict[str, float] = dict(counts)
         for name, kept in times.items():

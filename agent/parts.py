@@ -11,7 +11,7 @@ from agent.adapters.barcodes import read_barcodes
 from agent.adapters.detector import DetectorRegions, load_detector
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
-from agent.adapters.outbox import Outbox
+from agent.adapters.outbox import Half, Outbox, Twofold
 from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.config import Settings, load_config
@@ -271,5 +271,12 @@ def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) 
 
 
 def open_outbox(settings: Settings) -> Outbox:
-    """The disk queue in the state directory. Raises DeviceError when the disk refuses."""
-    return Outbox(Path(settings.state_dir) / "outbox.db", settings.outbox)
+    """The disk queue in the state directory; where there is a webhook, the one for two ways out.
+
+    Raises:
+        ConfigError: a newer Spotter wrote it.
+    """
+    path = Path(settings.state_dir) / "outbox.db"
+    if settings.webhook is None:
+        return Outbox(path, settings.outbox)
+    return Twofold(path, Half(path.with_name("webhook.db"), settings.outbox), settings.outbox)

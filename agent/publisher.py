@@ -60,13 +60,15 @@ class Publisher:
         jitter: Callable[[], float] = random.random,
         heed: Callable[[Incoming], None] = lambda _incoming: None,
         report: Callable[[str], None] = lambda _reason: None,
+        also: Callable[[Message], None] = lambda _state: None,
     ) -> None:
-        """`heed(incoming)` is told what others send us; it must not wait.
+        """`heed(incoming)` is told what others send us, `also(state)` what is set; they must not wait.
 
         `report(reason)` is told what is wrong with delivery, and with nothing that all is well again.
         """
         self._heed = heed
         self._report = report
+        self._also = also
         self._reported: str | None = None
         self._outbox = outbox
         self._broker = broker
@@ -92,6 +94,7 @@ class Publisher:
     def set_state(self, message: Message) -> None:
         """What is true of this topic from now on; told again on every new connection."""
         self._states.set(message)
+        self._also(message)
         self._broker.wake()
 
     def forget_state(self, topic: str) -> None:

@@ -45,6 +45,7 @@ def check_state(folder: Path) -> None:
         TemporaryFile(dir=where).close()  # has no name: not even a kill leaves it behind
         for file in (
             *folder.glob("outbox.db*"),
+            *folder.glob("webhook.db*"),
             *folder.glob("overlay/overlay.db*"),
             *folder.glob("unknown/unknown.db*"),
             *folder.glob("lock"),

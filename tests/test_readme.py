@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from agent.adapters.web import hash_password
 from agent.cli.main import build_parser
 from agent.config import parse_config
+from agent.core.wire import Wire
+from tests.support.mosquitto import Mosquitto, Subscriber, wait_until
+from tools.bench._delivery import seen
 from tools.readme import README, updated
 
 ROOT = README.parent
@@ -119,7 +126,10 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
-    (tmp_path / "mqtt-password").write_text("x")
+    for secret in ("mqtt-password", "webhook-secret"):
+        (tmp_path / secret).write_text("x")
+    for role in ("operator", "viewer"):
+        (tmp_path / f"web-{role}").write_text(hash_password("correct horse"))
     parse_config(text.encode(), "README.md", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 
@@ -132,3 +142,32 @@ def test_every_path_in_the_map_exists() -> None:
     assert len(paths) >= 10
     for path in paths:
         assert (ROOT / path).exists(), path
+
+
+def test_the_shared_consumer_divides_the_facts_among_its_processes(tmp_path: Path) -> None:
+    (program,) = [text for text in blocks("python") if "$share/" in text]
+    (tmp_path / "consumer.py").write_text(program)
+    wire = Wire("spotter", "berlin-12", "shelf-3")
+    facts = [wire.recognition(seen(number, f"bay-{number % 5}", time.time())) for number in range(60)]
+    outputs = [tmp_path / "heard-1", tmp_path / "heard-2"]
+    with (
+        Mosquitto(tmp_path / "broker") as broker,
+        Subscriber(broker.port, "$SYS/broker/version") as sender,
+        outputs[0].open("wb") as one,
+        outputs[1].open("wb") as two,
+    ):
+        command = [sys.executable, tmp_path / "consumer.py", "127.0.0.1", str(broker.port)]
+        processes = [subprocess.Popen([*command, file.name], stdout=file) for file in (one, two)]
+        try:
+            wait_until(lambda: all(f"{each.name} 1 $share/" in broker.log() for each in outputs))
+            for fact in facts:
+                sender.send(fact.topic, fact.payload)
+            wait_until(lambda: sum(output.read_text().count("\n") for output in outputs) >= len(facts))
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    heard = [[line.split()[0] for line in output.read_text().splitlines()] for output in outputs]
+    assert sorted(heard[0] + heard[1]) == sorted(fact.id for fact in facts), "each goes to one of them"
+    assert all(heard), "both have work"
+    assert "berlin-12 shelf-3 known 4006381000000" in outputs[0].read_text()

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.adapters import words
-from agent.adapters.product_rows import COLUMNS, CREATE, TABLE_SCHEMA, TEXTS, keys_of, product_in, row_of
+from agent.adapters.product_rows import (
+    COLUMNS,
+    CREATE,
+    TABLE_SCHEMA,
+    TEXTS,
+    keys_of,
+    product_in,
+    products_after,
+    row_of,
+)
 from agent.adapters.tables import TableWriter, open_table
 from agent.core.copies import COPY_GLOB, is_copy, picture_of
 from agent.core.matching import product_of
@@ -25,10 +34,6 @@ if TYPE_CHECKING:
 
 _CACHED = 4096
 """Products kept in memory: more than one shop's cameras see in a day, about 4 MB."""
-
-
-_READ = 100
-"""Rows read at once."""
 
 
 class ProductTable:
@@ -133,36 +138,17 @@ class ProductTable:
         yield from self._table.all("SELECT no, sku FROM products")
 
     def after(self, no: int) -> Iterator[Product]:
-        """Products whose number is larger, by their number, read as they are asked for.
-
-        Raises:
-            CatalogueError: the table cannot be read.
-        """
-        while rows := self._table.all(
-            f"SELECT {COLUMNS} FROM products WHERE no > ? ORDER BY no LIMIT {_READ}",  # noqa: S608
-            (no,),
-        ):
-            for row in rows:
-                product = self._made(row)
-                no = product.no
-                yield product
+        """Products whose number is larger; see `product_rows.products_after`."""
+        return products_after(self._table, self._path, no)
 
     def first_key(self, product: int) -> int:
-        """The first reference of a product; 0 where it has none.
-
-        Raises:
-            CatalogueError: the table cannot be read.
-        """
+        """The first reference of a product; 0 for none. CatalogueError: the table cannot be read."""
         sql = "SELECT key FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
         row = self._table.ask(sql, keys_of(product), may_miss=True)
         return int(row[0]) if row else 0
 
     def first_reference(self, product: int) -> str:
-        """The first picture of a product: its path within the product folder.
-
-        Raises:
-            CatalogueError: there is none.
-        """
+        """The path within the product folder of its first picture. CatalogueError: there is none."""
         sql = "SELECT image FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
         return picture_of(str(self._table.ask(sql, keys_of(product))[0]))
 

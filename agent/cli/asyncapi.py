@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
     from agent.cli.options import Verbs
+    from agent.core.wire import Envelope
 
 
 def add(verbs: Verbs) -> None:
@@ -34,15 +35,16 @@ def do(args: argparse.Namespace) -> int:
     from agent.core.wire.asyncapi import document
 
     device: dict[str, str] = {}
+    envelope: Envelope = "plain"
     url = BrokerSettings().urls[0]
     if args.config:
         settings = load_config(args.config)
         device = {"prefix": settings.mqtt.prefix, "site": settings.site, "device": settings.device}
-        url = settings.mqtt.urls[0]
+        url, envelope = settings.mqtt.urls[0], settings.envelope
     address = parse_url(url)
     host = f"[{address.host}]" if ":" in address.host else address.host
     server = {"host": f"{host}:{address.port}", "protocol": url.partition("://")[0]}
     if address.path:
         server["pathname"] = address.path
-    print_json(document(__version__, server, device))
+    print_json(document(__version__, server, device, envelope))
     return 0

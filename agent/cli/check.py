@@ -46,6 +46,7 @@ def do(args: argparse.Namespace) -> int:
 
     settings = load_config(args.config)
     _check_ways_out(settings, args.config)
+    _check_pages(settings, args.config)
     check_state(Path(settings.state_dir))
     eyes, catalogue = load_eyes(settings)
     make_pipeline(settings, eyes, catalogue)
@@ -70,11 +71,25 @@ def do(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_pages(settings: Settings, name: str) -> None:
+    """The certificate of the pages; whether their address can be had, the daemon says."""
+    if settings.web is None or not settings.web.cert:
+        return
+    from agent.adapters.web.certificate import check_certificate
+    from agent.core.errors import ConfigError
+
+    try:
+        check_certificate(settings.web)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
 def _check_ways_out(settings: Settings, name: str) -> None:
-    """What the broker and the cameras need of this device: certificates, and packages for some cameras."""
+    """What brokers, webhooks and cameras need of this device: certificates, packages for some cameras."""
     from agent.adapters.broker import Broker
     from agent.adapters.camera import open_camera
     from agent.adapters.system import SystemClock
+    from agent.adapters.webhook import Webhook
     from agent.core.errors import ConfigError
     from agent.core.wire import Wire
 
@@ -84,6 +99,11 @@ def _check_ways_out(settings: Settings, name: str) -> None:
         Broker(settings.mqtt, wire.root, wire.availability("offline"), clock).close(0.0)
     except ConfigError as error:
         raise ConfigError(f"{name}: mqtt: {error}") from None
+    if settings.webhook is not None:
+        try:
+            Webhook(settings.webhook, clock)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
     for camera in settings.cameras:
         try:
             open_camera(camera, clock)

@@ -296,3 +296,4 @@ class Message:
     content_type: str = "application/json"
     expiry_s: int = 0  # s until nobody wants it any more; 0: never
     late: bool = False  # it had to wait; its payload says so too
+    attributes: tuple[tuple[str, str], ...] = ()  # name → value, see core/wire/cloudevents.py

@@ -47,6 +47,12 @@ class Camera {
     else this.load();
   }
 
+  /** As wide as there is room for, and no higher than the window. */
+  shape(width, height) {
+    this.stage.style.aspectRatio = `${width} / ${height}`;
+    this.stage.style.setProperty("--ratio", width / height);
+  }
+
   /** The next picture, when the one before has come: a slow line gets fewer, never a queue. */
   async load() {
     if (!this.latest && !this.seen) return; // it has shown nothing yet
@@ -90,7 +96,7 @@ class Camera {
       this.labels.replaceChildren();
       return;
     }
-    this.stage.style.aspectRatio = `${width} / ${height}`;
+    this.shape(width, height);
     this.lines.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.lines.replaceChildren(
       ...scene.things.map((thing) =>
@@ -227,6 +233,7 @@ function status(body = said_last) {
   if (causes.join("\n") !== shown.join("\n")) {
     place("causes").replaceChildren(...causes.map((cause) => h("p", { class: "wrap" }, cause)));
   }
+  if (place("figures").open) numbers(body.figures);
   place("tiles").replaceChildren(...tiles(body).map(([value, name]) => tile(value, name)));
 }
 
@@ -246,8 +253,18 @@ function tiles({ figures, uptime_s }) {
   ];
 }
 
+/** Everything that the device counts, by the names that it has over MQTT. */
+function numbers(figures) {
+  const rows = Object.entries(figures).sort(([a], [b]) => a.localeCompare(b));
+  place("rows").replaceChildren(
+    ...rows.map(([name, value]) =>
+      h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, number(value, Number.isInteger(value) ? 0 : 3))),
+    ),
+  );
+}
+
 function tile(value, name) {
-  return h("div", { class: "card tile" }, h("b", { class: "number", title: value }, value), h("span", { class: "dim" }, name));
+  return h("div", { class: "card tile" }, h("b", { class: "number", title: value, dir: "auto" }, value), h("span", { class: "dim" }, name));
 }
 
 function duration(seconds) {
@@ -271,7 +288,7 @@ async function arrange() {
   for (const { camera, width, height } of listed) {
     if (!cameras.has(camera)) {
       const made = new Camera(camera);
-      if (width) made.stage.style.aspectRatio = `${width} / ${height}`;
+      if (width) made.shape(width, height);
       cameras.set(camera, made);
       place("cameras").append(made.card);
       made.tell(states);
@@ -315,3 +332,4 @@ stated(await api("/api/states"));
 for (const event of (await api("/api/recognitions?limit=30")).events.reverse()) told(event);
 look();
 document.addEventListener("visibilitychange", look);
+place("figures").addEventListener("toggle", () => status());

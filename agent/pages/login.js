@@ -1,4 +1,4 @@
-import { api, speak } from "/pages/shared.js";
+import { api, speak, t } from "/pages/shared.js";
 
 const form = document.getElementById("form");
 const error = document.getElementById("error");
@@ -18,7 +18,7 @@ form.addEventListener("submit", async (event) => {
     const { pages } = await api("/api/login", { password: form.password.value }).then(() => api("/api/session"));
     location.assign(pages.includes(target()) ? target() : (pages[0] ?? "/login"));
   } catch (refused) {
-    error.textContent = refused.message;
+    error.textContent = { 401: t("wrong"), 429: t("often") }[refused.status] ?? refused.message;
     form.password.select();
     form.password.focus();
   } finally {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema
@@ -21,10 +22,16 @@ FIELDS = {
 }
 REFUSED = {
     "nothing where something is needed": ([], "camera: expected a value, found none"),
-    "an unknown field": ([("camera", "a"), ("x", "1")], "x: expected camera, k, share, found an unknown field"),
+    "an unknown field": (
+        [("camera", "a"), ("x", "1")],
+        "x: expected camera, k, share, found an unknown field",
+    ),
     "twice": ([("camera", "a"), ("camera", "b")], "camera: expected it once, found it twice"),
     "a text for a number": ([("camera", "a"), ("k", "many")], "k: expected a whole number, found 'many'"),
-    "a fraction for a whole number": ([("camera", "a"), ("k", "1.5")], "k: expected a whole number, found '1.5'"),
+    "a fraction for a whole number": (
+        [("camera", "a"), ("k", "1.5")],
+        "k: expected a whole number, found '1.5'",
+    ),
     "digits of another script": ([("camera", "a"), ("k", "٣")], "k: expected a whole number, found '٣'"),
     "a number beyond all bounds": ([("camera", "a"), ("k", "9" * 400)], "k: expected a whole number, found"),
     "a number that is none": ([("camera", "a"), ("share", "nan")], "share: expected a number, found 'nan'"),
@@ -38,9 +45,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(("given", "why"), REFUSED.values(), ids=REFUSED)
 def test_what_stands_in_an_address_is_read_strictly(given: list[tuple[str, str]], why: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=f"^{re.escape(why)}"):
         read_query(FIELDS, given)
-    assert str(refused.value).startswith(why)
 
 
 def test_what_is_left_out_has_its_default() -> None:

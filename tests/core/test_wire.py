@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agent.core.incoming import Incoming
 from agent.core.learned import Counts
 from agent.core.losses import Cause, Loss
-from agent.core.payload import content, encode, rfc3339
+from agent.core.payload import content, encode, encode_rounded, rfc3339, rounded
 from agent.core.sightings import Thing
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
@@ -32,6 +32,7 @@ from agent.core.types import (
     Verdict,
 )
 from agent.core.wire import LATE_S, IndexStatus, Wire, late, schemas
+from agent.core.wire.bodies import recognition_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -301,11 +302,6 @@ def test_noise_in_the_last_bits_gives_the_same_bytes() -> None:
     assert b'"margin":0.0' in WIRE.recognition(replace(KNOWN, margin=-1e-9)).payload
 
 
-def test_numbers_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        WIRE.recognition(replace(KNOWN, margin=float("nan")))
-
-
 def test_a_file_name_that_is_not_text_does_not_stop_the_message() -> None:
     odd = b"images/\xff.jpg".decode("utf-8", "surrogateescape")
     option = replace(KNOWN.options[0], reference=odd)
@@ -408,6 +404,65 @@ TIMES = {0.0: "1970-01-01T00:00:00.000Z", 0.9996: "1970-01-01T00:00:01.000Z", UT
 @pytest.mark.parametrize(("utc", "text"), TIMES.items())
 def test_times_are_rfc3339_with_milliseconds(utc: float, text: str) -> None:
     assert rfc3339(utc) == text
+
+
+def by_the_standard_library(payload: Any) -> bytes:
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+TEXTS = st.text(st.characters(exclude_categories=()))
+FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-2, 2) | st.sampled_from(
+    (1e-4, 9.9e-5, 1e-5, -1e-5, 1e-8, 1e16, -1e16, 9999999999999998.0, 1e22, 1e308, 5e-324, -0.0)
+)  # fmt: skip
+
+
+@given(
+    st.recursive(
+        TEXTS | FINITE | st.integers() | st.booleans() | st.none(),
+        lambda inside: st.lists(inside, max_size=4) | st.dictionaries(TEXTS, inside, max_size=4),
+    ),
+    st.integers(0, 20),
+)
+def test_the_quick_way_to_write_json_gives_the_bytes_of_the_standard_library(said: Any, digits: int) -> None:
+    def plain(value: Any) -> Any:
+        if isinstance(value, float):
+            return round(value, digits) + 0.0
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    def quick(value: Any) -> Any:
+        if isinstance(value, float):
+            return rounded(value, digits)
+        if isinstance(value, dict):
+            return {key: quick(each) for key, each in value.items()}
+        return [quick(each) for each in value] if isinstance(value, list) else value
+
+    assert encode_rounded(quick(said)) == encode(plain(said)) == by_the_standard_library(plain(said))
+
+
+@given(*[FINITE] * 6, TEXTS)
+def test_a_recognition_is_written_as_the_standard_library_writes_it(
+    a: float, b: float, c: float, d: float, e: float, f: float, text: str
+) -> None:
+    options = (NamedOption(text, text, np.float32(a) if abs(a) < 1e30 else a, b, text, (Clue("x", 1, c),)),)
+    said = replace(
+        KNOWN, similarity=a, probability=b, margin=c, false_accept=d, independent=np.float64(e), reason=text,
+        evidence=((text, f),), options=options, at=abs(a),
+    )  # fmt: skip
+    body = recognition_body(said)
+    assert encode_rounded(body) == encode(body) == by_the_standard_library(json.loads(encode_rounded(body)))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float32("-inf")])
+def test_what_is_not_finite_is_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="expected a finite number"):
+        rounded(bad, 4)
+    with pytest.raises(ValueError, match="expected a finite number"):
+        WIRE.recognition(replace(KNOWN, margin=bad))
+    with pytest.raises(TypeError, match="expected JSON"):
+        encode_rounded({"a": np.array([1])})
 
 
 def test_encode_and_content_are_inverse() -> None:

@@ -24,7 +24,10 @@ HARD = {"serious", "critical"}
 def find_chromium() -> str:
     """Path of the program."""
     named = os.environ.get("CHROMIUM", "")
-    return named or next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+    return named or next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
+        "",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +63,16 @@ class Look:
 
     def assert_fits(self) -> None:
         """Nothing stands out of the page at a side, and no text of a line out of its box."""
-        over = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        over = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
         assert over <= 0, f"{over} px too wide"
 
     def assert_accessible(self, *skipped: str) -> None:
         """axe finds nothing serious."""
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed (extra `test`)")
+        axe = pytest.importorskip(
+            "axe_playwright_python.sync_playwright", reason="axe is not installed (extra `test`)"
+        )
         found = axe.Axe().run(self.page).response["violations"]
         hard = [
             f"{each['id']}: {each['help']}: {node['html'][:200]}: {node['failureSummary'][:400]}"

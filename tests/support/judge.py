@@ -8,7 +8,7 @@ do so as devices of other sites than `test`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -19,7 +19,9 @@ import pytest
 from agent.core.payload import content
 from agent.core.types import Message
 from agent.core.wire import DEFINITIONS, Wire, result_schemas
+from agent.core.wire.cloudevents import BATCH, attributes_schema, event_schema
 from agent.core.wire.definitions import COMMAND, RESULT, kind_of
+from agent.core.wire.posted import posted_schema
 
 SITE = "test"
 
@@ -30,17 +32,42 @@ problems: list[str] = []
 """What was wrong, since they were last looked at."""
 
 
-def judge_heard(topic: str, payload: bytes) -> None:
-    """A message that a subscriber heard; an empty one takes a retained one back."""
+def judge_heard(topic: str, payload: bytes, attributes: Mapping[str, str] | None = None) -> None:
+    """A message that a subscriber heard; an empty one takes a retained one back.
+
+    Where it is a CloudEvent, by its payload or by its attributes beside that, its envelope is judged too.
+    """
     levels = topic.split("/", 3)
     if len(levels) < 4 or levels[1] != SITE or not payload:
         return
-    below = levels[3]
+    root, below = "/".join(levels[:3]), levels[3]
     kind = kind_of(below)
-    if kind:
+    if kind and attributes and "specversion" in attributes:
+        _judge_by(attributes_schema(kind, root), topic, kind, dict(attributes))
+        _judge(kind, topic, payload)
+    elif kind and payload.startswith(b'{"data":'):
+        judged[kind] += 1
+        _judge_by(event_schema(kind, root), topic, kind, content(payload))
+    elif kind:
         _judge(kind, topic, payload)
     elif not below.startswith(f"{COMMAND}/"):  # those are what tests ask for
         problems.append(f"{topic}: no definition knows this topic")
+
+
+def judge_posted(content_type: str, body: bytes) -> None:
+    """A request to a webhook, of a device of our site."""
+    batch = content_type == BATCH
+    if not batch and content_type != "application/json":
+        problems.append(f"a webhook was sent {content_type!r}")
+        return
+    for item in content(body):
+        said = item["data"] if batch else item["payload"]
+        root = f"spotter/{said['site']}/{said['device']}"
+        kind = item["type"].split(".")[2] if batch else kind_of(item["topic"].removeprefix(f"{root}/"))
+        if said["site"] == SITE:
+            judged[kind] += 1
+            schema = posted_schema(kind, root, "cloudevents" if batch else "plain")
+            _judge_by(schema, f"webhook: {root}", kind, item)
 
 
 @contextmanager
@@ -72,6 +99,14 @@ def _judge(kind: str, topic: str, payload: bytes) -> None:
     if wrong is None and kind == f"{COMMAND}_{RESULT}" and said["ok"]:
         schema = result_schemas().get(said["command"], {})
         wrong = next(jsonschema.Draft202012Validator(schema).iter_errors(said["result"]), None)
+    _note(wrong, topic, kind)
+
+
+def _judge_by(schema: dict[str, Any], topic: str, kind: str, said: Any) -> None:
+    _note(next(jsonschema.Draft202012Validator(schema).iter_errors(said), None), topic, kind)
+
+
+def _note(wrong: jsonschema.ValidationError | None, topic: str, kind: str) -> None:
     if wrong is not None:
         where = "/".join(str(step) for step in wrong.absolute_path)
         problems.append(f"{topic}: {kind}: {where}: {wrong.message[:300]}")

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from agent.core.payload import content
 from tests.support.judge import judge_heard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 START_S = 10.0
 """Longest time until the broker listens, on a machine that does other things too."""
@@ -172,6 +172,7 @@ class Heard:
     correlation: bytes = b""
     content_type: str = ""
     expiry_s: int = 0  # what is left of it
+    attributes: Mapping[str, str] = field(default_factory=dict)  # user properties
 
     @property
     def content(self) -> Any:
@@ -266,9 +267,10 @@ class Subscriber:
         client.subscribe([(topic, mqtt.SubscribeOptions(qos=1)) for topic in self._topics])
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        judge_heard(message.topic, bytes(message.payload))
+        said = message.properties
+        attributes = dict(getattr(said, "UserProperty", ()))
+        judge_heard(message.topic, bytes(message.payload), attributes)
         with self.changed:
-            said = message.properties
             self.heard.append(
                 Heard(
                     message.topic,
@@ -277,6 +279,7 @@ class Subscriber:
                     getattr(said, "CorrelationData", b""),
                     getattr(said, "ContentType", ""),
                     getattr(said, "MessageExpiryInterval", 0),
+                    attributes,
                 )
             )
             self.changed.notify_all()

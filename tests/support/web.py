@@ -140,16 +140,24 @@ class Shop:
 class Site(Client):
     """A running daemon with pages on a free port of this machine, or of all its addresses."""
 
-    def __init__(self, shop: Shop, folder: Path, *, fps: float = 5, broker_port: int = 9, **web: Any) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        folder: Path,
+        *,
+        fps: float = 5,
+        broker_port: int = 9,
+        camera: dict[str, Any] | None = None,
+        **web: Any,
+    ) -> None:
         super().__init__(free_port())
         self.looks = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.shop = shop
         self.folder = folder
         road = shop.road
-        camera = photos_camera(shop.photos, loop=True, fps=fps)
         settings = road.settings(
-            camera,
+            photos_camera(shop.photos, loop=True, fps=fps, **(camera or {})),
             decision=ONE_LOOK,
             state_dir=str(folder / "state"),
             mqtt={"url": f"mqtt://127.0.0.1:{broker_port}"},
@@ -166,8 +174,8 @@ class Site(Client):
 
     def wait(self) -> Site:
         """Until it serves and sees."""
-        self.daemon.wait_for("web: http")
-        self.daemon.wait_for("camera cam is online")
+        self.daemon.wait_for("web: http", 60)
+        self.daemon.wait_for("camera cam is online", 60)
         return self
 
     def looked_at(self, password: str = "") -> float:

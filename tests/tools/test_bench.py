@@ -9,7 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
+from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import ROOT
 from tests.support.tiny_detectors import write_tiny_detector
 from tests.support.tiny_models import write_tiny_model
@@ -126,3 +128,38 @@ def test_second_look(tmp_path: Path) -> None:
     assert figures["products"] == figures["queries"] == 8
     assert figures["cpu_ms"].keys() == {"p50", "p95"}
     assert figures["closer_looks"] <= 8
+
+
+@pytest.mark.slow
+def test_fleet_loses_nothing_in_a_storm() -> None:
+    done = bench(
+        "fleet", "--devices", "6", "--processes", "2", "--rate", "5", "--seconds", "1", "--away", "0.5", "--consumers", "2"
+    )  # fmt: skip
+    figures = json.loads(done.stdout)
+    assert figures["devices"] == figures["storm"]["devices_back"] == 6
+    for part in (figures["steady"], figures["storm"]):
+        assert part["facts"] >= 20
+        assert part["lost"] == part["given_up_by_outboxes"] == 0
+        assert part["in_order"]
+        assert 0 < part["put_to_heard_ms"]["p50"] <= part["put_to_heard_ms"]["max"]
+    assert figures["steady"]["broker"]["memory_mb"] > 1
+
+
+def test_fleet_leaves_a_broker_as_it_was(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        done = bench(
+            "fleet", "--devices", "2", "--processes", "1", "--seconds", "0.5", "--broker", broker.url
+        )
+        figures = json.loads(done.stdout)
+        assert figures["steady"]["lost"] == 0
+        assert "storm" not in figures, "it is somebody's"
+        with Subscriber(broker.port, "#") as late:
+            late.send("end", b"")
+            assert [heard.topic for heard in late.wait_count(1)] == ["end"]
+
+
+def test_webhook() -> None:
+    figures = json.loads(bench("webhook", "--facts", "100").stdout)
+    assert figures["two_over_one"]["bytes_per_fact"] > 1
+    assert figures["put_us_while_it_hangs"]["all_while_it_hung"] == 1.0
+    assert figures["posted"].keys() == {"plain", "cloudevents"}

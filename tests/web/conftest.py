@@ -24,7 +24,8 @@ def site(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
 
 @pytest.fixture(scope="session")
 def guarded(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """On all addresses, with a password for each role."""
-    made = Site(shop, tmp_path_factory.mktemp("guarded"), host="0.0.0.0", **kept()).wait()
+    """On all addresses, with a password for each role; nobody is to see the left of the picture."""
+    camera = {"privacy": {"masks": [[0, 0, 0.5, 1]]}}
+    made = Site(shop, tmp_path_factory.mktemp("guarded"), camera=camera, host="0.0.0.0", **kept()).wait()
     yield made
     made.close()

@@ -22,7 +22,12 @@ def checked(name: str, answer: Answer) -> dict[str, Any]:
     assert answer.status == 200, answer
     said: dict[str, Any] = answer.json
     result = OPERATIONS[name].result
-    schema = {"type": "object", "properties": dict(result), "required": list(result), "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": dict(result),
+        "required": list(result),
+        "additionalProperties": False,
+    }
     jsonschema.validate(said, schema)
     return said
 
@@ -64,7 +69,11 @@ def test_how_the_device_is(site: Site) -> None:
     assert not status["broker"]
     assert [cause["part"] for cause in status["causes"]] == ["broker"]
     assert status["figures"]["frames.taken.cam"] > 0
-    assert checked("session", site.ask("/api/session")) == {"role": "operator", "password": False, "pages": ["/"]}
+    assert checked("session", site.ask("/api/session")) == {
+        "role": "operator",
+        "password": False,
+        "pages": ["/"],
+    }
 
 
 def test_products_by_text_one_by_one_and_all(site: Site) -> None:
@@ -115,7 +124,10 @@ def test_a_product_is_taught_and_forgotten_over_http_as_over_mqtt(site: Site) ->
 
 
 def test_commands_are_refused_in_a_sentence(site: Site) -> None:
-    assert site.ask("/api/commands/resync", {}).detail == "resync: expected sync in the configuration, found no such key"
+    assert (
+        site.ask("/api/commands/resync", {}).detail
+        == "resync: expected sync in the configuration, found no such key"
+    )
     answer = site.ask("/api/commands/pause", {"camera": "x"})
     assert (answer.status, answer.detail) == (400, "camera: expected one of cam, found 'x'")
     answer = site.ask("/api/commands/pause", {"cam": "x"})

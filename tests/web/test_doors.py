@@ -158,7 +158,10 @@ REFUSED = {
 
 @pytest.mark.parametrize(("web", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_configuration_that_would_be_open_is_refused(web: dict[str, object], why: str) -> None:
-    given = {k: Secret(v) if k in {"operator", "viewer"} else tuple(v) if k == "names" else v for k, v in web.items()}  # type: ignore[arg-type,call-overload]
+    given = {
+        k: Secret(v) if k in {"operator", "viewer"} else tuple(v) if k == "names" else v
+        for k, v in web.items()
+    }  # type: ignore[arg-type,call-overload]
     with pytest.raises(ValueError, match=why):
         WebSettings(**given)  # type: ignore[arg-type]
 

@@ -51,7 +51,9 @@ def png(width: int, height: int, data: bytes = b"") -> bytes:
     """A PNG that claims a size."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
@@ -59,20 +61,34 @@ def png(width: int, height: int, data: bytes = b"") -> bytes:
 
 def jpeg(width: int, height: int, scans: int = 1) -> bytes:
     """A JPEG that claims a size, and has so many scans."""
-    frame = b"\xff\xc2\x00\x11\x08" + struct.pack(">HH", height, width) + b"\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00"
+    frame = (
+        b"\xff\xc2\x00\x11\x08"
+        + struct.pack(">HH", height, width)
+        + b"\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00"
+    )
     scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
     return b"\xff\xd8" + frame + scan * scans + b"\xff\xd9"
 
 
 def webp(width: int, height: int) -> bytes:
     """A WebP that claims a size."""
-    body = b"VP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3]
+    body = (
+        b"VP8X"
+        + struct.pack("<I", 10)
+        + b"\0\0\0\0"
+        + struct.pack("<I", width - 1)[:3]
+        + struct.pack("<I", height - 1)[:3]
+    )
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
 PICTURES = {
-    "a PNG of 30,000 × 30,000 pixels": ("image/png", png(30_000, 30_000, zlib.compress(b"\0" * 900_000)), 400),
+    "a PNG of 30,000 × 30,000 pixels": (
+        "image/png",
+        png(30_000, 30_000, zlib.compress(b"\0" * 900_000)),
+        400,
+    ),
     "a PNG of four milliards on a side": ("image/png", png(2**32 - 1, 2**32 - 1), 400),
     "a PNG without pixels": ("image/png", png(0, 0), 400),
     "a JPEG of 65,535 × 65,535 pixels": ("image/jpeg", jpeg(65_535, 65_535), 400),
@@ -89,7 +105,9 @@ PICTURES = {
 
 
 @pytest.mark.parametrize(("media", "data", "status"), PICTURES.values(), ids=PICTURES)
-def test_a_picture_that_is_none_is_refused_in_a_sentence(site: Site, media: str, data: bytes, status: int) -> None:
+def test_a_picture_that_is_none_is_refused_in_a_sentence(
+    site: Site, media: str, data: bytes, status: int
+) -> None:
     answer = site.ask("/api/find", data, content_type=media)
     assert answer.status == status, answer
     assert "expected" in answer.detail or "damaged" in answer.detail
@@ -237,7 +255,8 @@ def test_whoever_says_nothing_or_little_is_sent_away(site: Site) -> None:
 def test_more_connections_than_there_may_be_are_ended(site: Site) -> None:
     with ExitStack() as stack:
         socks = [
-            stack.enter_context(socket.create_connection((site.host, site.port), 5)) for _ in range(CONNECTIONS + 20)
+            stack.enter_context(socket.create_connection((site.host, site.port), 5))
+            for _ in range(CONNECTIONS + 20)
         ]
         ended = 0
         for sock in socks[CONNECTIONS:]:
@@ -267,7 +286,9 @@ class FromManyAddresses(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
         self._count += 1
-        address = f"127.{self._count // 62_500 % 250 + 1}.{self._count // 250 % 250 + 1}.{self._count % 250 + 1}"
+        address = (
+            f"127.{self._count // 62_500 % 250 + 1}.{self._count // 250 % 250 + 1}.{self._count % 250 + 1}"
+        )
         super().init_poolmanager(*args, source_address=(address, 0), **more)
 
 

@@ -36,6 +36,17 @@ def test_what_a_camera_shows_is_seen(site: Site, chromium: Any, size: str, schem
         look.assert_accessible()
 
 
+def test_all_that_is_counted_can_be_read(site: Site, chromium: Any) -> None:
+    with looking(chromium, site.url) as look:
+        look.page.get_by_text("All numbers").click()
+        row = look.page.get_by_role("row", name="frames.taken.cam")
+        row.wait_for()
+        assert int(row.locator("td").inner_text().replace(",", "")) > 0
+        look.shoot("live-numbers")
+        look.assert_fits()
+        look.assert_accessible()
+
+
 @pytest.mark.parametrize("language", ["de", "es", "zh-CN"])
 def test_the_page_speaks_the_language_of_the_browser(site: Site, chromium: Any, language: str) -> None:
     words = json.loads((PAGES / "text" / f"{language[:2]}.json").read_text())
@@ -95,7 +106,7 @@ def test_whoever_has_a_password_comes_in_by_it(guarded: Site, chromium: Any, siz
         page = look.page
         page.get_by_label("Password").fill("wrong one")
         page.get_by_role("button", name="Log in").click()
-        page.get_by_role("alert").get_by_text("expected a password of this device, found another").wait_for()
+        page.get_by_role("alert").get_by_text("That is no password of this device.").wait_for()
         look.forgiven = "401 (Unauthorized)"  # the browser says that it was refused
         look.shoot("login")
         look.assert_fits()

@@ -66,12 +66,20 @@ class Device:
     """`with Device(folder, url) as device:` stores and publishes what is put into `device.outbox`."""
 
     def __init__(
-        self, folder: Path, url: str, settings: OutboxSettings | None = None, outbox: Outbox | None = None
+        self,
+        folder: Path,
+        broker: str | BrokerSettings,
+        settings: OutboxSettings | None = None,
+        outbox: Outbox | None = None,
+        wire: Wire = WIRE,
     ) -> None:
+        """`broker`: its address, or how else it is reached."""
         self.clock = SystemClock()
+        self.wire = wire
         self.outbox = outbox or Outbox(folder / "outbox.db", settings)
-        broker = Broker(BrokerSettings(url=url), WIRE.root, WIRE.availability("offline"), self.clock)
-        self.publisher = Publisher(self.outbox, broker, WIRE, self.clock)
+        way = BrokerSettings(url=broker) if isinstance(broker, str) else broker
+        network = Broker(way, wire.root, wire.availability("offline"), self.clock)
+        self.publisher = Publisher(self.outbox, network, wire, self.clock)
         self._storer = Storer(self.outbox, self.publisher.wake, lambda _reason: None, self.clock)
         self.cpu_s = {"store": 0.0, "publish": 0.0}
         self._threads = [
@@ -79,13 +87,21 @@ class Device:
             threading.Thread(target=self._timed, args=("publish", self._publish)),
         ]
 
-    def __enter__(self) -> Device:
+    def start(self) -> None:
+        """Begin, and do not wait for the broker."""
         for thread in self._threads:
             thread.start()
+
+    def __enter__(self) -> Device:
+        self.start()
         self.until(lambda: self.publisher.status.online)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Say farewell, and close the files."""
         self.clock.stop()
         self.outbox.put([])  # wakes who stores
         self.publisher.wake()

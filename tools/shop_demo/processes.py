@@ -86,8 +86,10 @@ class Program:
             self._process.wait()
 
 
-def start_broker(folder: Path) -> tuple[Program, int]:
-    """A mosquitto on a free port of the loopback interface that keeps nothing on disk, and its port.
+def start_broker(folder: Path, port: int = 0) -> tuple[Program, int]:
+    """A mosquitto on a port of the loopback interface that keeps nothing on disk, and its port.
+
+    `port` 0: any that is free.
 
     Raises:
         DemoError: it is not installed, or does not start.
@@ -100,7 +102,7 @@ def start_broker(folder: Path) -> tuple[Program, int]:
     user = pwd.getpwuid(os.getuid()).pw_name
     broker = None
     for _ in range(ATTEMPTS):
-        port = free_port()
+        port = port or free_port()
         config.write_text(
             f"user {user}\nlistener {port} 127.0.0.1\nallow_anonymous true\n"
             "persistence false\nlog_dest stderr\n"

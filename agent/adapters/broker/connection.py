@@ -18,7 +18,7 @@ from agent.adapters.broker.bell import Bell
 from agent.adapters.broker.certificates import Certificates
 from agent.adapters.broker.client import Terms, connect, new_client, terms_of
 from agent.adapters.broker.incoming import received, refusals, subscribe
-from agent.adapters.broker.packets import of_message, packet_size
+from agent.adapters.broker.packets import as_it_is, of_message, too_big
 from agent.adapters.broker.reasons import (
     SESSION_TAKEN_OVER,
     UNSUPPORTED_PROTOCOL,
@@ -66,11 +66,12 @@ class Broker:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         topics: Sequence[str] = (),
+        dress: Callable[[Message, bool], Message] = as_it_is,
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
         `topics` are subscribed to on every connection. What is sent to them while there is none the broker
-        keeps for `session_s`.
+        keeps for `session_s`. `dress(message, v5)` makes of a message what is sent under MQTT 5, or 3.1.1.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
@@ -83,6 +84,7 @@ class Broker:
         self._will = will
         self._clock = clock
         self._topics = tuple(topics)
+        self._dress = dress
         self._certificates = Certificates(settings)
         if any(address.tls for address in self._addresses):
             self._certificates.context(clock.monotonic())
@@ -94,7 +96,6 @@ class Broker:
         self._up = False
         self._began_at = 0.0  # of the attempt, then of the connection
         self._ending = ""  # why it is about to end, where we know better than paho
-        self._tokens: dict[int, int] = {}  # paho's message id → token
         self._signals: list[Signal] = []
         self._terms = Terms(settings.inflight)
         self._bell = Bell()
@@ -123,23 +124,20 @@ class Broker:
         client = self._client
         if client is None or not self._up:
             return False
+        message = self._dress(message, self._v5)
         properties = of_message(message, self.settings.expiry_s) if self._v5 else None
-        limit = self._terms.max_packet
-        if limit and (size := packet_size(message, properties)) > limit:
-            reason = f"the broker takes {limit} bytes in a message, found {size}: raise its limit of a packet"
+        if reason := too_big(message, properties, self._terms.max_packet):
             self._signals.append(Ack(token, Outcome.UNSENDABLE, reason))
             return True
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.may_retain
-        client.gathering = True
-        info = client.publish(message.topic, message.payload, qos, retain, properties)
-        client.gathering = False
+        if qos:
+            sent = client.send(token, message.topic, message.payload, retain=retain, properties=properties)
+            return sent and self._client is client
+        info = client.publish(message.topic, message.payload, 0, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False
-        if qos == 0:
-            self._signals.append(Ack(token, Outcome.ACCEPTED))
-        else:
-            self._tokens[info.mid] = token
+        self._signals.append(Ack(token, Outcome.ACCEPTED))
         return True
 
     def service(self, timeout_s: float) -> list[Signal]:
@@ -196,7 +194,7 @@ class Broker:
         client = new_client(self.settings, address, self._client_id, self._will, context, v5=self._v5)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
+        client.on_ack = self._on_ack
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         self._client = client
@@ -263,12 +261,8 @@ class Broker:
         )
         self._lost(client, reason)
 
-    def _on_publish(
-        self, _client: mqtt.Client, _data: Any, mid: int, code: ReasonCode, _properties: Any
-    ) -> None:
-        token = self._tokens.pop(mid, None)
-        if token is not None:  # QoS 0 was acknowledged when it was handed over
-            self._signals.append(fate(token, code, keep=self.settings.unheard == "keep"))
+    def _on_ack(self, token: int, reason: int) -> None:
+        self._signals.append(fate(token, reason, keep=self.settings.unheard == "keep"))
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: Any, _mid: int, codes: Sequence[ReasonCode], _properties: Any
@@ -294,6 +288,5 @@ class Broker:
         if lived_s is not None and lived_s >= STEADY_S:
             self._v5 = self.settings.protocol == "5"  # a broker may have learned it meanwhile
         self._client, self._up = None, False
-        self._tokens.clear()
         self.last_error = "; ".join(self._errors[place] for place in sorted(self._errors))
         self._signals.append(Down(self.last_error))

@@ -1,27 +1,46 @@
-"""paho, with many packets in one call of the kernel: each way it makes one or three for every packet.
+"""paho, with many packets in one call of the kernel, and without its memory of what was sent.
 
-Both methods that it reads and writes by are paho's own and undocumented; the tests of the broker would show
-a version of paho that has none.
+Each way it makes one or three calls for every packet. Of each message it keeps an object with a lock and a
+condition, and of each acknowledgement it makes one with a list of all properties there are, for whoever wants
+to wait: two thirds of what publishing cost. Nobody waits here, and what has to be sent again is in the
+outbox, so what goes out with QoS 1 is known by its identifier alone. Connecting, subscribing, keeping alive
+and what others send stay with paho.
+
+The methods that it reads and writes by are paho's own and undocumented; the tests of the broker would show a
+version of paho that has none.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import paho.mqtt.client as mqtt
+
+from agent.adapters.broker.packets import publish_packet, read_puback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.adapters.broker.packets import Packed
 
 _READ_BYTES: Final = 65_536
 _GATHER_BYTES: Final = 65_536
 """More is not gathered: it is sent as it comes."""
 
+_PUBACK: Final = 0x40
+_PUBLISH: Final = 0x30
+
 
 class GatheringClient(mqtt.Client):
-    """What is sent while `gathering` goes out by `flush`, or before the next that is sent without."""
+    """What is sent by `send` goes out with `flush`, or before the next that paho sends by itself."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.gathering = False
+        self.on_ack: Callable[[int, int], None] = lambda _token, _reason: None
+        """Told the token of what was sent, and the reason code of its acknowledgement."""
+        self._tokens: dict[int, int] = {}  # packet identifier → token
+        self._gathering = False
         self._gathered = bytearray()
         self._ahead = b""  # read, and not yet asked for
 
@@ -30,11 +49,28 @@ class GatheringClient(mqtt.Client):
         """Whether `flush` has something to do."""
         return bool(self._gathered)
 
+    def send(
+        self, token: int, topic: str, payload: bytes, *, retain: bool, properties: Packed | None
+    ) -> bool:
+        """Publish with QoS 1; `on_ack` follows. False: there is no connection.
+
+        Raises:
+            ValueError: a topic that is none.
+        """
+        identifier = self._mid_generate()
+        while identifier in self._tokens:
+            identifier = self._mid_generate()
+        packet = publish_packet(topic.encode(), payload, identifier, retain=retain, properties=properties)
+        self._tokens[identifier] = token
+        self._gathering = True
+        sent = self._packet_queue(_PUBLISH, packet, identifier, 1)
+        self._gathering = False
+        return sent == mqtt.MQTT_ERR_SUCCESS
+
     def turn(self) -> None:
         """Read, write, keep alive. What was read ahead is taken in whole: the socket shows nothing of it."""
-        read = self.loop_read()
-        while self._ahead and read == mqtt.MQTT_ERR_SUCCESS:
-            read = self.loop_read()
+        while self._takes_acks() and self.loop_read() == mqtt.MQTT_ERR_SUCCESS and self._ahead:
+            pass
         self.loop_write()
         self.loop_misc()
 
@@ -43,12 +79,47 @@ class GatheringClient(mqtt.Client):
         with suppress(OSError, ValueError):  # BlockingIOError is one
             self._flush()
 
+    def _takes_acks(self) -> bool:
+        """Take in acknowledgements that came. True: what is next, or the end, is for paho to read.
+
+        The end is not looked for behind them: a broker may hang up on whom it refuses, and why has to be told
+        before.
+
+        Raises:
+            ValueError: one of them is none.
+        """
+        if self._in_packet["command"]:
+            return True  # it is within a packet
+        if not self._take_acks() and (not self._ahead or self._ahead[0] == _PUBACK):
+            try:
+                more = super()._sock_recv(_READ_BYTES)
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True  # paho meets it too
+            if not more:
+                return True
+            self._ahead += more
+            self._take_acks()
+        return bool(self._ahead) and self._ahead[0] != _PUBACK
+
+    def _take_acks(self) -> bool:
+        """Those that were read already; whether there was one."""
+        data, at = self._ahead, 0
+        while at < len(data) and data[at] == _PUBACK and (ack := read_puback(data, at)):
+            at += ack.size
+            token = self._tokens.pop(ack.identifier, None)
+            if token is not None:
+                self.on_ack(token, ack.reason)
+        self._ahead = data[at:]
+        return at > 0
+
     def _flush(self) -> None:
         while self._gathered:
             del self._gathered[: super()._sock_send(self._gathered)]
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
-        if self.gathering and len(self._gathered) < _GATHER_BYTES:
+        if self._gathering and len(self._gathered) < _GATHER_BYTES:
             self._gathered += buf
             return len(buf)
         self._flush()  # each in its place

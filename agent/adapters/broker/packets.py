@@ -1,13 +1,17 @@
-"""What MQTT 5 carries beside topic and payload, as paho's properties; under 3.1.1 nothing of it is sent."""
+"""The packets of facts and of their acknowledgements, and what MQTT 5 carries beside topic and payload.
+
+That is paho's properties; under 3.1.1 nothing of it is sent.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 
+from agent.core.errors import quoted
 from agent.core.types import Delivery
 
 if TYPE_CHECKING:
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
 
 _LIMIT_BYTES: Final = 16_000_000
 """A broker of MQTT 5 sends us nothing larger. What is refused for its size with an answer is half of that."""
+
+_TEXT_BYTES: Final = 65_535
+"""Of any text in MQTT."""
 
 _AT_ONCE: Final = 4
 """Messages that a broker of MQTT 5 sends us before we took the first: with the limit, 64 MB."""
@@ -58,7 +65,97 @@ def of_message(message: Message, fact_expiry_s: int) -> Packed:
     expiry_s = message.expiry_s or (fact_expiry_s if message.delivery is Delivery.FACT else 0)
     if message.correlation:
         return Packed(_packed(message.content_type, expiry_s, message.late, message.correlation))
-    return _usual(message.content_type, expiry_s, message.late)
+    usual = _usual(message.content_type, expiry_s, message.late)
+    return _with_attributes(usual, message.attributes) if message.attributes else usual
+
+
+def as_it_is(message: Message, _v5: bool) -> Message:
+    """What is sent of a message where it gets no envelope."""
+    return message
+
+
+def too_big(message: Message, properties: Packed | None, limit: int) -> str:
+    """Why a broker that takes `limit` bytes (0: any number) takes no such packet; empty when it does."""
+    size = packet_size(message, properties) if limit else 0
+    if size <= limit:
+        return ""
+    return f"the broker takes {limit} bytes in a message, found {size}: raise its limit of a packet"
+
+
+def publish_packet(
+    topic: bytes, payload: bytes, identifier: int, *, retain: bool, properties: Packed | None
+) -> bytes:
+    """A PUBLISH of QoS 1 (MQTT 5, 3.3); `properties` None: of MQTT 3.1.1.
+
+    Raises:
+        ValueError: a topic with wildcards or of more than 64 kB, or 256 MB in all.
+    """
+    if b"+" in topic or b"#" in topic or not topic or len(topic) > _TEXT_BYTES:
+        raise ValueError(f"topic: expected one without wildcards, found {quoted(topic.decode())}")
+    extra = properties.pack() if properties is not None else b""
+    size = 2 + len(topic) + 2 + len(extra) + len(payload)
+    return b"".join(
+        (
+            b"\x33" if retain else b"\x32",
+            _variable(size),
+            len(topic).to_bytes(2, "big"),
+            topic,
+            identifier.to_bytes(2, "big"),
+            extra,
+            payload,
+        )
+    )
+
+
+class Puback(NamedTuple):
+    """An acknowledgement (MQTT 5, 3.4)."""
+
+    size: int  # bytes of the packet
+    identifier: int
+    reason: int
+
+
+def read_puback(data: bytes, at: int) -> Puback | None:
+    """The PUBACK that begins there, whose first byte says that it is one; None: some of it is not there yet.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if data[at + 1 : at + 2] == b"\x02":  # nearly all: nothing but yes
+        if len(data) < at + 4:
+            return None
+        return Puback(4, data[at + 2] << 8 | data[at + 3], 0)
+    length, place = 0, at + 1
+    for shift in (0, 7, 14, 21):
+        if place >= len(data):
+            return None
+        length |= (data[place] & 127) << shift
+        place += 1
+        if data[place - 1] < 128:
+            break
+    else:
+        raise ValueError("PUBACK: expected a length of at most 4 bytes")
+    if length < 2:
+        raise ValueError(f"PUBACK: expected at least 2 bytes, found {length}")
+    if len(data) < place + length:
+        return None
+    reason = data[place + 2] if length > 2 else 0
+    return Puback(place + length - at, data[place] << 8 | data[place + 1], reason)
+
+
+def _variable(number: int) -> bytes:
+    """A variable byte integer (MQTT 5, 1.5.5). Raises ValueError beyond 4 bytes."""
+    if number < 128:
+        return bytes((number,))
+    if number < 16_384:
+        return bytes((number & 127 | 128, number >> 7))
+    if number >= 1 << 28:
+        raise ValueError(f"packet: expected less than 256 MB, found {number} bytes")
+    rest = bytearray()
+    while number > 127:
+        rest.append(number & 127 | 128)
+        number >>= 7
+    return bytes((*rest, number))
 
 
 def packet_size(message: Message, properties: Packed | None) -> int:
@@ -72,6 +169,19 @@ def packet_size(message: Message, properties: Packed | None) -> int:
 @lru_cache(maxsize=64)
 def _usual(content_type: str, expiry_s: int, late: bool) -> Packed:
     return Packed(_packed(content_type, expiry_s, late, b""))
+
+
+def _with_attributes(usual: Packed, attributes: tuple[tuple[str, str], ...]) -> Packed:
+    """And these as user properties: a code and two texts with their lengths in front (MQTT 5, 1.5.7)."""
+    _, start = VariableByteIntegers.decode(usual.data)  # type: ignore[no-untyped-call]
+    pairs = [b"\x26" + _text(name) + _text(value) for name, value in attributes]
+    body = b"".join((usual.data[start:], *pairs))
+    return Packed(VariableByteIntegers.encode(len(body)) + body)  # type: ignore[no-untyped-call]
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(2) + data
 
 
 def _packed(content_type: str, expiry_s: int, late: bool, correlation: bytes) -> bytes:

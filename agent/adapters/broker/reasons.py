@@ -6,14 +6,15 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Final
 
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
 from agent.adapters.broker.route import STEADY_S
 from agent.core.delivery import Ack, Outcome
 from agent.core.errors import quoted
 
 if TYPE_CHECKING:
     from typing import Any
-
-    from paho.mqtt.reasoncodes import ReasonCode
 
     from agent.adapters.broker.settings import Address
 
@@ -119,14 +120,18 @@ def explain_rival(client_id: str, times: int) -> str:
     )
 
 
-def fate(token: int, code: ReasonCode, *, keep: bool) -> Ack:
+def fate(token: int, code: int, *, keep: bool) -> Ack:
     """What became of a message. `keep`: one that nobody subscribes to was not accepted."""
-    if code.value == 0:
+    if code == 0:
         return Ack(token, Outcome.ACCEPTED)
-    if code.value == NO_MATCHING_SUBSCRIBERS:
+    if code == NO_MATCHING_SUBSCRIBERS:
         return Ack(token, Outcome.UNHEARD if keep else Outcome.ACCEPTED)
-    words = _DENIALS.get(code.value, "the broker does not take it")
-    return Ack(token, Outcome.REFUSED, f"{words} ({code.getName()})")
+    words = _DENIALS.get(code, "the broker does not take it")
+    try:
+        name = ReasonCode(PacketTypes.PUBACK, identifier=code).getName()
+    except (KeyError, ValueError):
+        name = f"reason code 0x{code:02x}"
+    return Ack(token, Outcome.REFUSED, f"{words} ({name})")
 
 
 def _with_own_words(words: str, name: str, properties: Any) -> str:

@@ -240,7 +240,7 @@ class Change:
 
     def set(self, key: str, value: float) -> None:
         """A number that outlives this run."""
-        self._db.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
 def _message_of(

@@ -47,6 +47,7 @@ class Work(NamedTuple):
     retained: dict[str, bool | None]  # see `Change.retain`
     excess_bytes: int  # to be dropped for want of room
     age_s: float | None  # when it is to be written down
+    fed: int | None = None  # see `Twofold`
 
     @property
     def nothing(self) -> bool:

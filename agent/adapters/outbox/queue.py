@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from agent.adapters.outbox.file import Waiting
+    from agent.adapters.outbox.memory import Work
     from agent.adapters.outbox.writing import Dropped
     from agent.core.delivery import Stored
     from agent.core.types import Message
@@ -173,10 +174,13 @@ class Outbox:
         with self._lock:
             self._take_all()
             for loss in self._memory.ledger.losses():
-                message = tell(loss)
-                self._memory.take(message, _size(message), kept=True)
+                self._keep(tell(loss))
             self._memory.told()
-            self._intake.ring()
+
+    def _keep(self, message: Message) -> None:
+        """Under the lock: a message that is never dropped."""
+        self._memory.take(message, _size(message), kept=True)
+        self._intake.ring()
 
     def retain(self, topic: str, *, held: bool) -> bool:
         """Remember that the broker retains this topic, or does so no longer. True: that is new."""
@@ -255,10 +259,14 @@ class Outbox:
         self.moved_aside = move_aside(self.path)
         log.warning("%s: %s; moved to %s, a new one begins", self.path, why, self.moved_aside)
 
-    def _write(self, file: File) -> None:
+    def _work(self) -> Work:
+        """What the file lacks."""
         with self._lock:
             self._take_all()
-            work = self._memory.work(self.settings.max_bytes)
+            return self._memory.work(self.settings.max_bytes)
+
+    def _write(self, file: File) -> None:
+        work = self._work()
         dropped: list[Dropped] = []
         try:
             if not work.nothing:

@@ -36,6 +36,8 @@ def write(
         change.retain(work.retained)
     if work.age_s is not None:
         change.set("age_s", work.age_s)
+    if work.fed is not None:
+        change.set("fed", work.fed)
     return dropped
 
 

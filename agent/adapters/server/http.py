@@ -1,4 +1,4 @@
-"""Asking one HTTP server for files, over one connection that is kept while it serves."""
+"""Asking one HTTP server for files, or posting to it, over one connection that is kept while it serves."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Answer:
 class Http:
     """One server. Used by one thread."""
 
-    def __init__(self, settings: LineSettings, clock: Clock) -> None:
-        """Nothing is connected yet.
+    def __init__(self, settings: LineSettings, clock: Clock, section: str = "sync") -> None:
+        """Nothing is connected yet. `section` of the configuration is named in errors.
 
         Raises:
             ConfigError: the file of certificates cannot be used.
@@ -66,12 +66,14 @@ class Http:
         self._settings = settings
         parts = urlsplit(settings.url)
         self._host, self._port = parts.hostname or "", parts.port
-        self._base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/"
+        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        """The configured one, without a login."""
+        self._base = f"{self.url.partition('?')[0].rstrip('/')}/"
         self._headers = {"User-Agent": f"spotter/{__version__}", "Accept-Encoding": "identity"}
         if parts.username:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
-        self._tls = _tls(settings.ca) if parts.scheme == "https" else None
+        self._tls = _tls(settings.ca, section) if parts.scheme == "https" else None
         self._connection: http.client.HTTPConnection | None = None
 
     @contextmanager
@@ -89,12 +91,32 @@ class Http:
         url = self._base + path
         for _ in range(_REDIRECTS):
             self.pace.begin(deadline_s)
-            response = self._ask(url, {**self._headers, **(headers or {})})
+            response = self._ask("GET", url, {**self._headers, **(headers or {})})
             if response.status not in _MOVED:
                 break
             url = self._moved(url, response)
         else:
             raise TransferError(f"{masked_url(url)}: expected a file, found redirects without end")
+        with self._answer(url, response) as answer:
+            yield answer
+
+    @contextmanager
+    def post(self, body: bytes, headers: Mapping[str, str], deadline_s: float) -> Iterator[Answer]:
+        """The answer to POST `body` to the configured URL itself, whatever it is: no redirect is followed.
+
+        Where a kept connection ends in the middle it is posted again: whoever takes it has to bear it twice.
+        The answer must be here within `deadline_s`.
+
+        Raises:
+            TransferError: no connection, or no answer in time; reading the body raises it too.
+        """
+        self.pace.begin(deadline_s)
+        response = self._ask("POST", self.url, {**self._headers, **headers}, body)
+        with self._answer(self.url, response) as answer:
+            yield answer
+
+    @contextmanager
+    def _answer(self, url: str, response: http.client.HTTPResponse) -> Iterator[Answer]:
         try:
             yield Answer(masked_url(url), response.status, response.headers, self._chunks(url, response))
         finally:
@@ -108,7 +130,9 @@ class Http:
             self._connection.close()
             self._connection = None
 
-    def _ask(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> http.client.HTTPResponse:
         target = urlsplit(url)._replace(scheme="", netloc="").geturl()
         kept = self._connection is not None and self._connection.sock is not None
         while True:
@@ -117,8 +141,7 @@ class Http:
                     try:
                         connection = self._connection if kept and self._connection else self._connect()
                         self._connection = connection
-                        connection.request("GET", target, headers=dict(headers))
-                        return connection.getresponse()
+                        return _exchange(connection, method, target, body, headers, kept=kept)
                     except _GONE:
                         if not kept:
                             raise
@@ -171,6 +194,24 @@ class Http:
             yield chunk
 
 
+def _exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    kept: bool,
+) -> http.client.HTTPResponse:
+    try:
+        connection.request(method, target, body, dict(headers))
+    except (BrokenPipeError, ConnectionResetError):
+        if body is None or kept:
+            raise
+        # A server that finds a body too large says so, and hangs up, before it has read all of it.
+    return connection.getresponse()
+
+
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
     try:
@@ -189,10 +230,10 @@ def _translated(url: str) -> Iterator[None]:
         raise TransferError(f"{masked_url(url)}: expected an HTTP answer, found {found}") from None
 
 
-def _tls(ca: str) -> ssl.SSLContext:
+def _tls(ca: str, section: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca or None)
     except OSError as error:
         raise ConfigError(
-            f"sync.ca: expected a PEM file of certificates, found {ca}: {error.strerror}"
+            f"{section}.ca: expected a PEM file of certificates, found {ca}: {error.strerror}"
         ) from None

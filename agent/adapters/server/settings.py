@@ -79,8 +79,8 @@ class FileServer:
         check_url(self.url)
 
 
-def check_url(url: str) -> None:
-    """Refuse what is not an HTTP(S) URL of a directory.
+def check_url(url: str, *, query: bool = False) -> None:
+    """Refuse what is not an HTTP(S) URL of a directory; with `query` of anything.
 
     Raises:
         ValueError: saying what was expected.
@@ -88,7 +88,13 @@ def check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        good = good and not parts.query and not parts.fragment and url.isprintable() and " " not in url
+        good = (
+            good
+            and (query or not parts.query)
+            and not parts.fragment
+            and url.isprintable()
+            and " " not in url
+        )
     except ValueError:
         good = False
     if not good:

@@ -4,6 +4,7 @@ The rest of the daemon is asked through `device.Device` alone. What stands in th
 
     `protocol.py`  connections are bounded, and one that does not get on is ended
     `doorman.py`   who asks, whether a page of ours did, and what a browser may do with the answer
+    `routes.py`    what leads where
     `asking.py`    a question is read by the table of `core/api`, within its rate, and answered in a worker
 
 `settings.py` and `device.py` are all that others import; starlette and uvicorn are loaded where a

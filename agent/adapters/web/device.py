@@ -22,7 +22,7 @@ class Asker:
     """Who asks."""
 
     role: Role
-    local: bool  # from this very machine, with nobody in between
+    local: bool  # has the role because of sitting before this very machine
     peer: str  # address
 
 

@@ -42,15 +42,14 @@ class Doorman:
 
     def __init__(
         self,
-        app: ASGIApp,
         settings: WebSettings,
         sessions: Sessions,
         limits: Limits,
         names: Collection[str],
         clock: Clock,
     ) -> None:
-        """`names`: those that this device has, in lower case."""
-        self._app = app
+        """`names`: those that this device has, in lower case. `app` is set before the first request."""
+        self.app: ASGIApp
         self._settings = settings
         self._sessions = sessions
         self._limits = limits
@@ -77,7 +76,7 @@ class Doorman:
             answer = problem(refused.status, refused.detail, refused.headers)
             await answer(scope, receive, decorated)
             return
-        await self._app(scope, receive, decorated)
+        await self.app(scope, receive, decorated)
 
     async def _asker(self, scope: Scope) -> Asker:
         pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
@@ -89,14 +88,14 @@ class Doorman:
         peer = scope["client"][0] if scope.get("client") else ""
         local = is_loopback(peer) and not is_proxied(headers)
         word = headers.get("authorization", "")
-        role, ambient = await self._role(word, headers, local=local, peer=peer)
+        here = self._settings.local_role if local else Role.NOBODY
+        role, ambient = await self._role(word, headers, peer)
         if wrong := foreign(scope["method"], scope["scheme"], headers, ambient=ambient):
             raise Refused(403, wrong)
-        return Asker(role, local, peer)
+        # A proxy that does not say that it is one is taken for this machine; who logs in through it is not.
+        return Asker(max(role, here), ambient and here > role, peer)
 
-    async def _role(
-        self, word: str, headers: Mapping[str, str], *, local: bool, peer: str
-    ) -> tuple[Role, bool]:
+    async def _role(self, word: str, headers: Mapping[str, str], peer: str) -> tuple[Role, bool]:
         """The role, and whether it came by itself rather than by a password that was said."""
         scheme, _, password = word.partition(" ")
         if scheme.lower() == "bearer" and password:
@@ -104,8 +103,7 @@ class Doorman:
             if role is Role.NOBODY:
                 role = await self.try_password(password, peer)
             return role, False
-        role = self._sessions.role_of_cookie(_cookie(headers, self.cookie), self._clock.utc())
-        return max(role, self._settings.local_role if local else Role.NOBODY), True
+        return self._sessions.role_of_cookie(_cookie(headers, self.cookie), self._clock.utc()), True
 
     async def try_password(self, password: str, peer: str) -> Role:
         """The role that a password is of.

@@ -1,51 +1,33 @@
-"""The server: what leads where, and its life in the thread that `daemon.py` gives it."""
+"""The server: put together, and its life in the thread that `daemon.py` gives it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-import ssl
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
-from agent import __version__
 from agent.adapters.system import hostname
 from agent.adapters.web.asking import Asking
-from agent.adapters.web.doorman import Doorman, cookie_name
+from agent.adapters.web.certificate import check_certificate
+from agent.adapters.web.doorman import Doorman
 from agent.adapters.web.limits import Limits
 from agent.adapters.web.pages import Pages
-from agent.adapters.web.problems import Refused, problem
 from agent.adapters.web.protocol import HEAD_BYTES, Connection
+from agent.adapters.web.routes import Routes
 from agent.adapters.web.sessions import Sessions, session_key
 from agent.adapters.web.stream import Hub
-from agent.core.access import Role
-from agent.core.api import OPERATIONS
-from agent.core.api.openapi import document
-from agent.core.api.operation import JSON
-from agent.core.api.operations import EVENTS
 from agent.core.clock import Backoff
-from agent.core.errors import ConfigError, DeviceError
-from agent.core.payload import encode
-from agent.core.prometheus import CONTENT_TYPE
+from agent.core.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
-
-    from agent.adapters.web.device import Asker, Device
+    from agent.adapters.web.device import Device
     from agent.adapters.web.settings import WebSettings
-    from agent.core.api import Operation
     from agent.core.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -74,19 +56,29 @@ class WebServer:
             ConfigError: the certificate cannot be used.
             DeviceError: the key of the sessions cannot be kept.
         """
+        if settings.cert:
+            check_certificate(settings)
         self._settings = settings
-        self._device = device
         self._clock = clock
         self._report = report
         limits = Limits()
-        self._sessions = Sessions(settings, session_key(state / "web.key"))
-        self._asking = Asking(device, limits, clock)
+        sessions = Sessions(settings, session_key(state / "web.key"))
         self._hub = Hub(device)
-        self._pages = Pages()
         names = {*settings.names, hostname().lower(), f"{hostname().lower()}.local"}
-        self._door = Doorman(self._app(), settings, self._sessions, limits, names, clock)
+        doorman = Doorman(settings, sessions, limits, names, clock)
+        routes = Routes(
+            settings,
+            device,
+            Asking(device, limits, clock),
+            self._hub,
+            Pages(),
+            sessions,
+            doorman.try_password,
+            clock,
+        )
+        doorman.app = routes.app()
         self._config = uvicorn.Config(
-            self._door,
+            doorman,
             http=Connection,
             loop="asyncio",
             ws="none",
@@ -104,10 +96,7 @@ class WebServer:
         logging.getLogger("uvicorn.error").setLevel(
             logging.ERROR
         )  # of strangers' mistakes the log says nothing
-        try:
-            self._config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"web.cert: {settings.cert}: cannot be used: {error}") from None
+        self._config.load()
 
     def run(self) -> None:
         """Until the process stops; an address that cannot be had is said, and tried again."""
@@ -146,109 +135,6 @@ class WebServer:
             listener.close()
             raise DeviceError(f"{host}:{port}: cannot be listened on: {error.strerror}") from None
 
-    def _app(self) -> Starlette:
-        own = {"session": self._session, "login": self._login, "logout": self._logout}
-        routes = [
-            Route(
-                operation.path,
-                partial(own[operation.name], operation=operation)
-                if operation.name in own
-                else partial(self._asking.answer, operation=operation),
-                methods=[operation.method],
-            )
-            for operation in OPERATIONS.values()
-            if operation.media != EVENTS
-        ]
-        routes += [
-            Route("/api/events", _Events(self._asking, self._hub, self._device)),
-            Route("/api/openapi.json", _openapi),
-            Route("/healthz", _healthz),
-            Route("/readyz", self._readyz),
-            Route("/metrics", self._metrics),
-            Route("/pages/{name:path}", self._file),
-        ]
-        routes += [Route(path, partial(self._page, path=path)) for path in self._pages.paths]
-        app = Starlette(
-            routes=routes,
-            exception_handlers={
-                Refused: _refused,
-                HTTPException: _not_found,
-                ClientDisconnect: _gone,
-                Exception: _failed,
-            },
-        )
-        app.router.redirect_slashes = False
-        return app
-
-    async def _page(self, request: Request, path: str) -> Response:
-        return self._pages.page(request, path)
-
-    async def _file(self, request: Request) -> Response:
-        return self._pages.file(request)
-
-    async def _session(self, request: Request, operation: Operation) -> Response:
-        asker: Asker = request.scope["asker"]
-        self._asking.admit(asker, operation)
-        pages = self._pages.open_to(asker.role)
-        return _json({"role": asker.role.name.lower(), "password": self._settings.guarded, "pages": pages})
-
-    async def _login(self, request: Request, operation: Operation) -> Response:
-        asker: Asker = request.scope["asker"]
-        self._asking.admit(asker, operation)
-        said = await self._asking.arguments(request, operation)
-        role = await self._door.try_password(said["password"], asker.peer)
-        cookie, lasts = self._sessions.open(role, self._clock.utc())
-        answer = _json({"role": role.name.lower()})
-        self._set_cookie(answer, cookie, lasts)
-        return answer
-
-    async def _logout(self, request: Request, operation: Operation) -> Response:
-        self._asking.admit(request.scope["asker"], operation)
-        self._sessions.end(request.cookies.get(cookie_name(self._settings), ""))
-        answer = _json({})
-        self._set_cookie(answer, "", 0)
-        return answer
-
-    def _set_cookie(self, answer: Response, cookie: str, lasts_s: int) -> None:
-        answer.set_cookie(
-            cookie_name(self._settings),
-            cookie,
-            max_age=lasts_s,
-            path="/",
-            secure=bool(self._settings.cert),
-            httponly=True,
-            samesite="strict",
-        )
-
-    async def _readyz(self, _request: Request) -> Response:
-        why = self._device.unready()
-        return PlainTextResponse("not ready\n" if why else "ready\n", 503 if why else 200)
-
-    async def _metrics(self, request: Request) -> Response:
-        asker: Asker = request.scope["asker"]
-        self._asking.admit(asker, OPERATIONS["status"])
-        text = await asyncio.to_thread(self._device.metrics)
-        return Response(text, headers={"content-type": CONTENT_TYPE})
-
-
-class _Events:
-    """An ASGI application: the answer goes on for as long as somebody reads it."""
-
-    def __init__(self, asking: Asking, hub: Hub, device: Device) -> None:
-        self._asking = asking
-        self._hub = hub
-        self._device = device
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "GET":
-            raise Refused(405, "expected GET")
-        asker: Asker = scope["asker"]
-        self._asking.admit(asker, OPERATIONS["events"])
-        if self._hub.full:
-            raise Refused(503, "as many look already as may look at once", {"retry-after": "5"})
-        greeting = await asyncio.to_thread(self._device.tick) if asker.role >= Role.VIEWER else []
-        await self._hub.serve(asker.role, receive, send, greeting)
-
 
 class _Server(uvicorn.Server):
     """uvicorn's, which ends with our process and is no louder than it must be."""
@@ -265,34 +151,3 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(_TICK_S)
             counter += 10  # the date in the answers is renewed at multiples of ten
         self._closing()
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(encode(body), media_type=JSON)
-
-
-async def _openapi(_request: Request) -> Response:
-    return _json(document(__version__))
-
-
-async def _healthz(_request: Request) -> Response:
-    return PlainTextResponse("ok\n")
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101
-    return problem(error.status, error.detail, error.headers)
-
-
-async def _not_found(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
-    detail = {404: "there is no such page", 405: "not by this method"}.get(error.status_code, error.detail)
-    return problem(error.status_code, detail, error.headers)
-
-
-async def _gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # nobody reads it
-
-
-async def _failed(_request: Request, _error: Exception) -> Response:
-    return problem(500, "it failed, which is a defect: the log has all of it")

@@ -18,6 +18,7 @@ from anyio import to_thread
 
 from agent.adapters.web.asking import dumped
 from agent.core.access import Role
+from agent.core.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,8 +165,11 @@ class Hub:
 
     async def _tick(self) -> None:
         while True:
-            for note in await to_thread.run_sync(self._device.tick):
-                self._put(note)
+            try:
+                for note in await to_thread.run_sync(self._device.tick):
+                    self._put(note)
+            except (AgentError, ValueError) as error:
+                log.debug("nothing to tell now: %s", error)
             await asyncio.sleep(_TICK_S)
 
 

@@ -13,16 +13,18 @@
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
     {prefix}/{site}/{device}/{camera}/kiosk         fact       what was asked at a kiosk, and answered
 
-`messages.py` makes them, `late.py` marks those that had to wait, `definitions.py` is the table of them,
-`schemas.py` and `orders.py` say what is in them, and `asyncapi.py` tells all of it to others.
+`messages.py` makes them, `late.py` marks those that had to wait, `cloudevents.py` is their envelope,
+`definitions.py` is the table of them, `schemas.py` and `orders.py` say what is in them, and `asyncapi.py`
+tells all of it to others.
 """
 
+from agent.core.wire.cloudevents import Envelope, in_envelope
 from agent.core.wire.definitions import DEFINITIONS, Definition, schemas
 from agent.core.wire.index import IndexStatus
 from agent.core.wire.late import LATE_S, late
 from agent.core.wire.messages import Availability, Wire
 from agent.core.wire.orders import request_schemas, result_schemas
-from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
+from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA, SINKS
 
 __all__ = [
     "CAMERA_STATES",
@@ -30,10 +32,13 @@ __all__ = [
     "HEALTHS",
     "LATE_S",
     "SCHEMA",
+    "SINKS",
     "Availability",
     "Definition",
+    "Envelope",
     "IndexStatus",
     "Wire",
+    "in_envelope",
     "late",
     "request_schemas",
     "result_schemas",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.commands import COMMANDS
+from agent.core.wire.cloudevents import STRUCTURED, attributes_schema, event_schema, schema_of
 from agent.core.wire.definitions import ANSWER_EXPIRY_S, COMMAND, DEFINITIONS, RESULT
 from agent.core.wire.orders import request_schemas, result_schemas
 from agent.core.wire.schemas import SCHEMA
@@ -12,6 +13,7 @@ from agent.core.wire.schemas import SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.core.wire.cloudevents import Envelope
     from agent.core.wire.definitions import Definition
 
 _VERSION: Final = "3.0.0"
@@ -25,19 +27,23 @@ _PARAMETERS: Final = {
 _ANSWER: Final = "command_result"
 
 
-def document(version: str, server: Mapping[str, str], device: Mapping[str, str]) -> dict[str, Any]:
+def document(
+    version: str, server: Mapping[str, str], device: Mapping[str, str], envelope: Envelope = "plain"
+) -> dict[str, Any]:
     """AsyncAPI 3, from the view of the device: what it sends, and what it receives.
 
     Args:
         version: of Spotter.
         server: `host`, `protocol` and, for a websocket, `pathname` of the broker.
         device: `prefix`, `site` and `device` where they are known; else they stay parameters.
+        envelope: what is put around events.
     """
     root = "/".join(device.get(name, f"{{{name}}}") for name in ("prefix", "site", "device"))
     said = {kind: each for kind, each in DEFINITIONS.items() if kind != _ANSWER}
     channels = {kind: _channel(f"{root}/{each.address}", kind) for kind, each in said.items()}
     operations = {f"send_{kind}": _send(kind, each) for kind, each in said.items()}
-    messages = {kind: _message(each.schema, each.content_type) for kind, each in said.items()}
+    known = root if len(device) == 3 else ""
+    messages = {kind: _said(kind, envelope, known) for kind in said}
     for name in COMMANDS:
         key = f"{COMMAND}_{name.replace('/', '_')}"
         answer = f"{key}_{RESULT}"
@@ -69,6 +75,22 @@ def _channel(address: str, kind: str) -> dict[str, Any]:
         "messages": {kind: {"$ref": f"#/components/messages/{kind}"}},
     }
     return channel | ({"parameters": parameters} if parameters else {})
+
+
+def _said(kind: str, envelope: Envelope, root: str) -> dict[str, Any]:
+    """What the device says, in its envelope."""
+    definition = DEFINITIONS[kind]
+    message = _message(definition.schema, definition.content_type)
+    if envelope == "plain" or not definition.event:
+        return message
+    if envelope == "cloudevents":
+        return {**message, "contentType": STRUCTURED, "payload": event_schema(kind, root)}
+    return {
+        **message,
+        "description": f"Over MQTT 3.1.1, which has no user properties, it is {STRUCTURED} instead.",
+        "headers": attributes_schema(kind, root),
+        "payload": {"$id": schema_of(kind), **message["payload"]},
+    }
 
 
 def _message(schema: dict[str, Any], content_type: str) -> dict[str, Any]:

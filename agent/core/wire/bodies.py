@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from agent.core.payload import rfc3339
+from agent.core.payload import rfc3339, rounded
 
 if TYPE_CHECKING:
     from agent.core.types import Clue, Product, Recognition
@@ -15,7 +15,7 @@ component), coarser than the last-bit noise between machines."""
 
 
 def recognition_body(recognition: Recognition) -> dict[str, Any]:
-    """All of a recognition but its id and what every message has.
+    """All of a recognition but its id and what every message has, for `encode_rounded`.
 
     Raises:
         ValueError: a time that is no time.
@@ -28,14 +28,15 @@ def recognition_body(recognition: Recognition) -> dict[str, Any]:
         "revision": recognition.revision,
         "verdict": recognition.verdict.value,
         **_named(recognition.product),
-        "probability": _rounded(recognition.probability),
-        "similarity": _rounded(recognition.similarity),
-        "margin": _rounded(recognition.margin),
-        "false_accept": _rounded(recognition.false_accept, _RATE_DIGITS),
+        "probability": rounded(recognition.probability, _DIGITS),
+        "similarity": rounded(recognition.similarity, _DIGITS),
+        "margin": rounded(recognition.margin, _DIGITS),
+        "false_accept": rounded(recognition.false_accept, _RATE_DIGITS),
         "looks": track.frames,
-        "independent_looks": _rounded(recognition.independent),
+        "independent_looks": rounded(recognition.independent, _DIGITS),
         "evidence": [
-            {"source": source, "log_odds": _rounded(log_odds)} for source, log_odds in recognition.evidence
+            {"source": source, "log_odds": rounded(log_odds, _DIGITS)}
+            for source, log_odds in recognition.evidence
         ],
         "reason": recognition.reason,
         "box": list(track.region.box),
@@ -44,8 +45,8 @@ def recognition_body(recognition: Recognition) -> dict[str, Any]:
             {
                 "sku": option.sku,
                 "name": option.name or None,
-                "similarity": _rounded(option.similarity),
-                "probability": _rounded(option.probability),
+                "similarity": rounded(option.similarity, _DIGITS),
+                "probability": rounded(option.probability, _DIGITS),
                 "reference": option.reference,
                 "clues": [_clue(clue) for clue in option.clues],
             }
@@ -53,7 +54,7 @@ def recognition_body(recognition: Recognition) -> dict[str, Any]:
         ],
         "release": recognition.release or None,
         "first_seen": rfc3339(track.first_utc),
-        "seen_s": round(max(0.0, recognition.at - track.first_at), 3),
+        "seen_s": rounded(max(0.0, recognition.at - track.first_at), 3),
     }
 
 
@@ -62,14 +63,10 @@ _RATE_DIGITS: Final = 8
 
 
 def _clue(clue: Clue) -> dict[str, Any]:
-    return {"source": clue.source, "log_odds": _rounded(clue.log_odds)}
+    return {"source": clue.source, "log_odds": rounded(clue.log_odds, _DIGITS)}
 
 
 def _named(product: Product | None) -> dict[str, str | None]:
     if product is None:
         return {"sku": None, "gtin": None, "name": None}
     return {"sku": product.sku, "gtin": product.gtin or None, "name": product.name or None}
-
-
-def _rounded(value: float, digits: int = _DIGITS) -> float:
-    return round(float(value), digits) + 0.0  # -0.0 + 0.0 is 0.0: one number, one text

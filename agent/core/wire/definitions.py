@@ -37,6 +37,7 @@ class Definition:
     qos: int = 1
     content_type: str = "application/json"
     expiry_s: int = 0  # s from its making until nobody wants it any more; 0: never
+    event: bool = True  # whether it is a CloudEvent where these are wanted
 
     def matches(self, levels: Sequence[str]) -> bool:
         """Whether a topic with these levels below the root is of this kind."""
@@ -64,6 +65,7 @@ _ALL: Final = (
         retain=True,
         schema=describe.availability(),
         content_type="text/plain",
+        event=False,  # a broker sends the last will long after it was written, as it was written
     ),
     Definition(kind="info", address="info", retain=True, schema=describe.info()),
     Definition(kind="health", address="health", retain=True, schema=describe.health()),
@@ -84,6 +86,7 @@ _ALL: Final = (
         retain=False,
         schema=describe.command_result(),
         expiry_s=ANSWER_EXPIRY_S,
+        event=False,  # nothing happened: somebody asked
     ),
     Definition(kind="camera_status", address="{camera}/status", retain=True, schema=describe.camera_status()),
     Definition(

@@ -27,10 +27,11 @@ def late(message: Message, utc: float) -> Message:
     return replace(message, payload=message.payload[:-1] + tail, late=True)
 
 
-def lost_body(loss: Loss, kind: str, identity: str) -> dict[str, Any]:
+def lost_body(loss: Loss, kind: str, identity: str, to: str) -> dict[str, Any]:
     """What is told of facts that were given up; null: nobody knows."""
     return {
         "id": identity,
+        "to": to,
         "topic": loss.topic or None,
         "kind": kind or None,
         "cause": loss.cause.value,

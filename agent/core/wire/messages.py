@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent.core.payload import encode, rfc3339
+from agent.core.payload import encode, encode_rounded, rfc3339
 from agent.core.topics import RESERVED_CAMERAS, check_camera, check_prefix, check_topic_part
 from agent.core.types import Delivery, Event, Message, Recognition
 from agent.core.wire.bodies import recognition_body
@@ -198,7 +199,8 @@ class Wire:
         track = recognition.track
         identity = self._id(track.camera, track.id, str(recognition.revision))
         body = {"id": identity, **recognition_body(recognition)}
-        payload, camera = self._encoded(body, recognition.utc), _checked_camera(track.camera)
+        payload = encode_rounded(self._headed(body, recognition.utc))
+        camera = _checked_camera(track.camera)
         return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
 
     def _kiosk(self, camera: str, said: Mapping[str, Any], utc: float) -> Message:
@@ -207,11 +209,19 @@ class Wire:
         payload = self._encoded({"id": identity, **kiosk_body(camera, said)}, utc)
         return self._made("kiosk", payload, utc, identity=identity, camera=camera)
 
-    def lost(self, loss: Loss, utc: float) -> Message:
-        """Facts that were given up, told at `utc`: in place of all of them."""
-        about = (loss.topic, loss.cause, str(loss.count), str(loss.first_utc), str(loss.last_utc), str(utc))
+    def lost(self, loss: Loss, utc: float, to: str = "broker") -> Message:
+        """Facts that were given up, told at `utc`: in place of all of them. `to`: one of `SINKS`."""
+        about = (
+            to,
+            loss.topic,
+            loss.cause,
+            str(loss.count),
+            str(loss.first_utc),
+            str(loss.last_utc),
+            str(utc),
+        )
         identity = self._id("lost", *about)
-        body = lost_body(loss, self.kind(loss.topic), identity)
+        body = lost_body(loss, self.kind(loss.topic), identity, to)
         return self._made("lost", self._encoded(body, utc), utc, identity=identity)
 
     def camera_of(self, topic: str) -> str:
@@ -221,8 +231,10 @@ class Wire:
         return camera if slash and below != topic and camera not in RESERVED_CAMERAS else ""
 
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
-        head = {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc)}
-        return encode({**head, **body})
+        return encode(self._headed(body, utc))
+
+    def _headed(self, body: Mapping[str, Any], utc: float) -> dict[str, Any]:
+        return {"schema": SCHEMA, "site": self.site, "device": self.device, "time": rfc3339(utc), **body}
 
     def _made(
         self, kind: str, payload: bytes, utc: float, *, topic: str = "", identity: str = "", **levels: str
@@ -248,6 +260,7 @@ class Wire:
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
+@lru_cache(maxsize=256)
 def _checked_camera(camera: str) -> str:
     check_camera("camera", camera)
     return camera

@@ -14,6 +14,7 @@ SCHEMA: Final = 1
 
 HEALTHS: Final = ("ok", "degraded", "failed")
 CAMERA_STATES: Final = ("online", "offline", "stalled", "paused")
+SINKS: Final = ("broker", "webhook")
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -264,6 +265,7 @@ def lost() -> dict[str, Any]:
         "lost",
         "Facts that were dropped before they could be sent: the sum of all counts is what a reader misses.",
         {
+            "to": {"enum": list(SINKS), "description": "whose readers miss them"},
             "topic": {**_NAME_OR_NULL, "description": "that they would have gone to; null: nobody knows"},
             "kind": {**_NAME_OR_NULL, "description": "of message"},
             "cause": {"enum": [cause.value for cause in Cause]},
