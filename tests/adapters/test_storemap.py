@@ -56,6 +56,14 @@ def test_aisles_of_a_yaml_are_drawn_with_their_bays(tmp_path: Path) -> None:
     assert "Tills &lt;3&gt;" in text
 
 
+def test_the_plan_that_the_readme_shows_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (shown,) = re.findall(r"^```text\n(size:.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "plan.yaml"
+    file.write_text(shown)
+    assert 'data-place="2-d"' in read_map(str(file))
+
+
 def test_places_of_a_drawing_are_found_by_label_or_id() -> None:
     text = svg(
         '<rect id="aisle-4" width="1" height="1"/><path id="4_B" d="M0 0h1"/>'
