@@ -332,6 +332,7 @@ function notice() {
   $("notice").hidden = !key;
   if (key && $("notice").textContent !== t(key)) $("notice").textContent = t(key);
   $("attract-lead").textContent = t(camera ? "attract.lead" : "attract.blind");
+  $("start-words").textContent = t(camera ? "attract.search" : "unknown.search");
   document.body.classList.toggle("blind", !camera);
 }
 

@@ -263,7 +263,7 @@ def test_without_its_camera_it_still_finds_and_it_comes_back_by_itself(
             look.page.get_by_text("The camera is resting").wait_for(timeout=LATEST)
             look.shoot("kiosk-blind")
             look.assert_accessible()
-            look.page.get_by_role("button", name="or type its name").click()
+            look.page.get_by_role("button", name="Search by name").click()
             look.page.keyboard.type(kiosk.products[1].brand)
             look.page.locator("#search-list .product-card").first.wait_for()
             kiosk.change(cameras=[{**cameras[0], "source": source}])
