@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.adapters.kept import Kept
 from agent.applying import make_apps
 from agent.bookkeeping import Bookkeeper
+from agent.bridges import Bridges
 from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
@@ -71,14 +72,17 @@ class Assembly:
         self.state_lock = lock_state(Path(self.settings.state_dir))
         self.outbox = open_outbox(self.settings)
         self.wire = Wire(self.settings.mqtt.prefix, self.settings.site, self.settings.device)
+        self.bridges = Bridges(self.settings, self.wire, clock)
         self.sinks = open_sinks(
             self.settings,
             self.outbox,
             self.wire,
             clock,
             self.metrics,
-            heed=lambda incoming: self.commander.take(incoming),  # noqa: PLW0108  it is made below
-            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
+            heed=lambda incoming: self.bridges.heed(incoming, self.commander.take),
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  it is made below
+            topics=self.bridges.topics,
+            overhear=self.bridges.overhear,
         )
         self.publisher = self.sinks.publisher
         self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
@@ -97,7 +101,7 @@ class Assembly:
             pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
             apps=self.apps,
             mailbox=self.mailbox,
-            store=self.outbox,
+            store=self.bridges.beside(self.outbox),
             to_message=self.wire.event,
             say=self.gate.say,
             feed_watchdog=feed_watchdog,

@@ -6,7 +6,7 @@ import logging
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from agent.adapters.system import resident_mb
+from agent.adapters.system import resident_mb, temperature_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,4 +97,6 @@ class Bookkeeper:
         figures |= {"outbox.waiting": count, "outbox.bytes": size, "outbox.dropped": self._outbox.dropped}
         figures["facts.unsaved"] = self._outbox.unsaved
         figures["memory.resident_mb"] = round(resident_mb(), 1)
+        if (hot := temperature_c()) is not None:
+            figures["temperature.hottest_c"] = round(hot, 1)
         return figures

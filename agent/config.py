@@ -27,6 +27,8 @@ from agent.core.sightings import SightingSettings
 from agent.core.topics import check_camera, check_prefix, check_topic_part
 from agent.core.tracking import TrackingSettings
 from agent.core.wire import Envelope  # noqa: TC001  likewise
+from agent.core.wire.home_assistant import HomeAssistantSettings  # noqa: TC001  likewise
+from agent.core.wire.sparkplug import SparkplugSettings  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
@@ -104,6 +106,8 @@ class Settings:
         "attributes as user properties, where the connection is one of MQTT 5",
         "plain",
     )
+    home_assistant: HomeAssistantSettings | None = setting("Home Assistant, which shows this device", None)
+    sparkplug: SparkplugSettings | None = setting("Sparkplug B, where this device is an edge node", None)
     outbox: OutboxSettings = setting(
         "the disk queue in front of the broker, and of a webhook", OutboxSettings()
     )

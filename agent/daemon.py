@@ -6,6 +6,7 @@ capture (one per camera) ──Latest──▶ recognise (one) ──Outbox─�
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
                        pages (one, where `web` is configured): they and the API; slow answers in workers
+                       sparkplug (one): what is said, once more for other hosts, where that is configured
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
         self.parts.holding.say_info()
         self.parts.holding.say_index(None)
+        self.parts.bridges.begin(
+            self.parts.publisher, self.parts.health
+        )  # before the topics go that it named
         self.parts.publisher.retire([camera.id for camera in self.parts.settings.cameras])
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
@@ -82,6 +86,7 @@ class Daemon:
             self._start("sync", self.parts.updater.run)
         if self.parts.web is not None:
             self._start("pages", self.parts.web.run)
+        self._start("sparkplug", self.parts.bridges.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
@@ -94,6 +99,7 @@ class Daemon:
                 capture.look_for_stall()
             self.parts.gate.tend()
             self.parts.holding.tend()
+            self.parts.bridges.tend()
             self.parts.books.tick(self._captures)
         self._stop()
 
@@ -105,9 +111,8 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
-        for name in (
-            "pages", "sync", "learn", "capture", "recognise", "store", "publish", *self.parts.sinks.loops
-        ):  # fmt: skip
+        loops = ("store", "publish", *self.parts.sinks.loops)
+        for name in ("pages", "sync", "learn", "capture", "recognise", "sparkplug", *loops):
             self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
@@ -187,6 +192,7 @@ class Daemon:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
         self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
+        self.parts.bridges.watch(new.cameras)
         self.parts.publisher.retire(new_cameras)
         self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 from agent.adapters.broker import Broker
 from agent.adapters.outbox import Twofold
 from agent.adapters.webhook import Webhook
+from agent.core.types import Delivery
 from agent.core.wire import in_envelope
 from agent.poster import Poster
 from agent.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agent.adapters.outbox import Outbox
     from agent.config import Settings
     from agent.core.clock import Clock
     from agent.core.incoming import Incoming
+    from agent.core.types import Message
     from agent.core.wire import Wire
     from agent.metrics import Metrics
 
@@ -51,10 +53,13 @@ def open_sinks(
     metrics: Metrics,
     heed: Callable[[Incoming], None],
     report: Callable[[str, str], None],
+    topics: Sequence[str] = (),
+    overhear: Callable[[Message], None] = lambda _message: None,
 ) -> Sinks:
     """The ways out that are configured; nothing is connected yet. `outbox` is what `open_outbox` gave.
 
-    `heed` as for `Publisher`. `report(part, reason)` is told what is wrong with one of them.
+    `heed` and `overhear` as for `Publisher`; `topics` are those to hear beside commands.
+    `report(part, reason)` is told what is wrong with one of them.
 
     Raises:
         ConfigError: a certificate file is missing or is not one.
@@ -64,14 +69,14 @@ def open_sinks(
         wire.root,
         wire.availability("offline"),
         clock,
-        topics=[wire.command_topic(name) for name in settings.commands.allow],
+        topics=[*map(wire.command_topic, settings.commands.allow), *topics],
         dress=lambda message, v5: in_envelope(message, wire.root, settings.envelope, properties=v5),
     )
     make_publisher = partial(
         Publisher, outbox, broker, wire, clock, heed=heed, report=partial(report, "broker")
     )
     if settings.webhook is None or not isinstance(outbox, Twofold):
-        return Sinks(make_publisher())
+        return Sinks(make_publisher(overhear=overhear))
     poster = Poster(
         outbox.second,
         Webhook(settings.webhook, clock),
@@ -83,6 +88,10 @@ def open_sinks(
         tell=outbox.keep,
         metrics=metrics,
     )
-    return Sinks(
-        make_publisher(also=poster.set_state) if settings.webhook.states else make_publisher(), poster
-    )
+
+    def both(message: Message) -> None:
+        overhear(message)
+        if message.delivery is Delivery.STATE:
+            poster.set_state(message)
+
+    return Sinks(make_publisher(overhear=both if settings.webhook.states else overhear), poster)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.core.errors import DeviceError
 from agent.core.types import Delivery, Message
+from agent.core.wire.home_assistant import announces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -77,12 +78,30 @@ class States:
             if camera and camera not in cameras:
                 self.forget(topic)
 
+    def announce(self, message: Message | None) -> None:
+        """Tell Home Assistant of this device, also where nothing changed: it may have begun anew.
+
+        Announcements on any other topic are forgotten, also those before a restart: it may be switched off
+        since (None), or have another prefix.
+        """
+        kept = message.topic if message else ""
+        with self._lock:
+            topics = set(self._states)
+        topics |= {topic for topic, held in self._notebook.retained().items() if held}
+        for topic in topics:
+            if topic != kept and announces(topic, self._wire.root):
+                self.forget(topic)
+        if message is not None:
+            with self._lock:
+                self._states[kept] = message
+                self._untold[kept] = None
+
     def connected(self) -> None:
         """A new connection is to be told everything: its broker may have forgotten, or remember too much."""
         gone = [topic for topic, held in self._notebook.retained().items() if not held]
         with self._lock:
             for topic in gone:
-                if topic.startswith(f"{self._wire.root}/"):
+                if topic.startswith(f"{self._wire.root}/") or announces(topic, self._wire.root):
                     self._states.setdefault(topic, _nothing(topic))
             self._untold = dict.fromkeys(self._states)
 

@@ -11,6 +11,8 @@ import pytest
 from agent.adapters.outbox import Outbox
 from agent.core.types import Message
 from agent.core.wire import Wire
+from agent.core.wire.home_assistant import announcement
+from agent.core.wire.home_assistant_components import Facts
 from agent.states import States
 
 if TYPE_CHECKING:
@@ -81,3 +83,37 @@ def test_what_was_taken_back_is_taken_back_on_every_connection(outbox: Outbox) -
     states.set(status("a"))
     states.connected()
     assert told(states) == [status("a")]
+
+
+def announced(prefix: str) -> Message:
+    return announcement(WIRE, prefix, Facts(version="1", machine=""), {}, 0.0)
+
+
+def test_an_announcement_is_told_again_though_it_is_the_same(outbox: Outbox) -> None:
+    states = States(outbox, WIRE)
+    for _ in range(2):
+        states.announce(announced("ha"))
+        assert told(states) == [announced("ha")]
+    states.connected()
+    assert told(states) == [announced("ha")]
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "after a restart"])
+def test_announcements_elsewhere_are_taken_back_and_nothing_else_is(outbox: Outbox, restarted: bool) -> None:
+    others = ["ha/device/somebody/config", "ha/status", f"{WIRE.root}/device/x/config"]
+    for topic in others:
+        outbox.retain(topic, held=True)
+    states = States(outbox, WIRE)
+    states.announce(announced("ha"))
+    told(states)
+    for message in (announced("home"), None):
+        if restarted:
+            states = States(outbox, WIRE)
+        states.announce(message)
+        gone = "ha" if message else "home"
+        assert [m for m in told(states) if not m.payload] == [
+            Message(announced(gone).topic, b"", "", 0.0, retain=True, delivery=announced(gone).delivery)
+        ]
+    states.connected()
+    assert {m.topic for m in told(states)} == {announced("ha").topic, announced("home").topic}
+    assert all(outbox.retained()[topic] for topic in others)

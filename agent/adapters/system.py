@@ -94,6 +94,14 @@ def machine() -> str:
     return os.uname().machine
 
 
+def serial() -> str:
+    """The number of this very board, as its firmware says; empty where it says none to everybody."""
+    with suppress(OSError):
+        text = Path("/proc/device-tree/serial-number").read_bytes().decode("utf-8", "replace").strip("\0 \n")
+        return text if text.isprintable() else ""
+    return ""
+
+
 def own_addresses() -> list[str]:
     """The addresses that this machine speaks to the internet from: of IPv4 and IPv6, where it has them."""
     found = []
@@ -103,6 +111,15 @@ def own_addresses() -> list[str]:
             sock.connect((far, 9))
             found.append(str(sock.getsockname()[0]))
     return found
+
+
+def temperature_c(zones: Path = Path("/sys/class/thermal")) -> float | None:
+    """Degrees Celsius of the hottest part that the kernel measures; None where it measures nothing."""
+    found = []
+    for file in zones.glob("thermal_zone*/temp"):
+        with suppress(OSError, ValueError):  # a zone may be switched off
+            found.append(int(file.read_bytes()) / 1000)
+    return max((each for each in found if -60 < each < 200), default=None)
 
 
 def resident_mb() -> float:

@@ -90,6 +90,7 @@ def _check_ways_out(settings: Settings, name: str) -> None:
     """What brokers, webhooks and cameras need of this device: certificates, packages for some cameras."""
     from agent.adapters.broker import Broker
     from agent.adapters.camera import open_camera
+    from agent.adapters.sparkplug import load_codec
     from agent.adapters.system import SystemClock
     from agent.adapters.webhook import Webhook
     from agent.core.errors import ConfigError
@@ -104,6 +105,11 @@ def _check_ways_out(settings: Settings, name: str) -> None:
     if settings.webhook is not None:
         try:
             Webhook(settings.webhook, clock)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
+    if settings.sparkplug is not None:
+        try:
+            load_codec()
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
     for camera in settings.cameras:

@@ -47,3 +47,14 @@ def check_camera(field: str, value: str) -> None:
     check_topic_part(field, value)
     if value in RESERVED_CAMERAS:
         raise ValueError(f"{field}: expected another name, found {value!r}, a topic of the device itself")
+
+
+def check_topic(field: str, value: str) -> None:
+    """Refuse what cannot be a whole topic to listen to.
+
+    Raises:
+        ValueError: a level that `check_topic_part` refuses, or a `$` in front.
+    """
+    for level in value.split("/"):
+        check_topic_part(field, level)
+    check_prefix(field, value.partition("/")[0])

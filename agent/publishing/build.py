@@ -24,7 +24,7 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
 from agent.publishing.calibrate import calibrate, trusted, usual_cosine
-from agent.publishing.embed import Crew
+from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
 from agent.publishing.gathering import Gathered, gather
@@ -122,6 +122,8 @@ def build_catalogue(
         former = open_former(out, model, settings.crop, rebuild=settings.rebuild)
         held.enter_context(closing(former.table))
         gathered = held.enter_context(Gathered(out, eyes.dimension))
+        crew = Crew(settings.engine, settings.jobs, settings.ray_address)
+        force = held.enter_context(Workforce(eyes, embedder, settings.crop, crew, settings.small))
         known = None
         if cache is not None:
             known = EmbeddingCache(Path(cache), eyes, settings.crop, now_utc=created_utc)
@@ -130,11 +132,7 @@ def build_catalogue(
                 root,
                 gathered,
                 former.table,
-                eyes,
-                embedder,
-                crop=settings.crop,
-                small=settings.small,
-                crew=Crew(settings.engine, settings.jobs, settings.ray_address),
+                force,
                 total=total,
                 cache=known,
                 progress=progress,
@@ -151,7 +149,7 @@ def build_catalogue(
         def finish(made: Manifest, changes: Changes) -> Manifest:
             made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
             if settings.features:
-                features = write_portraits(root, out, made, former.manifest, anew=bool(changes.why))
+                features = write_portraits(root, out, made, former.manifest, force, anew=bool(changes.why))
                 made = replace(made, features=features)
             if not settings.with_model:
                 return made

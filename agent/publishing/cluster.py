@@ -15,12 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from agent.core.errors import AgentError, DeviceError, UsageError, quoted
-from agent.publishing.worker import CHUNKS_AHEAD, Answer
+from agent.publishing.worker import CHUNKS_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.publishing.worker import Chunk, Recipe, Submit, Worker
+    from agent.publishing.worker import Chunk, Recipe, Submit, Task, Worker
 
 _HERE = "local"
 _KNOCK_S = 10.0
@@ -107,13 +107,13 @@ def _knock(address: str) -> None:
 
 def _submit(ray: Any, recipe: Recipe) -> Submit:
     made = [ray.put(recipe)]  # in a list it stays a reference: Ray would fetch it for each chunk
-    task = ray.remote(num_cpus=1, max_retries=TRIES - 1)(_embed)
+    remote = ray.remote(num_cpus=1, max_retries=TRIES - 1)(_answer)
 
-    def submit(chunk: Chunk) -> Callable[[], Answer]:
-        waiting = task.remote(made, chunk)
+    def submit(task: Task, chunk: Chunk) -> Callable[[], Any]:
+        waiting = remote.remote(made, task, chunk)
 
-        def result() -> Answer:
-            answer: Answer | AgentError = ray.get(waiting)
+        def result() -> Any:
+            answer = ray.get(waiting)
             if isinstance(answer, AgentError):
                 raise answer
             return answer
@@ -127,11 +127,11 @@ _WORKERS: list[Worker] = []
 """Within a process of the cluster: its worker. Such a process serves one program, and so one recipe."""
 
 
-def _embed(made: list[Any], chunk: Chunk) -> Answer | AgentError:
+def _answer(made: list[Any], task: Task, chunk: Chunk) -> Any:
     """An error of ours is an answer: raised, it would come back wrapped in a traceback of Ray's."""
     try:
         if not _WORKERS:
             _WORKERS.append(import_module("ray").get(made[0]).make())
-        return _WORKERS[0].embed(chunk)
+        return _WORKERS[0].do(task, chunk)
     except AgentError as error:
         return error

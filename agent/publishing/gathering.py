@@ -10,7 +10,6 @@ import hashlib
 import os
 from array import array
 from dataclasses import dataclass, replace
-from itertools import chain
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Self
 
@@ -19,7 +18,7 @@ import numpy as np
 from agent.adapters.images import LIMITS, read_bytes
 from agent.core.copies import BLUR_PX, JPEG_QUALITY, copy_of, is_copy
 from agent.core.errors import DeviceError, InputError
-from agent.publishing.embed import WORTH_A_PROCESS, Picture, embed_pictures
+from agent.publishing.embed import Picture
 from agent.publishing.folder import Item, read_folder
 from agent.publishing.problems import Problem
 
@@ -30,18 +29,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.adapters.embedder import Embedder, EmbedderSettings
     from agent.adapters.products import ProductWriter
     from agent.publishing.cache import EmbeddingCache, Entry
-    from agent.publishing.embed import Crew
+    from agent.publishing.embed import Workforce
 
     Progress = Callable[[int, int], None]
 
 _TOLD_EVERY = 64
 """Pictures found in the cache between two calls of `progress`."""
-
-_PEEKED_BYTES = 64_000_000
-"""Of pictures that are read before it is known whether there are enough to start processes for them."""
 
 
 class Gathered:
@@ -160,12 +155,8 @@ def gather(
     root: Path,
     into: Gathered,
     table: ProductWriter,
-    eyes: Embedder,
-    embedder: EmbedderSettings,
+    force: Workforce,
     *,
-    crop: float,
-    small: tuple[int, ...],
-    crew: Crew,
     total: int,
     cache: EmbeddingCache | None = None,
     progress: Progress | None = None,
@@ -183,6 +174,7 @@ def gather(
         DeviceError: the disk failed or is full, an inference failed, or a process died.
     """
     told = _Told(total, progress)
+    small = force.small
     refused: dict[int, Problem] = {}
     digests: dict[int, bytes] = {}  # of what is being embedded
 
@@ -207,12 +199,7 @@ def gather(
                 digests[position] = digest
                 yield Picture(position, path, data)
 
-    source = missing()
-    first, all_of_it = _peeked(source, (crew.for_pictures(total).jobs or 1) * WORTH_A_PROCESS)
-    if not first:
-        return list(refused.values())
-    crew = crew.for_pictures(len(first) if all_of_it else total)
-    for chunk in embed_pictures(chain(first, source), eyes, embedder, crop, crew, small):
+    for chunk in force.embed(missing(), total):
         parts = (chunk.pictures, chunk.vectors, chunk.copies, chunk.thumbnails)
         for picture, row, copies, shown in zip(*parts, strict=True):
             entries = [(row, shown), *((copy, b"") for copy in copies)]
@@ -273,17 +260,6 @@ def numbered(items: Iterator[Item], table: ProductWriter) -> Iterator[Item]:
         yield Item(product, item.images)
     for number in sorted(gone):
         table.remove(number)
-
-
-def _peeked(source: Iterator[Picture], wanted: int) -> tuple[list[Picture], bool]:
-    """The first pictures that are to be embedded, and whether there are no more."""
-    first, size = [], 0
-    for picture in source:
-        first.append(picture)
-        size += len(picture.data)
-        if len(first) >= wanted or size >= _PEEKED_BYTES:
-            return first, False
-    return first, True
 
 
 def _write_at(descriptor: int, data: bytes, start: int) -> None:

@@ -22,7 +22,7 @@ from agent.adapters.embedder import load_embedder
 from agent.adapters.images import IMAGE_SUFFIXES, LIMITS, read_bytes
 from agent.core.errors import DeviceError, InputError, UsageError
 from agent.core.settings import check_range
-from agent.publishing.embed import Picture, embed_pictures
+from agent.publishing.embed import Picture, Workforce
 from agent.publishing.grouping_page import render
 from agent.publishing.problems import Problem
 
@@ -98,13 +98,16 @@ def group_photos(
     rows: list[NDArray[np.float32]] = []
     small: dict[str, bytes] = {}
     source = _pictures(folder, paths, problems)
-    for chunk in embed_pictures(source, eyes, embedder, crop, crew.for_pictures(len(paths))):
-        kept += [picture.path for picture in chunk.pictures]
-        rows += list(chunk.vectors)
-        small |= {picture.path: data for picture, data in zip(chunk.pictures, chunk.thumbnails, strict=True)}
-        problems += [Problem(picture.path, reason) for picture, reason in chunk.refused]
-        if progress is not None:
-            progress(len(kept) + sum(not problem.warning for problem in problems), len(paths))
+    with Workforce(eyes, embedder, crop, crew) as force:
+        for chunk in force.embed(source, len(paths)):
+            kept += [picture.path for picture in chunk.pictures]
+            rows += list(chunk.vectors)
+            small |= {
+                picture.path: data for picture, data in zip(chunk.pictures, chunk.thumbnails, strict=True)
+            }
+            problems += [Problem(picture.path, reason) for picture, reason in chunk.refused]
+            if progress is not None:
+                progress(len(kept) + sum(not problem.warning for problem in problems), len(paths))
     if not kept:
         raise InputError(f"{folder}: expected photos, found none that can be read; {problems[0]}")
     found = groups_of(np.stack(rows), least)

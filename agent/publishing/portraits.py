@@ -15,17 +15,17 @@ import numpy as np
 
 from agent.adapters.catalogue import open_files
 from agent.adapters.durable import open_verified
-from agent.adapters.images import LIMITS, decode_image, read_bytes
+from agent.adapters.images import LIMITS, read_bytes
 from agent.adapters.portraits import PortraitWriter
 from agent.adapters.vectors import reopen_index
 from agent.core.errors import CatalogueError, InputError
-from agent.core.local_features import LocalFeatures, describe
 from agent.core.matching import VIEW_BITS
-from agent.core.regions import kept_centre, propose
 from agent.core.second_look import fit_weights
-from agent.core.verifying import MEASURES, Query, Reference, compare, query_of, small
+from agent.core.verifying import MEASURES, Reference, compare
+from agent.publishing.embed import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,13 +33,11 @@ if TYPE_CHECKING:
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.tables import Previous
     from agent.core.manifest import FileEntry, Manifest
+    from agent.publishing.embed import Workforce
 
 REFERENCES: Final = 4
 """Per product, those that stand for the most others: 42 KB with photos, 26 with studio pictures. With eight
 (83 KB) closer looks at 45 of 100 photos of cartons left 11 of 14 errors, with four 13 or 14."""
-
-POINTS: Final = 64
-"""Per reference, the strongest near the middle: 4.5 KB, and 5.5 KB for its picture."""
 
 LOOKED_AT: Final = 32
 """References of a product among which they are chosen."""
@@ -76,7 +74,7 @@ class _Chosen:
 
 
 def write_portraits(
-    root: Path, folder: Path, manifest: Manifest, before: Manifest | None, *, anew: bool
+    root: Path, folder: Path, manifest: Manifest, before: Manifest | None, force: Workforce, *, anew: bool
 ) -> FileEntry | None:
     """Put portraits into a finished catalogue's `folder`; None where no product has a near rival.
 
@@ -85,27 +83,21 @@ def write_portraits(
     updates as the projection is: comparing pictures for it took 2.5 of the 4 s of a build without changes.
 
     Raises:
-        DeviceError: the disk failed or is full.
+        ModelError: the model's file is another one by now.
+        DeviceError: the disk failed or is full, or a process died.
     """
     with closing(open_files(folder, manifest)) as catalogue:
         chosen = _choose(folder, manifest, catalogue)
         if not chosen:
             return None
         with closing(PortraitWriter(folder, _before(folder, before))) as writer:
-            studio = _Studio(root, catalogue, manifest.crop)
-            keys = [key for each in chosen.values() for key in each.keys]
+            sitters = _Sitters(root, catalogue, manifest.crop)
+            keys = sorted(key for each in chosen.values() for key in each.keys)
             for key in sorted(set(writer.keys()) - set(keys)):
                 writer.remove(key)
-            for key in sorted(keys):
-                taken = studio.portrait(key, writer.source_of(key))
-                if taken is None:
-                    writer.remove(key)
-                    continue
-                reference, source = taken
-                if reference is not None:
-                    writer.put(reference, source)
+            _portray(keys, sitters, writer, force)
             if anew or not writer.weighed:
-                writer.put_weights(fit_weights(_pairs(chosen, studio, writer)))
+                writer.put_weights(fit_weights(_pairs(chosen, sitters, writer, force)))
             return writer.save()
 
 
@@ -176,60 +168,57 @@ def representative(alike: NDArray[np.float32], count: int) -> list[int]:
     return sorted(chosen)
 
 
-class _Studio:
-    """Makes portraits of the pictures of a product folder."""
+class _Sitters:
+    """The pictures of a product folder, and what portraits of them are made from."""
 
     def __init__(self, root: Path, catalogue: Catalogue, crop: float) -> None:
         self._root = root
         self._catalogue = catalogue
-        self._where = kept_centre(crop)
         self._crop = repr(crop).encode()
 
-    def portrait(self, key: int, held: bytes | None) -> tuple[Reference | None, bytes] | None:
-        """The portrait, and what it is made from; no portrait where `held` says the same; None where lost."""
-        data = self._data(key)
-        if data is None:
-            return None
-        source = hashlib.sha256(b"\n".join((_FORMAT, self._crop, data))).digest()[:8]
-        if source == held:
-            return None, source
-        picture = self._seen(data)
-        if picture is None:
-            return None
-        return Reference(key, strongest(describe(picture), POINTS), small(picture)), source
-
-    def query(self, key: int) -> Query | None:
-        """The picture as something to be asked about."""
-        data = self._data(key)
-        picture = None if data is None else self._seen(data)
-        return None if picture is None else query_of(picture)
-
-    def _data(self, key: int) -> bytes | None:
+    def picture(self, key: int) -> Picture | None:
+        """The file of a reference; None where it is lost: changed since it was built from."""
         try:
-            return read_bytes(self._root / self._catalogue.reference(key), LIMITS.max_bytes)
+            path = self._catalogue.reference(key)
+            return Picture(key, path, read_bytes(self._root / path, LIMITS.max_bytes))
         except (InputError, CatalogueError):
-            return None  # changed since it was built from
-
-    def _seen(self, data: bytes) -> NDArray[np.uint8] | None:
-        try:
-            image = decode_image(data, "picture")
-            left, top, right, bottom = propose(self._where, image.shape[1], image.shape[0])[0].box
-        except (InputError, ValueError):
             return None
-        return image[top:bottom, left:right]
+
+    def source(self, picture: Picture) -> bytes:
+        """What its portrait is made from."""
+        return hashlib.sha256(b"\n".join((_FORMAT, self._crop, picture.data))).digest()[:8]
 
 
-def strongest(features: LocalFeatures, count: int) -> LocalFeatures:
-    """The `count` points that are strong and near the middle, where the product is."""
-    off = features.places - 0.5
-    rank = np.arange(len(features), 0, -1) * np.exp(-4 * (off * off).sum(axis=1))
-    order = np.argsort(-rank, kind="stable")[:count]
-    return LocalFeatures(features.places[order], features.rows[order])
+def _portray(keys: list[int], sitters: _Sitters, writer: PortraitWriter, force: Workforce) -> None:
+    """Bring the portraits of these references up to date."""
+    sources: dict[int, bytes] = {}
+    lost: list[int] = []
+
+    def changed() -> Iterator[Picture]:
+        for key in keys:
+            picture = sitters.picture(key)
+            if picture is None:
+                lost.append(key)
+                continue
+            source = sitters.source(picture)
+            if source != writer.source_of(key):
+                sources[key] = source
+                yield picture
+
+    for picture, made in force.portray(changed(), len(keys)):
+        if made is None:
+            lost.append(picture.key)
+        else:
+            writer.put(Reference(picture.key, made.features, made.picture), sources.pop(picture.key))
+    for key in lost:  # last: when they are found depends on how many workers are kept busy
+        writer.remove(key)
 
 
-def _pairs(chosen: dict[int, _Chosen], studio: _Studio, writer: PortraitWriter) -> NDArray[np.float64]:
+def _pairs(
+    chosen: dict[int, _Chosen], sitters: _Sitters, writer: PortraitWriter, force: Workforce
+) -> NDArray[np.float64]:
     """Measures of pictures that are not portrayed: their product against its rivals."""
-    asked = [(product, key) for product, each in chosen.items() for key in each.rest if each.rivals]
+    asked = [key for each in chosen.values() for key in each.rest if each.rivals]
     if len(asked) > ASKED:
         asked = [asked[place] for place in np.linspace(0, len(asked) - 1, ASKED).astype(int)]
     kept: dict[int, list[Reference]] = {}
@@ -241,8 +230,9 @@ def _pairs(chosen: dict[int, _Chosen], studio: _Studio, writer: PortraitWriter) 
         return kept[product]
 
     rows = [np.empty((0, len(MEASURES)))]
-    for product, key in asked:
-        query = studio.query(key)
+    pictures = (picture for picture in map(sitters.picture, asked) if picture is not None)
+    for picture, query in force.ask(pictures, len(asked)):
+        product = picture.key >> VIEW_BITS
         rivals = [other for other in chosen[product].rivals if other in chosen][:2]
         if query is not None and portraits(product):
             rows.append(compare(query, [portraits(product), *map(portraits, rivals)])[0, 1:])

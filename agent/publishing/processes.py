@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.adapters.embedder import library_module
 from agent.core.errors import DeviceError
@@ -16,7 +16,7 @@ from agent.publishing.worker import CHUNKS_AHEAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.publishing.worker import Answer, Chunk, Recipe, Submit, Worker
+    from agent.publishing.worker import Chunk, Recipe, Submit, Task, Worker
 
 
 @contextmanager
@@ -32,8 +32,8 @@ def process_workers(recipe: Recipe, jobs: int) -> Iterator[tuple[Submit, int]]:
     context.set_forkserver_preload([__name__, library_module()])
     pool = ProcessPoolExecutor(jobs, context, _start, (recipe,))
 
-    def submit(chunk: Chunk) -> Callable[[], Answer]:
-        return pool.submit(_embed, chunk).result
+    def submit(task: Task, chunk: Chunk) -> Callable[[], Any]:
+        return pool.submit(_answer, task, chunk).result
 
     try:
         yield submit, jobs * CHUNKS_AHEAD
@@ -54,7 +54,7 @@ def _start(recipe: Recipe) -> None:
     _RECIPES.append(recipe)
 
 
-def _embed(chunk: Chunk) -> Answer:
+def _answer(task: Task, chunk: Chunk) -> Any:
     if not _WORKERS:
         _WORKERS.append(_RECIPES[0].make())
-    return _WORKERS[0].embed(chunk)
+    return _WORKERS[0].do(task, chunk)

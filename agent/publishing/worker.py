@@ -1,9 +1,9 @@
-"""What happens to a chunk of pictures, in whatever process it is: decoded, embedded, made small."""
+"""What happens to a chunk of pictures in whatever process: decoded, embedded, described, made small."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -13,6 +13,8 @@ from agent.adapters.images import decode_image, encode_jpeg, thumbnail
 from agent.core.copies import BLUR_PX, JPEG_QUALITY, WORTH
 from agent.core.errors import DeviceError, InputError
 from agent.core.regions import kept_centre, propose
+from agent.core.verifying import query_of
+from agent.publishing.likeness import portrait_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
     from agent.core.model_spec import ModelSpec
     from agent.core.regions import RegionSettings
+    from agent.core.verifying import Query
 
-    Submit = Callable[["Chunk"], Callable[[], "Answer"]]
+    Submit = Callable[["Task", "Chunk"], Callable[[], Any]]
     """Hands a chunk to workers; what comes back waits for the answer, and raises what the worker raised."""
 
 Chunk = tuple[bytes, ...]
 """Pictures as they are in their files."""
+
+Task = Literal["embed", "portray", "ask"]
+"""What a `Worker` is to do with a chunk: its method of this name."""
 
 CHUNKS_AHEAD = 4
 """Chunks waiting per worker, so that none runs dry and a million pictures are not read at once."""
@@ -44,7 +50,7 @@ class Answer:
 
 
 class Worker:
-    """Embeds chunks, one at a time, with eyes of its own."""
+    """Looks at chunks, one at a time, with eyes of its own."""
 
     def __init__(self, eyes: Embedder, crop: float, small: tuple[int, ...] = ()) -> None:
         """`crop` is the share of each side of a picture that is kept around its centre, [0.1, 1].
@@ -54,6 +60,20 @@ class Worker:
         self._eyes = eyes
         self._where = kept_centre(crop)
         self._small = small
+
+    def do(self, task: Task, chunk: Chunk) -> Any:
+        """What the method of this name gives."""
+        return getattr(self, task)(chunk)
+
+    def portray(self, chunk: Chunk) -> tuple[Query | None, ...]:
+        """Each picture as a catalogue keeps it for closer looks; None for one that cannot be seen."""
+        seen = (self._seen(data) for data in chunk)
+        return tuple(None if picture is None else portrait_of(picture) for picture in seen)
+
+    def ask(self, chunk: Chunk) -> tuple[Query | None, ...]:
+        """Each picture as something that a closer look is asked about; None for one that cannot be seen."""
+        seen = (self._seen(data) for data in chunk)
+        return tuple(None if picture is None else query_of(picture) for picture in seen)
 
     def embed(self, chunk: Chunk) -> Answer:
         """A picture that cannot be decoded or seen is refused, the others go on.
@@ -80,6 +100,15 @@ class Worker:
         shape = (len(kept), 1 + len(self._small), self._eyes.dimension)
         vectors = np.concatenate([*rows, np.empty((0, self._eyes.dimension), np.float32)]).reshape(shape)
         return Answer(tuple(kept), vectors[:, 0], vectors[:, 1:], tuple(thumbnails), tuple(sorted(refused)))
+
+    def _seen(self, data: bytes) -> NDArray[np.uint8] | None:
+        """What of a picture is looked at."""
+        try:
+            image = decode_image(data, _NAME)
+            left, top, right, bottom = propose(self._where, image.shape[1], image.shape[0])[0].box
+        except (InputError, ValueError):
+            return None
+        return image[top:bottom, left:right]
 
     def _prepared(self, data: bytes) -> tuple[list[NDArray[Any] | None], bytes]:
         """What the model is to be shown of a picture and of its copies, and its thumbnail."""

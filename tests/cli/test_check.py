@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ def test_a_certificate_that_is_none(write: Any, command: Command, tmp_path: Path
     done = command("check", "-c", write(mqtt=tls(cert=tmp_path / "cert.pem")))
     assert (done.code, len(done.lines)) == (78, 1)
     assert f"mqtt: {tmp_path}/cert.pem: expected a readable certificate" in done.err
+
+
+def test_an_edge_node_without_protobuf(write: Any, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(sparkplug={"group": "berlin"})
+    assert command("check", "-c", config).code == 0
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    done = command("check", "-c", config)
+    assert (done.code, len(done.lines)) == (78, 1)
+    assert done.err.startswith(f"spotter: {config}: sparkplug: expected protobuf, found ")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("picamera2") is not None, reason="picamera2 is installed")

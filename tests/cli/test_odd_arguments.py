@@ -1,6 +1,6 @@
 """Whatever is typed, the answer is one line for the person who typed it, or argparse's usage; never a traceback.
 
-Each command runs in a process of its own, as a shell would run it.
+Each command runs in a process of its own, as a shell would run it (see tests/support/forked.py).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -54,10 +55,11 @@ class Device:
         return current.number
 
     def start(self) -> Daemon:
-        """A daemon that recognises with what is current, and how long that took."""
+        """A daemon that recognises with what is current, and how long that took, all imports among it."""
         current = self.library.current()
         began = time.monotonic()
-        daemon = self.road.start()
+        command = [sys.executable, "-m", "agent", "run", "-c", str(self.road.config)]
+        daemon = Daemon(self.road.config, self.road.folder / "daemon.log", command)
         daemon.wait_for("ready: 1 cameras")
         self.ready_s.append(time.monotonic() - began)
         daemon.wait_for("decided ")

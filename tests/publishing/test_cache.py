@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from agent.adapters.embedder import Embedder, EmbedderSettings, load_embedder
-from agent.publishing import gathering
 from agent.publishing.build import BuildReport, BuildSettings, build_catalogue
 from agent.publishing.cache import CACHE_NAME, EmbeddingCache
-from agent.publishing.embed import Picture
+from agent.publishing.embed import Picture, Workforce
 from tests.support.tiny_models import write_tiny_model
 from tests.support.tiny_pictures import drawn_picture
 
@@ -52,18 +51,18 @@ def shop(tmp_path: Path) -> Path:
 def embedded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of the pictures that were embedded."""
     paths: list[str] = []
-    real = gathering.embed_pictures
+    real = Workforce.embed
 
-    def watched(pictures: object, *args: object, **options: object) -> object:
+    def watched(self: Workforce, pictures: object, total: int) -> object:
         def seen(source: object) -> object:
             for picture in source:
                 assert isinstance(picture, Picture)
                 paths.append(picture.path)
                 yield picture
 
-        return real(seen(pictures), *args, **options)
+        return real(self, seen(pictures), total)
 
-    monkeypatch.setattr(gathering, "embed_pictures", watched)
+    monkeypatch.setattr(Workforce, "embed", watched)
     return paths
 
 

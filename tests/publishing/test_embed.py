@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from agent.adapters.embedder import Embedder, EmbedderSettings, load_embedder
 from agent.adapters.images import THUMBNAIL_PX, decode_image
 from agent.core.errors import ModelError
 from agent.publishing import embed
-from agent.publishing.embed import Crew, Embedded, Picture, embed_pictures
+from agent.publishing.embed import Crew, Embedded, Picture, Workforce
 from agent.publishing.worker import CHUNKS_AHEAD
 from tests.support.pictures import coded
 from tests.support.tiny_models import write_tiny_model
@@ -30,6 +31,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> EmbedderSettings:
 @pytest.fixture(scope="module")
 def eyes(settings: EmbedderSettings) -> Embedder:
     return load_embedder(settings)
+
+
+def embed_pictures(
+    given: Iterable[Picture], eyes: Embedder, settings: EmbedderSettings, crop: float, crew: Crew
+) -> Iterator[Embedded]:
+    with Workforce(eyes, settings, crop, crew) as force:
+        yield from force.embed(given, 1000)
 
 
 def pictures(count: int) -> list[Picture]:
@@ -128,6 +136,44 @@ def test_pictures_are_read_only_as_far_ahead_as_the_workers_need(
     assert most_ahead() == 2 * CHUNKS_AHEAD
     monkeypatch.setattr(embed, "BYTES_AHEAD", 3 * len(given[0].data))
     assert most_ahead() <= 4
+
+
+def children() -> set[int | None]:
+    return {child.pid for child in multiprocessing.active_children()}
+
+
+def test_workers_stay_for_what_comes_next_and_more_come_where_they_are_worth_it(
+    eyes: Embedder, settings: EmbedderSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed, "WORTH_A_PROCESS", 8)
+    monkeypatch.setattr(embed, "_cores", lambda: 2)
+    given, before = pictures(20), children()
+    with Workforce(eyes, settings, 1.0, Crew()) as force:
+        few = list(force.portray(given[:3], 1000))
+        assert children() == before, "three pictures are no reason to start a process, whatever may come"
+        assert len(list(force.embed(given, 1000))) == 2
+        at_work = children() - before
+        assert len(at_work) == 2
+        many = list(force.portray(given, 1000))
+        assert len(list(force.ask(given[:3], 3))) == 3
+        assert children() - before == at_work
+    assert children() == before
+    assert [picture.key for picture, _ in many] == [picture.key for picture in given]
+    for (_, here), (_, there) in zip(few, many, strict=False):
+        assert here
+        assert there
+        assert len(here.features) > 0
+        assert np.array_equal(here.features.rows, there.features.rows)
+        assert np.array_equal(here.picture, there.picture)
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_what_cannot_be_seen_has_no_portrait(eyes: Embedder, settings: EmbedderSettings, jobs: int) -> None:
+    given = pictures(3)
+    given[1:1] = [Picture(10, "empty.jpg", b""), Picture(11, "cut.jpg", given[0].data[:300])]
+    with Workforce(eyes, settings, 1.0, Crew(jobs=jobs)) as force:
+        made = [portrait is not None for _, portrait in force.portray(given, len(given))]
+    assert made == [True, False, False, True, True]
 
 
 def test_a_model_that_is_replaced_meanwhile_is_refused(tmp_path: Path) -> None:

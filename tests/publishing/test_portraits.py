@@ -88,6 +88,17 @@ def test_the_same_products_again_give_the_same_file_and_a_new_picture_another(sh
     assert shared > len(held) // 4096 // 2, "what did not change stays where it was"
 
 
+def test_two_processes_make_the_same_file_as_one(shop: Path) -> None:
+    put(shop, 0, range(REFERENCES + 3))
+    made = []
+    for jobs in (1, 2):
+        out = shop.parent / f"by-{jobs}"
+        build_catalogue(shop, out, MODEL, replace(SETTINGS, jobs=jobs), created_utc=0.0)
+        (path,) = out.glob("features-*")
+        made.append((path.name, path.read_bytes()))
+    assert made[0] == made[1]
+
+
 def test_a_damaged_file_before_is_made_again(shop: Path) -> None:
     out = build(shop)
     (path,) = out.glob("features-*")

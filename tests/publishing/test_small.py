@@ -15,9 +15,9 @@ from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.core.copies import is_copy
 from agent.core.matching import product_of
 from agent.core.regions import RegionSettings, propose
-from agent.publishing import gathering
 from agent.publishing.build import BuildReport, BuildSettings, build_catalogue
 from agent.publishing.checkup import check_up
+from agent.publishing.worker import Worker
 from tests.support.tiny_models import write_tiny_model
 from tests.support.tiny_pictures import drawn_picture
 
@@ -172,7 +172,7 @@ def test_what_the_cache_has_is_not_embedded_again(
     def refused(*_: object) -> None:
         raise AssertionError("nothing is to be embedded")
 
-    monkeypatch.setattr(gathering, "embed_pictures", refused)
+    monkeypatch.setattr(Worker, "embed", refused)
     assert build(shop, tmp_path / "two", model, cache=cache).release == first.release
     assert build(shop, tmp_path / "three", model, PLAIN, cache).references == PRODUCTS * VIEWS
 

@@ -17,23 +17,23 @@ def names(data: Path) -> dict[int, str]:
         return {int(row["Class ID (int)"]): row["Class Name (str)"] for row in csv.DictReader(file)}
 
 
-def photos(data: Path, part: str) -> list[tuple[Path, str]]:
-    """(photo, SKU) of `train` or `val`, in the order of the list."""
+def photos(data: Path, part: str, every: int = 1) -> list[tuple[Path, str]]:
+    """(photo, SKU) of `train` or `val`, in the order of the list; of so many the first."""
     sku = names(data)
     lines = (data / "grocery" / f"{part}.txt").read_text().splitlines()
     split = [line.split(",") for line in lines if line.strip()]
-    return [(data / "grocery" / path.strip(), sku[int(fine)]) for path, fine, _coarse in split]
+    return [(data / "grocery" / path.strip(), sku[int(fine)]) for path, fine, _coarse in split[::every]]
 
 
-def product_folder(data: Path, out: Path) -> Path:
-    """`products.csv` and `images/<sku>/…` of the training photos, as links."""
+def product_folder(data: Path, out: Path, every: int = 1) -> Path:
+    """`products.csv` and `images/<sku>/…` of the training photos, or of so many the first, as links."""
     skus = names(data)
     out.mkdir()
     with (out / "products.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["sku", "name", "category"])
         writer.writerows([sku, sku.replace("-", " "), ""] for sku in skus.values())
-    for path, sku in photos(data, "train"):
+    for path, sku in photos(data, "train", every):
         folder = out / "images" / sku
         folder.mkdir(parents=True, exist_ok=True)
         (folder / path.name).symlink_to(path)

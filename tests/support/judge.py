@@ -7,6 +7,7 @@ do so as devices of other sites than `test`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from agent.core.types import Message
 from agent.core.wire import DEFINITIONS, Wire, result_schemas
 from agent.core.wire.cloudevents import BATCH, attributes_schema, event_schema
 from agent.core.wire.definitions import COMMAND, RESULT, kind_of
+from agent.core.wire.home_assistant_schema import home_assistant
 from agent.core.wire.posted import posted_schema
 
 SITE = "test"
@@ -37,6 +39,8 @@ def judge_heard(topic: str, payload: bytes, attributes: Mapping[str, str] | None
 
     Where it is a CloudEvent, by its payload or by its attributes beside that, its envelope is judged too.
     """
+    if payload and re.fullmatch("[^/]+/device/spotter-[^/]+/config", topic):
+        _judge("home_assistant", topic, payload)
     levels = topic.split("/", 3)
     if len(levels) < 4 or levels[1] != SITE or not payload:
         return
@@ -114,4 +118,5 @@ def _note(wrong: jsonschema.ValidationError | None, topic: str, kind: str) -> No
 
 @cache
 def _validator(kind: str) -> Any:
-    return jsonschema.Draft202012Validator(DEFINITIONS[kind].schema)
+    schema = home_assistant() if kind == "home_assistant" else DEFINITIONS[kind].schema
+    return jsonschema.Draft202012Validator(schema)

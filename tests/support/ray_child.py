@@ -67,7 +67,7 @@ def main() -> None:
         recipe = replace(recipe, libraries=("ai-edge-litert 0.1", *recipe.libraries[1:]))
     try:
         with cluster_workers(recipe, 1, address) as (submit, _):
-            answer = submit(tuple(coded(drawn_picture(number)) for number in range(3)))()
+            answer = submit("embed", tuple(coded(drawn_picture(number)) for number in range(3)))()
         print(json.dumps(["Answer", str(answer.kept)]))
     except AgentError as error:
         print(json.dumps([type(error).__name__, str(error)]))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ import cv2
 import numpy as np
 import yaml
 
+from tests.support.forked import Forked, forked
 from tests.support.tiny_models import write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,11 +30,9 @@ def picture(product: int, view: int, size: int = 96) -> np.ndarray:
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def spotter(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run one verb to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "agent", *args], cwd=ROOT, capture_output=True, text=True, timeout=120, **more
-    )
+def spotter(*args: str, errors: str = "strict", timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run one verb to its end, in a process of its own; what it printed is decoded with this handling of errors."""
+    return forked(args, timeout_s, errors)
 
 
 def told(*args: str) -> dict[str, Any]:
@@ -111,17 +108,15 @@ class Road:
 
 
 class Daemon:
-    """`spotter run` as a process; its stderr goes to a file, which survives kill -9."""
+    """`spotter run` as a process; what it says goes to a file, which survives kill -9."""
 
     def __init__(self, config: Path, log: Path, command: list[str] | None = None) -> None:
         self.log = log
         with log.open("wb") as file:
-            self.process = subprocess.Popen(
-                command or [sys.executable, "-m", "agent", "run", "-c", str(config)],
-                cwd=ROOT,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            self.process = (
+                subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=file)
+                if command
+                else Forked(("run", "-c", str(config)), file.fileno(), file.fileno())
             )
 
     def text(self) -> str:

@@ -12,6 +12,7 @@ from agent.adapters.broker.packets import of_connect, of_will
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     import paho.mqtt.client as mqtt
     from paho.mqtt.properties import Properties
@@ -24,7 +25,7 @@ def new_client(
     settings: BrokerSettings,
     address: Address,
     identity: str,
-    will: Message,
+    will: Message | Callable[[], Message],
     context: ssl.SSLContext | None,
     *,
     v5: bool,
@@ -40,6 +41,7 @@ def new_client(
     )
     client.connect_timeout = settings.connect_timeout_s
     client.max_inflight_messages = 0  # unlimited: the publisher counts, so paho never queues
+    will = will() if callable(will) else will
     client.will_set(will.topic, will.payload, will.qos, will.retain, of_will(will) if v5 else None)
     if address.path:
         client.ws_set_options(path=address.path)

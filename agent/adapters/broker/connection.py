@@ -62,16 +62,18 @@ class Broker:
         self,
         settings: BrokerSettings,
         name: str,
-        will: Message,
+        will: Message | Callable[[], Message],
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         topics: Sequence[str] = (),
         dress: Callable[[Message, bool], Message] = as_it_is,
+        retained: bool = False,
     ) -> None:
         """Nothing is connected yet. `name` becomes the client identifier where the settings give none.
 
-        `topics` are subscribed to on every connection. What is sent to them while there is none the broker
-        keeps for `session_s`. `dress(message, v5)` makes of a message what is sent under MQTT 5, or 3.1.1.
+        A `will` that is a function is asked for anew for each connection. `topics` are subscribed to on every
+        one, with what is `retained` there or without; what is sent meanwhile is kept for `session_s`.
+        `dress(message, v5)` makes of a message what is sent under MQTT 5, or 3.1.1.
 
         Raises:
             ConfigError: a certificate file is missing or is not one.
@@ -83,7 +85,7 @@ class Broker:
         self._client_id = settings.client_id or client_id(name)
         self._will = will
         self._clock = clock
-        self._topics = tuple(topics)
+        self._topics, self._retained = tuple(topics), retained
         self._dress = dress
         self._certificates = Certificates(settings)
         if any(address.tls for address in self._addresses):
@@ -236,7 +238,7 @@ class Broker:
         self._errors.clear()
         self._began_at = self._clock.monotonic()
         self._signals.append(Up(self._terms.inflight))
-        subscribe(client, self._topics, v5=self._v5)
+        subscribe(client, self._topics, v5=self._v5, retained=self._retained)
 
     def _explain_refusal(self, code: ReasonCode, properties: Properties | None) -> str:
         if code.value == UNSUPPORTED_PROTOCOL and self._v5:

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 
-def subscribe(client: mqtt.Client, topics: Sequence[str], *, v5: bool) -> None:
-    """Ask for these topics: under MQTT 5 without what we say ourselves, and what was retained."""
+def subscribe(client: mqtt.Client, topics: Sequence[str], *, v5: bool, retained: bool) -> None:
+    """Ask for these topics: under MQTT 5 without what we say ourselves, and what is retained if wanted."""
     if not topics:
         return
     if v5:
-        options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        handling = (
+            SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
+        )
+        options = SubscribeOptions(qos=1, noLocal=True, retainHandling=handling)
         client.subscribe([(topic, options) for topic in topics])
     else:
         client.subscribe([(topic, 1) for topic in topics])

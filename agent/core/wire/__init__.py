@@ -15,7 +15,8 @@
 
 `messages.py` makes them, `late.py` marks those that had to wait, `cloudevents.py` is their envelope,
 `definitions.py` is the table of them, `schemas.py` and `orders.py` say what is in them, and `asyncapi.py`
-tells all of it to others.
+tells all of it to others. What is said once more in the words of others is in `home_assistant*.py` and
+`sparkplug.py`.
 """
 
 from agent.core.wire.cloudevents import Envelope, in_envelope
