@@ -51,13 +51,13 @@ WATCH = """
 """
 TYPE = """
 (text) => new Promise((done) => {
-  const list = document.getElementById("search-list"), field = document.getElementById("search-text");
+  const list = document.getElementById("search-results"), field = document.getElementById("search-text");
   const began = performance.now();
   const watch = new MutationObserver(() => requestAnimationFrame(() => {
     watch.disconnect();
     done(performance.now() - began);
   }));
-  watch.observe(list, { childList: true });
+  watch.observe(list, { childList: true, subtree: true });
   field.value = text;
   field.dispatchEvent(new Event("input", { bubbles: true }));
 })
