@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,14 +137,21 @@ def _lists(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _many(folder: Path, model: str, count: int) -> list[str]:
-    """A catalogue of as many drawn rows, of which a few have a picture; names of some of them."""
+    """A catalogue of as many drawn rows, of which a few have a picture; names of some of them.
+
+    Names of four words and descriptions of 25, of 40,000 that are used as unevenly as those of a language.
+    """
     eyes = load_embedder(EmbedderSettings(file=model))
     folder.mkdir()
     drawn = Assortment(count, 1, eyes.dimension)
     pictured = np.arange(1, 101)
     table, index = ProductWriter(folder), IndexBuilder(eyes.dimension)
+    words = _words(count * 29)
+    names = []
     for number in range(1, count + 1):
-        table.add(drawn.product(number))
+        own = words[number * 29 - 29 : number * 29]
+        names.append(" ".join(own[:4]))
+        table.add(replace(drawn.product(number), name=names[-1], description=" ".join(own[4:])))
     keys = drawn.keys(pictured)
     for key in keys.tolist():
         table.add_reference(key, f"{key}.png")
@@ -160,7 +168,16 @@ def _many(folder: Path, model: str, count: int) -> list[str]:
         table=table.save(),
     )
     (folder / MANIFEST_NAME).write_bytes(dump_manifest(manifest))
-    return [drawn.product(number).name for number in range(1, count, max(1, count // 200))]
+    return names
+
+
+def _words(count: int) -> list[str]:
+    draw = np.random.default_rng(0)
+    syllables = np.array([first + last for first in "bcdfgklmnprstvz" for last in "aeiou"])
+    made = np.array(sorted({"".join(draw.choice(syllables, draw.integers(2, 5))) for _ in range(40_000)}))
+    draw.shuffle(made)
+    weights = 1 / (np.arange(len(made)) + 5)
+    return [str(word) for word in draw.choice(made, count, p=weights / weights.sum())]
 
 
 def _configure(folder: Path, model: str, catalogue: Path, source: str, *, idle_s: float) -> dict[str, Any]:
