@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from agent.adapters.storemap import read_map
+from agent.apps.inbound import Inbound
 from agent.apps.kiosk import Kiosk
 from agent.apps.watch import Watch
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
     from agent.config import CameraEntry, Settings
     from agent.recognising import App
+
+
+log = logging.getLogger(__name__)
 
 
 def make_apps(
@@ -31,11 +36,28 @@ def make_apps(
     made: dict[str, App] = {}
     for camera in settings.cameras:
         before, app = (running or {}).get(camera.id, (None, None))
-        made[camera.id] = app if app is not None and before == camera else _made(camera, kept(camera.id))
+        same = app is not None and before == camera
+        made[camera.id] = app if same and app else _made(settings, camera, kept(camera.id))
     return made
 
 
-def _made(camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:  # noqa: ARG001
+def gone(apps: Mapping[str, App]) -> Callable[[str, str], bool]:
+    """Whether a topic `below` that of a camera is about something that its application no longer knows."""
+    shipments = {camera: app.shipments for camera, app in apps.items() if isinstance(app, Inbound)}
+
+    def is_gone(camera: str, below: str) -> bool:
+        head, _, rest = below.partition("/")
+        return head == "inbound" and rest not in shipments.get(camera, ())
+
+    return is_gone
+
+
+def _made(settings: Settings, camera: CameraEntry, kept: Mapping[str, Any] | None) -> App:
+    if camera.inbound is not None:
+        dock = Inbound(camera.id, camera.inbound, kept, (settings.site, settings.device))
+        if dock.problem:
+            log.error("camera %s: %s", camera.id, dock.problem)
+        return dock
     if camera.kiosk is not None:
         if camera.kiosk.map:
             read_map(camera.kiosk.map)  # now: the page that shows it has nobody who could mend it

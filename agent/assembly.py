@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.adapters.kept import Kept
 from agent.applying import make_apps
+from agent.apps.inbound import Inbound
 from agent.bookkeeping import Bookkeeper
 from agent.bridges import Bridges
 from agent.capturing import Lost, follow
@@ -18,6 +19,7 @@ from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
 from agent.doing import Doing
+from agent.filing import Filing
 from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from agent.adapters.system import SystemClock
     from agent.adapters.web.server import WebServer
     from agent.config import CameraEntry, Settings
-    from agent.core.types import Frame, Recognition
+    from agent.core.scene import Scene
+    from agent.core.types import Event, Frame, Recognition
     from agent.lookup import Lookup
     from agent.recognising import App
 
@@ -96,6 +99,7 @@ class Assembly:
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
+        self.filing = Filing(self._epcis_folder)
         self.showing = Showing(RECENT)
         self.recogniser = Recogniser(
             pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
@@ -109,7 +113,7 @@ class Assembly:
             metrics=self.metrics,
             note=self._note,
             tell_state=self.publisher.set_state,
-            show=self.showing.show if self.settings.web else lambda _scene, _events: None,
+            show=self._show,
         )
         self.books = Bookkeeper(
             self.outbox,
@@ -125,7 +129,7 @@ class Assembly:
             self.sinks.wake,
             partial(self.health.report, "outbox"),
             clock,
-            beside=lambda now: self.kept.tend(now, self.recogniser.kept),
+            beside=self._write_beside,
         )
         self.holding = Holding(
             settings=self.settings,
@@ -168,6 +172,21 @@ class Assembly:
             ConfigError: what a camera is to show does not fit.
         """
         return make_apps(new, self._left_behind, self._running())
+
+    def _show(self, scene: Scene, events: Sequence[Event]) -> None:
+        """What was seen and told, for files and for the pages."""
+        self.filing.note(events)
+        if self.settings.web:
+            self.showing.show(scene, events)
+
+    def _write_beside(self, now: float) -> None:
+        self.kept.tend(now, self.recogniser.kept)
+        self.filing.tend()
+
+    def _epcis_folder(self, camera: str) -> str:
+        app = self.recogniser.applications.get(camera)
+        epcis = app.settings.epcis if isinstance(app, Inbound) else None
+        return epcis.folder if epcis else ""
 
     def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
         """What was not known is kept, with pictures perhaps: as others may see them."""

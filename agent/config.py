@@ -19,6 +19,7 @@ from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
+from agent.core.inbound.settings import InboundSettings  # noqa: TC001  likewise
 from agent.core.privacy import PrivacySettings
 from agent.core.regions import PROPOSED, RegionSettings
 from agent.core.second_look import SecondLookSettings
@@ -65,6 +66,7 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+    inbound: InboundSettings | None = setting("parcels that pass are received against a shipment", None)
     privacy: PrivacySettings = setting("what of the picture nobody is to see", PrivacySettings())
     kiosk: KioskSettings | None = setting(
         "the camera sees what customers hold up; with regions of mode motion or detector", None
@@ -73,12 +75,12 @@ class CameraEntry(CameraSettings):
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)
         check_camera("id", self.id)
-        if self.kiosk is not None and self.regions.mode not in PROPOSED:
+        used = [name for name in ("inbound", "kiosk") if getattr(self, name) is not None]
+        if len(used) > 1:
+            raise ValueError(f"{used[1]}: expected one application of a camera, found {' and '.join(used)}")
+        if used and self.regions.mode not in PROPOSED:
             modes = " or ".join(sorted(PROPOSED))
-            raise ValueError(
-                f"kiosk: expected regions of mode {modes}, that tell when something is there, found "
-                f"{self.regions.mode}"
-            )
+            raise ValueError(f"{used[0]}: expected regions.mode {modes}, found {self.regions.mode}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

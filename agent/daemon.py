@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.adapters.camera import open_camera
+from agent.applying import gone
 from agent.assembly import Assembly
 from agent.capturing import Capture
 from agent.config import read_again
@@ -74,7 +75,7 @@ class Daemon:
         self.parts.bridges.begin(
             self.parts.publisher, self.parts.health
         )  # before the topics go that it named
-        self.parts.publisher.retire([camera.id for camera in self.parts.settings.cameras])
+        self._retire()
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
@@ -116,6 +117,7 @@ class Daemon:
             self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
+        self.parts.filing.tend()
         self.parts.books.say(self._captures)
         self.parts.holding.unknowns.close()
         self.parts.commander.close()
@@ -150,6 +152,11 @@ class Daemon:
         for thread in self._threads:
             if thread.name.startswith(name):
                 thread.join(max(0.0, end - self._clock.monotonic()))
+
+    def _retire(self) -> None:
+        """The broker forgets what is no longer there."""
+        settings = self.parts.settings
+        self.parts.publisher.retire([camera.id for camera in settings.cameras], gone(self.parts.apps))
 
     def _start_camera(self, camera: CameraEntry) -> None:
         capture = Capture(
@@ -193,9 +200,9 @@ class Daemon:
         self.parts.settings, self.parts.apps = new, apps
         self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.bridges.watch(new.cameras)
-        self.parts.publisher.retire(new_cameras)
         self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)
+        self._retire()
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

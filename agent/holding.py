@@ -85,6 +85,11 @@ class Holding:
         return self._sight
 
     @property
+    def recogniser(self) -> Recogniser:
+        """Who recognises with it."""
+        return self._recogniser
+
+    @property
     def versions(self) -> dict[str, str]:
         """Part → its version."""
         return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.adapters.barcodes import read_barcodes
+from agent.adapters.barcodes import read_barcodes, read_labels
 from agent.adapters.detector import DetectorRegions, load_detector
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
@@ -22,6 +22,7 @@ from agent.learning import Teacher
 from agent.memory import DeviceMemory
 from agent.nothing import Nothing
 from agent.pipeline import Pipeline
+from agent.reading import Reader
 from agent.searching import search_release
 from agent.second_look import SecondLook
 from agent.sight import open_folder, try_folder
@@ -247,6 +248,7 @@ def make_pipeline(
             _proposer(camera, detectors),
             camera.changes,
             {slot.name: slot.sku for slot in camera.regions.slots if slot.sku},
+            Reader(read_labels, camera.inbound.reads) if camera.inbound else None,
         )
         for camera in settings.cameras
     }

@@ -99,9 +99,9 @@ class Publisher:
         self.states.forget(topic)
         self._broker.wake()
 
-    def retire(self, cameras: Collection[str]) -> None:
-        """Take back whatever was ever set of other cameras than these, also before a restart."""
-        self.states.retire(cameras)
+    def retire(self, cameras: Collection[str], gone: Callable[[str, str], bool] = lambda *_: False) -> None:
+        """Take back whatever was set of other cameras, or of what is `gone` of these: see `States.retire`."""
+        self.states.retire(cameras, gone)
         self._broker.wake()
 
     def announce(self, message: Message | None) -> None:

@@ -94,6 +94,11 @@ class Recogniser:
         self._looked = 0, 0  # what the pipeline's tally of embedded and reused regions was
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
+    @property
+    def applications(self) -> Mapping[str, App]:
+        """Of each camera. Whoever is not this thread reads only what never changes of them."""
+        return self._apps
+
     def replace(self, pipeline: Pipeline, apps: Mapping[str, App]) -> None:
         """Go on with another pipeline from the next frame; what the old one followed ends."""
         self._next.append((pipeline, dict(apps)))
@@ -163,7 +168,8 @@ class Recogniser:
         if self._unusable.pop(item.camera, ""):
             self._say(item.camera, "online", "")
         tracks = self._pipeline.tracks(item.camera)
-        self._tell(Scene(item.camera, item.at, item.utc, recognitions, tracks, item))
+        codes = self._pipeline.codes(item.camera)
+        self._tell(Scene(item.camera, item.at, item.utc, recognitions, tracks, item, codes))
 
     def _count_looks(self) -> None:
         """Regions that were embedded, and those whose last answer counted again."""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.changes import ChangeSettings
+    from agent.core.codes import Read
     from agent.core.tracking import Tracker
-    from agent.core.types import Frame, Look, Region
+    from agent.core.types import Frame, Look, Region, Track
     from agent.telling import Memory, Teller
 
 SAME_PLACE: Final = 0.5
@@ -44,6 +45,13 @@ class Proposer(Protocol):
         """
 
 
+class Reader(Protocol):
+    """What reads barcodes of one camera: `reading.Reader`."""
+
+    def codes(self, frame: Frame, tracks: Sequence[Track]) -> tuple[Read, ...]:
+        """Codes that are new in this frame. Frames come in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
     """Where to look in the pictures of one camera, and when not to look again."""
@@ -51,6 +59,7 @@ class CameraPlan:
     proposer: Proposer
     changes: ChangeSettings
     expected: Mapping[str, str] = field(default_factory=dict)  # name of a region → SKU of what belongs there
+    reader: Reader | None = None  # of barcodes; the picture is then judged without them
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class View:
     found: list[Seen] = field(default_factory=list)  # of proposed regions, the latest last
     memory: Memory | None = None
     version: int = 0  # of the memory
+    codes: tuple[Read, ...] = ()  # read in the latest frame
 
     def forget(self) -> None:
         """Everything is to be looked at again."""

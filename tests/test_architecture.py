@@ -28,8 +28,10 @@ FLOORS = {
     "pipeline": 3,
     "states": 2,
     "second_look": 3,  # driven by the pipeline
+    "reading": 3,  # likewise
     "publisher": 3,
     "storing": 3,
+    "filing": 4,  # what is written beside facts
     "capturing": 3,
     "delivering": 4,
     "applying": 5,
@@ -62,6 +64,7 @@ FLOORS = {
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "receiving": 8,  # shipments, by the docks' applications
     "lookup": 8,
     "doing": 9,
     "kiosking": 9,  # what kiosks show, and what is known of their products
@@ -81,7 +84,7 @@ CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
-    "html", "ipaddress",
+    "html", "csv", "ipaddress",
     "msgspec",  # a value in, bytes out: as numpy is for arrays
 }  # fmt: skip
 CLOCKS = {

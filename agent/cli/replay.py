@@ -79,7 +79,8 @@ def do(args: argparse.Namespace) -> int:
         except InputError as error:
             raise ConfigError(f"{args.config}: camera {frame.camera!r}: {error}") from None
         tracks = pipeline.tracks(frame.camera)
-        tell(Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame))
+        codes = pipeline.codes(frame.camera)
+        tell(Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame, codes))
     for camera, frame in last.items():
         tell(Scene(camera, frame.at, frame.utc, pipeline.close(camera, frame.at, frame.utc)))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -155,6 +156,29 @@ class Box:
         """See `Field`."""
         sides = {"type": "integer", "minimum": 0}
         return _described({"type": "array", "items": sides, "minItems": 4, "maxItems": 4}, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file: JSON as an object, anything else as a text. Read as bytes."""
+
+    doc: str
+    limit_bytes: int
+    default: Any = NEEDED
+
+    def read(self, where: str, value: Any) -> bytes:
+        """See `Field`."""
+        if not isinstance(value, (str, dict)):
+            raise ValueError(f"{where}: expected an object or a text, found {shown(value)}")  # noqa: TRY004
+        text = value if isinstance(value, str) else json.dumps(value)
+        data = text.encode("utf-8", "replace")
+        if len(data) > self.limit_bytes:
+            raise ValueError(f"{where}: expected at most {self.limit_bytes} bytes, found {len(data)}")
+        return data
+
+    def schema(self) -> dict[str, Any]:
+        """See `Field`."""
+        return _described({"type": ["object", "string"]}, self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.uint8]
     """Of the small picture, `(h, w)`: 0, or 1 to 255 where something is the case."""
 
-LONGEST_PX = 120
-"""The picture is halved while it has twice this: a thing of a twentieth of it still covers 6 pixels across,
-and noise of σ = 8 levels made none of them stand out. 1.0 ms a frame of 640 × 360, a quarter of one look."""
-
 FOLLOW_S = 5.0
 """How fast the background follows what does not stand out: shadows of the day, not of a hand."""
 
@@ -53,10 +49,6 @@ side, with noise, 0.74 or more; packages over half to nine tenths of the picture
 GHOST_EDGES = 0.5
 """A place that was left has less than this of the edges along its outline that the background has there."""
 
-JOIN_PX = 2
-"""Parts of the small picture that are this near are one thing: a label, a reflection, a finger cut them
-apart."""
-
 MARGIN = 0.04
 """Of width and height that a region is grown by on each side: edges that blend with the background are cut
 off."""
@@ -68,10 +60,23 @@ class MotionSettings:
 
     contrast: float = setting("levels (0 to 255) by which a pixel must differ from the background", 22.0)
     absorb_s: float = setting("seconds after which what stands still becomes background", 60.0)
+    # The picture is halved while it has twice `detail_px`: with 120 a thing of a twentieth of it still
+    # covers 6 pixels across, and noise of σ = 8 levels made none of them stand out; 1.0 ms a frame of
+    # 640 × 360, a quarter of one look. With 240 and `join_px` 1 the drawn dock's cartons, 20 to 60 px of
+    # 1280 apart, are told apart in 124 of 128 pictures, with 120 and 2 in 50; 4.8 ms in place of 2.7.
+    detail_px: int = setting(
+        "pixels of the longer side of the small picture that is compared, at least: more tells things "
+        "apart that are close together, and takes longer",
+        120,
+    )
+    # A label, a reflection, a finger cut a thing apart.
+    join_px: int = setting("pixels of the small picture that may lie between parts of one thing", 2)
 
     def __post_init__(self) -> None:
         check_range("contrast", self.contrast, 4.0, 200.0)
         check_range("absorb_s", self.absorb_s, 1.0, 86400.0)
+        check_range("detail_px", self.detail_px, 60, 2000)
+        check_range("join_px", self.join_px, 0, 50)
 
 
 class Motion:
@@ -95,7 +100,7 @@ class Motion:
             InputError: the zone is not within the picture.
         """
         x1, y1, x2, y2 = self._zone.box(frame.width, frame.height)
-        small = _shrunk(frame.image[y1:y2, x1:x2])
+        small = _shrunk(frame.image[y1:y2, x1:x2], self._settings.detail_px)
         elapsed = frame.at - self._at
         self._at = frame.at
         if (frame.width, frame.height) != self._size or frame.cut or elapsed < 0:
@@ -108,7 +113,7 @@ class Motion:
             return ()
         things: list[_Thing] = []
         left: list[_Thing] = []
-        for thing in _things(apart):
+        for thing in _things(apart, self._settings.join_px):
             (left if _was_left(thing, small, expected) else things).append(thing)
         for thing in left:
             cv2.copyTo(small, thing.mask, self._background)
@@ -154,11 +159,11 @@ class _Thing:
     box: Box  # in pixels of it
 
 
-def _shrunk(image: NDArray[np.uint8]) -> Small:
+def _shrunk(image: NDArray[np.uint8], longest: int) -> Small:
     """Halved, which OpenCV does fast, while it is at least twice too large, then averaged over what is
     left.
     """
-    while max(image.shape[:2]) >= 2 * LONGEST_PX and min(image.shape[:2]) >= 2:
+    while max(image.shape[:2]) >= 2 * longest and min(image.shape[:2]) >= 2:
         half = image.shape[1] // 2, image.shape[0] // 2
         even = image[: 2 * half[1], : 2 * half[0]]
         image = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
@@ -193,11 +198,11 @@ def _edges_agree(small: Small, background: Small) -> bool:
     return bool(np.corrcoef(here, there)[0, 1] > SAME_EDGES)
 
 
-def _things(apart: Mask) -> list[_Thing]:
+def _things(apart: Mask, join: int) -> list[_Thing]:
     """What hangs together among pixels that stand out, single ones left out."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     firm = cv2.morphologyEx(apart, cv2.MORPH_OPEN, cross)
-    near = cv2.dilate(firm, np.ones((2 * JOIN_PX + 1, 2 * JOIN_PX + 1), np.uint8))
+    near = cv2.dilate(firm, np.ones((2 * join + 1, 2 * join + 1), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(near)
     found = []
     for label in range(1, count):

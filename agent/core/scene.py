@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from agent.core.codes import Read
     from agent.core.types import Frame, Recognition, Track
 
 
@@ -19,3 +20,4 @@ class Scene:
     recognitions: tuple[Recognition, ...] = ()  # worth telling since the scene before, in their order
     tracks: tuple[Track, ...] = ()  # what is followed now, in order of birth
     frame: Frame | None = None  # None: the camera is lost, paused or stops; every track of it has ended
+    codes: tuple[Read, ...] = ()  # barcodes that were read in this frame, where the camera wants them

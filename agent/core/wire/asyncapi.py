@@ -23,6 +23,7 @@ _PARAMETERS: Final = {
     "site": {"description": "store or warehouse"},
     "device": {"description": "unique within the site"},
     "camera": {"description": "cameras[].id"},
+    "shipment": {"description": "as it was opened"},
 }
 _ANSWER: Final = "command_result"
 

@@ -13,11 +13,10 @@ OFFERED: Final = 16
 """Products of a list that are told of."""
 
 
-def kiosk_body(camera: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it but its id and what every message has. `said`: as `apps.kiosk` makes it."""
+def kiosk_body(said: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it but its id, its camera and what every message has. `said`: as `apps.kiosk` makes it."""
     product, held_s = said["product"], said["held_s"]
     return {
-        "camera": camera,
         "asked": said["asked"],
         "text": said["text"] or None,
         "answer": said["answer"],
@@ -30,10 +29,11 @@ def kiosk_body(camera: str, said: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def kiosk_about(said: Mapping[str, Any], utc: float) -> tuple[str, ...]:
-    """What tells one of them from every other of its camera."""
+def kiosk_about(camera: str, said: Mapping[str, Any], utc: float) -> tuple[str, ...]:
+    """What tells one of them from every other of the device."""
     sku = said["product"]["sku"] if said["product"] else ""
-    return "kiosk", said["asked"], said["answer"], said["track"], sku, said["text"], str(round(utc * 1000))
+    moment = str(round(utc * 1000))
+    return "kiosk", camera, said["asked"], said["answer"], said["track"], sku, said["text"], moment
 
 
 def _option(option: Mapping[str, Any]) -> dict[str, Any]:
