@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.adapters.images import read_image
+from agent.adapters.storemap import read_map
 from agent.apps.inbound import Inbound
+from agent.apps.kiosk import Kiosk
 from agent.apps.shelf import Shelf
 from agent.apps.watch import Watch
 from agent.core.errors import ConfigError, InputError
@@ -76,6 +78,10 @@ def _made(settings: Settings, camera: CameraEntry, kept: Mapping[str, Any] | Non
         if dock.problem:
             log.error("camera %s: %s", camera.id, dock.problem)
         return dock
+    if camera.kiosk is not None:
+        if camera.kiosk.map:
+            read_map(camera.kiosk.map)  # now: the page that shows it has nobody who could mend it
+        return Kiosk(camera.kiosk)
     shelf = camera.shelf
     if shelf is None or shelf.plan is None:
         return Watch()

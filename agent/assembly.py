@@ -23,6 +23,7 @@ from agent.filing import Filing
 from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
+from agent.kiosking import Kiosks
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
@@ -207,6 +208,7 @@ class Assembly:
             settings=lambda: self.settings,
             showing=self.showing,
             lookup=lookup,
+            kiosks=Kiosks(lambda: self.apps, self.recogniser, self.gate, lookup),
             holding=self.holding,
             gate=self.gate,
             health=self.health,

@@ -14,6 +14,7 @@ from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
 from agent.adapters.web import WebSettings  # noqa: TC001  likewise
 from agent.adapters.webhook import WebhookSettings  # noqa: TC001  likewise
+from agent.apps.kiosk import KioskSettings  # noqa: TC001  likewise
 from agent.apps.shelf import ShelfSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
@@ -70,17 +71,21 @@ class CameraEntry(CameraSettings):
     shelf: ShelfSettings | None = setting("a shelf whose slots are watched, in place of regions", None)
     inbound: InboundSettings | None = setting("parcels that pass are received against a shipment", None)
     privacy: PrivacySettings = setting("what of the picture nobody is to see", PrivacySettings())
+    kiosk: KioskSettings | None = setting(
+        "the camera sees what customers hold up; with regions of mode motion or detector", None
+    )
 
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)
         check_camera("id", self.id)
-        if self.shelf is not None and self.inbound is not None:
-            raise ValueError("inbound: expected at most one of shelf and inbound, found both")
+        used = [name for name in ("shelf", "inbound", "kiosk") if getattr(self, name) is not None]
+        if len(used) > 1:
+            raise ValueError(f"{used[1]}: expected one application of a camera, found {' and '.join(used)}")
         if self.shelf is not None and self.regions != RegionSettings():
             raise ValueError("regions: expected none beside shelf, whose slots are the regions, found some")
-        if self.inbound is not None and self.regions.mode not in PROPOSED:
+        if used and self.shelf is None and self.regions.mode not in PROPOSED:
             modes = " or ".join(sorted(PROPOSED))
-            raise ValueError(f"inbound: expected regions.mode {modes}, found {self.regions.mode}")
+            raise ValueError(f"{used[0]}: expected regions.mode {modes}, found {self.regions.mode}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

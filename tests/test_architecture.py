@@ -69,6 +69,7 @@ FLOORS = {
     "receiving": 8,  # shipments, by the docks' applications
     "lookup": 8,
     "doing": 9,
+    "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,

@@ -157,6 +157,40 @@ EVERY_MESSAGE: dict[str, Message] = {
     "a product with nothing but its sku": WIRE.recognition(
         replace(KNOWN, product=Product(0, "A"), release="")
     ),
+    "a product that a kiosk named": WIRE.event(
+        Event(
+            "kiosk",
+            "till",
+            7.0,
+            UTC,
+            {
+                "asked": "item",
+                "text": "",
+                "answer": "known",
+                "track": "0000002a-1",
+                "held_s": 0.31249,
+                "product": {"sku": "OAT-1", "gtin": "04006381333931", "name": "Hafer"},
+                "options": [{"sku": "OAT-1", "name": "Hafer", "probability": 0.987654321}],
+            },
+        )
+    ),
+    "what was typed at a kiosk, and nobody wanted": WIRE.event(
+        Event(
+            "kiosk",
+            "till",
+            7.0,
+            UTC,
+            {
+                "asked": "text",
+                "text": "lentils",
+                "answer": "left",
+                "track": "",
+                "held_s": None,
+                "product": None,
+                "options": [{"sku": "OAT-1", "name": "", "probability": None}],
+            },
+        )
+    ),
     "a parcel": WIRE.event(
         Event("event", "cam1", 7.0, UTC, {"event": "parcel", "parcel": "2a", "passed_utc": UTC})
     ),

@@ -14,6 +14,7 @@
     parcels   the belt of a dock, with labels that a reader reads
     people    shoppers and hands
     kiosk     a hand that holds a product up
+    visit     a visit to a kiosk, frame by frame
     camera    the light on a scene, and the camera's noise
     sheet     all of it in one picture to look at: python -m tools.synth.sheet OUT.png
     script    what the bay shows at a time, and the frames with their ground truth

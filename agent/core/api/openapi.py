@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.access import Role
-from agent.core.api.operations import JSON, OPERATIONS
+from agent.core.api.operation import JSON
+from agent.core.api.operations import OPERATIONS
 from agent.core.forms import NEEDED
 from agent.core.wire.schemas import DIALECT, object_of
 
 if TYPE_CHECKING:
-    from agent.core.api.operations import Operation
+    from agent.core.api.operation import Operation
     from agent.core.forms import Field, Form
 
 PROBLEM: Final = "application/problem+json"

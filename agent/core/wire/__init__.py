@@ -11,6 +11,7 @@
     {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline, stalled or paused, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+    {prefix}/{site}/{device}/{camera}/kiosk         fact       what was asked at a kiosk, and answered
     {prefix}/{site}/{device}/{camera}/event         fact       something that an application saw happen
     {prefix}/{site}/{device}/{camera}/shelf         retained   how much of a bay is as its planogram says
     {prefix}/{site}/{device}/{camera}/shelf/{slot}  retained   what a slot shows

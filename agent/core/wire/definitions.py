@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.core.topics import RESERVED_CAMERAS
 from agent.core.wire import epcis, happenings, inbound, shelf
 from agent.core.wire import schemas as describe
+from agent.core.wire.kiosk import kiosk
 from agent.core.wire.things import unknown
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ _ALL: Final = (
     Definition(
         kind="recognition", address="{camera}/recognition", retain=False, schema=describe.recognition()
     ),
+    Definition(kind="kiosk", address="{camera}/kiosk", retain=False, schema=kiosk()),
     Definition(kind="event", address="{camera}/event", retain=False, schema=happenings.schema()),
     Definition(kind="shelf", address="{camera}/shelf", retain=True, schema=shelf.bay()),
     Definition(kind="shelf_slot", address="{camera}/shelf/{slot}", retain=True, schema=shelf.slot()),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.topics import check_topic_part
 from agent.core.wire.happenings import Told, happening, timed
+from agent.core.wire.kiosk import kiosk_about, kiosk_body
 from agent.core.wire.shelf import rounded
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def _happening(event: Event) -> Told:
     return Told(rounded(told.body), told.levels, told.identity)
 
 
+def _kiosk(event: Event) -> Told:
+    said = _plain(event)
+    return Told(kiosk_body(said), {}, kiosk_about(event.camera, said, event.utc))
+
+
 def _plain(event: Event) -> Mapping[str, Any]:
     body: Any = event.body
     return dict(body)
@@ -52,4 +58,5 @@ MAKERS: Final[dict[str, Callable[[Event], Told]]] = {
     "shelf_slot": _shelf_slot,
     "inbound": _inbound,
     "epcis": _epcis,
+    "kiosk": _kiosk,
 }
