@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.kept import Kept
-from agent.applying import make_apps
+from agent.applying import make_apps, proposers
 from agent.apps.inbound import Inbound
 from agent.bookkeeping import Bookkeeper
 from agent.bridges import Bridges
@@ -24,6 +24,7 @@ from agent.filing import Filing
 from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
+from agent.kiosking import Kiosks
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
@@ -34,6 +35,7 @@ from agent.showing import Showing
 from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
+from agent.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +105,9 @@ class Assembly:
         self.filing = Filing(self._epcis_folder)
         self.showing = Showing(RECENT)
         self.recogniser = Recogniser(
-            pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
+            pipeline=make_pipeline(
+                self.settings, sight.eyes, sight.memory, clock, self.metrics, proposers(self.apps)
+            ),
             apps=self.apps,
             mailbox=self.mailbox,
             store=self.bridges.beside(self.outbox),
@@ -114,6 +118,7 @@ class Assembly:
             metrics=self.metrics,
             note=self._note,
             tell_state=self.publisher.set_state,
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
             show=self._show,
         )
         self.books = Bookkeeper(
@@ -142,6 +147,7 @@ class Assembly:
             clock=clock,
             metrics=self.metrics,
         )
+        self.strangers = Strangers(self.health.report)
         self.observing = Observing(
             site=self.settings.site,
             device=self.settings.device,
@@ -213,6 +219,7 @@ class Assembly:
             settings=lambda: self.settings,
             showing=self.showing,
             lookup=lookup,
+            kiosks=Kiosks(lambda: self.apps, self.recogniser, self.gate, lookup),
             holding=self.holding,
             gate=self.gate,
             health=self.health,
@@ -223,7 +230,7 @@ class Assembly:
             veil=self.veil,
             wire=self.wire,
             clock=self.clock,
-            more=ReviewDesk(self.reviews, lookup).deeds,
+            reviews=ReviewDesk(self.reviews, lookup),
         )
         state = Path(self.settings.state_dir)
         return WebServer(self.settings.web, desk, state, self.clock, partial(self.health.report, "web"))

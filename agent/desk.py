@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from agent.core.privacy import Veil
     from agent.core.types import Event, Message, Product
     from agent.core.wire import Wire
+    from agent.desk_review import ReviewDesk
     from agent.gate import Gate
     from agent.health import Health
     from agent.holding import Holding
+    from agent.kiosking import Kiosks
     from agent.lookup import Lookup
     from agent.observing import Observing
     from agent.publisher import Publisher
@@ -57,6 +59,7 @@ class Desk:
     settings: Callable[[], Settings]  # as they are now
     showing: Showing
     lookup: Lookup
+    kiosks: Kiosks
     holding: Holding
     gate: Gate
     health: Health
@@ -67,7 +70,7 @@ class Desk:
     veil: Veil
     wire: Wire
     clock: Clock
-    more: Mapping[str, Callable[..., Mapping[str, Any] | Picture]]  # deeds of other desks
+    reviews: ReviewDesk
     _encoded: OrderedDict[tuple[str, int, bool], tuple[float, Picture]] = field(default_factory=OrderedDict)
     _encoding: Lock = field(default_factory=Lock)
 
@@ -85,6 +88,8 @@ class Desk:
             "recognitions": self._recognitions,
             "states": self._states,
             "status": self._status,
+            **self.kiosks.deeds,
+            **self.reviews.deeds,
         }
 
     def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:
@@ -94,17 +99,18 @@ class Desk:
             return self.commander.ask(Command(command, arguments))
         if operation == "picture":
             return self._picture(**arguments, plain=asker.local)
-        return {**self.deeds, **self.more}[operation](**arguments)
+        return self.deeds[operation](**arguments)
 
     def follow(self, hear: Callable[[Note], None]) -> Callable[[], None]:
         """See `Device`."""
-        return self.showing.join(_Ear(hear, self.wire.event))
+        return self.showing.join(_Ear(hear, self.wire.event, self.kiosks.changes()))
 
     def tick(self) -> list[Note]:
         """See `Device`."""
         notes = [
             Note("status", "", self._status(), slot="status"),
             Note("states", "", self._states(""), slot="states"),
+            *self.kiosks.notes(),
         ]
         return notes + [
             Note("scene", "", _scene(shown), slot=f"scene/{shown.scene.camera}")
@@ -259,10 +265,14 @@ class _Ear:
 
     hear: Callable[[Note], None]
     to_message: Callable[[Event], Message]
+    changed: Callable[[str], Note | None]  # what a kiosk shows, where that is something else by now
 
     def seen(self, shown: Shown) -> None:
         """See `showing.Ear`."""
         self.hear(Note("scene", "", _scene(shown), slot=f"scene/{shown.scene.camera}"))
+        note = self.changed(shown.scene.camera)
+        if note is not None:
+            self.hear(note)
 
     def told(self, event: Event) -> None:
         """See `showing.Ear`."""

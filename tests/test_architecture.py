@@ -20,6 +20,7 @@ FLOORS = {
     "bookkeeping": 4,
     "yamlfile": 1,
     "settings_fill": 2,
+    "planograms": 3,
     "adapters": 3,
     "apps": 3,
     "telling": 1,
@@ -56,6 +57,7 @@ FLOORS = {
     "bridges": 5,  # builds what others than our own subscribers are told by
     "parts": 6,
     "standing": 7,
+    "strangers": 5,
     "sinks": 7,
     "poster": 3,
     "commanding": 4,
@@ -68,6 +70,7 @@ FLOORS = {
     "receiving": 8,  # shipments, by the docks' applications
     "lookup": 8,
     "doing": 9,
+    "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "desk_review": 9,
     "desk": 10,  # what the web asks of all of it

@@ -89,6 +89,29 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """A list of up to `limit` texts of at most `each` characters. Read as a tuple."""
+
+    doc: str
+    limit: int
+    each: int = 1000
+    default: Any = NEEDED
+
+    def read(self, where: str, value: Any) -> tuple[str, ...]:
+        """See `Field`."""
+        texts = typed(where, "list", value)
+        if len(texts) > self.limit:
+            raise ValueError(f"{where}: expected at most {self.limit} texts, found {len(texts)}")
+        one = Text(doc="", limit=self.each)
+        return tuple(one.read(f"{where}[{number}]", text) for number, text in enumerate(texts))
+
+    def schema(self) -> dict[str, Any]:
+        """See `Field`."""
+        one = {"type": "string", "minLength": 1, "maxLength": self.each}
+        return _described({"type": "array", "items": one, "maxItems": self.limit}, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
     """Files of pictures, in base64: one, or a list of up to `limit`. Read as a tuple of bytes."""
 

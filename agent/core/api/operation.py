@@ -1,10 +1,13 @@
-"""One question over HTTP, or one command: what a row of the table says."""
+"""What one question over HTTP is made of; `operations.py` is the table of them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from agent.core.product_rules import TEXT_FIELDS
+from agent.core.wire.schemas import object_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +19,7 @@ Method = Literal["GET", "POST"]
 
 JSON: Final = "application/json"
 JPEG: Final = "image/jpeg"
-EVENTS: Final = "text/event-stream"
-PLAIN: Final = "text/plain"
+SVG: Final = "image/svg+xml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +44,12 @@ class Operation:
     def levels(self) -> tuple[str, ...]:
         """The fields that stand in the path."""
         return tuple(re.findall(r"{(\w+)}", self.path))
+
+
+PRODUCT: Final = object_of(
+    {
+        "sku": {"type": "string"},
+        **{name: {"type": "string"} for name in TEXT_FIELDS},
+        "learned": {"type": "boolean", "description": "this device alone knows it"},
+    }
+)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from agent.core.access import NAMED, Role
-from agent.core.api.operation import EVENTS, JPEG, Operation
+from agent.core.api.kiosks import KIOSKS
+from agent.core.api.operation import JPEG, PRODUCT, Operation
 from agent.core.api.reviews import REVIEWS
 from agent.core.commands import COMMANDS, FIND_LIMIT
 from agent.core.forms import Form, Number, Text
-from agent.core.product_rules import SKU_LIMIT, TEXT_FIELDS
+from agent.core.product_rules import SKU_LIMIT
 from agent.core.topics import LEVEL_LIMIT
 from agent.core.wire import CAMERA_STATES, HEALTHS
 from agent.core.wire.schemas import COUNT, TIME, object_of
@@ -21,6 +22,9 @@ from agent.core.wording import TEXT_LIMIT
 
 COMMAND_PATH: Final = "/api/commands/"
 """Where commands are given: the name of one stands behind it."""
+
+EVENTS: Final = "text/event-stream"
+PLAIN: Final = "text/plain"
 
 SIDE_PX: Final = 1920
 """Longest side of a picture of a camera that can be asked for."""
@@ -42,13 +46,6 @@ _CAMERA: Final = Text(doc="which camera", limit=LEVEL_LIMIT)
 _SKU: Final = Text(doc="of the product", limit=SKU_LIMIT)
 _LISTED: Final = Number(doc="how many to list", low=1, high=FIND_LIMIT, whole=True, default=5)
 
-PRODUCT: Final = object_of(
-    {
-        "sku": _TEXT,
-        **dict.fromkeys(TEXT_FIELDS, _TEXT),
-        "learned": {**_FLAG, "description": "this device alone knows it"},
-    }
-)
 _CAMERA_NOW: Final = object_of(
     {
         "camera": _TEXT,
@@ -225,8 +222,8 @@ _QUESTIONS: Final = (
         name="events",
         path="/api/events",
         does="Server-sent events: `scene` (what a camera shows now), `told` (what was told over MQTT), "
-        "`status` (as /api/status) and `states` (as /api/states). The kiosk's role hears only "
-        "what was told of its application.",
+        "`status` (as /api/status), `states` (as /api/states) and `kiosk` (what a kiosk shows). The "
+        "kiosk's role hears only what is of its application.",
         role=Role.KIOSK,
         media=EVENTS,
         per_minute=60,
@@ -251,5 +248,7 @@ _COMMANDS: Final = tuple(
     if name != "find"
 )
 
-OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in (*_QUESTIONS, *REVIEWS, *_COMMANDS)}
+OPERATIONS: Final[dict[str, Operation]] = {
+    each.name: each for each in (*_QUESTIONS, *KIOSKS, *REVIEWS, *_COMMANDS)
+}
 """By name."""
