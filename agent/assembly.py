@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.kept import Kept
-from agent.applying import make_apps
+from agent.applying import make_apps, proposers
 from agent.apps.inbound import Inbound
 from agent.bookkeeping import Bookkeeper
 from agent.bridges import Bridges
@@ -33,6 +33,7 @@ from agent.showing import Showing
 from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
+from agent.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,9 @@ class Assembly:
         self.filing = Filing(self._epcis_folder)
         self.showing = Showing(RECENT)
         self.recogniser = Recogniser(
-            pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
+            pipeline=make_pipeline(
+                self.settings, sight.eyes, sight.memory, clock, self.metrics, proposers(self.apps)
+            ),
             apps=self.apps,
             mailbox=self.mailbox,
             store=self.bridges.beside(self.outbox),
@@ -113,6 +116,7 @@ class Assembly:
             metrics=self.metrics,
             note=self._note,
             tell_state=self.publisher.set_state,
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
             show=self._show,
         )
         self.books = Bookkeeper(
@@ -141,6 +145,7 @@ class Assembly:
             clock=clock,
             metrics=self.metrics,
         )
+        self.strangers = Strangers(self.health.report)
         self.observing = Observing(
             site=self.settings.site,
             device=self.settings.device,

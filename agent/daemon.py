@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.adapters.camera import open_camera
-from agent.applying import gone
+from agent.applying import gone, proposers
 from agent.assembly import Assembly
 from agent.capturing import Capture
 from agent.config import read_again
@@ -100,6 +100,7 @@ class Daemon:
                 capture.look_for_stall()
             self.parts.gate.tend()
             self.parts.holding.tend()
+            self.parts.strangers.tend(self.parts.settings, self.parts.holding.sight.memory)
             self.parts.bridges.tend()
             self.parts.books.tick(self._captures)
         self._stop()
@@ -155,8 +156,8 @@ class Daemon:
 
     def _retire(self) -> None:
         """The broker forgets what is no longer there."""
-        settings = self.parts.settings
-        self.parts.publisher.retire([camera.id for camera in settings.cameras], gone(self.parts.apps))
+        cameras = self.parts.settings.cameras
+        self.parts.publisher.retire([camera.id for camera in cameras], gone(cameras, self.parts.apps))
 
     def _start_camera(self, camera: CameraEntry) -> None:
         capture = Capture(
@@ -186,8 +187,9 @@ class Daemon:
             if not changed:
                 log.info("configuration unchanged")
                 return
-            pipeline = self.parts.holding.pipeline(new)  # before anything changes: its detector may be wrong
+            # Both before anything changes: what they are made of may be wrong.
             apps = self.parts.remake_apps(new)
+            pipeline = self.parts.holding.pipeline(new, proposers(apps))
         except AgentError as error:
             log.error("configuration not taken over: %s", error)
             return
@@ -201,8 +203,7 @@ class Daemon:
         self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.bridges.watch(new.cameras)
         self.parts.showing.forget_but(list(new_cameras))
-        self.parts.recogniser.replace(pipeline, apps)
-        self._retire()
+        self.parts.recogniser.replace(pipeline, apps, self._retire)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

@@ -174,4 +174,8 @@ class Pipeline:
             for number, look in zip(fresh, found, strict=True):
                 kept[number] = look
                 view.remember(places[number], frame.at, look)
-        return [Detection(place.region, kept[number]) for number, place in enumerate(places)]
+        steady = view.plan.steady
+        return [
+            Detection(place.region, kept[number], anew=steady and place.replaced)
+            for number, place in enumerate(places)
+        ]

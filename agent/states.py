@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from agent.core.wire import Wire
 
+    Gone = Callable[[str, str], bool]
+
 log = logging.getLogger(__name__)
+
+
+def nothing_gone(_camera: str, _below: str) -> bool:
+    """There is still whatever any topic of a camera is about."""
+    return False
 
 
 class Notebook(Protocol):
@@ -68,9 +75,7 @@ class States:
         """Nothing is true of this topic any more."""
         self.set(_nothing(topic))
 
-    def retire(
-        self, cameras: Collection[str], gone: Callable[[str, str], bool] = lambda _camera, _below: False
-    ) -> None:
+    def retire(self, cameras: Collection[str], gone: Gone = nothing_gone) -> None:
         """Forget whatever was ever set of other cameras than these, also before a restart.
 
         `gone(camera, below)`: whether there is no longer what a topic below that of a camera was about.

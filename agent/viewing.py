@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.boxes import paired
-from agent.core.changes import changed, signature
+from agent.core.changes import changed, replaced, signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,7 @@ class CameraPlan:
     changes: ChangeSettings
     expected: Mapping[str, str] = field(default_factory=dict)  # name of a region → SKU of what belongs there
     reader: Reader | None = None  # of barcodes; the picture is then judged without them
+    steady: bool = False  # its regions are places where things lie: what looks otherwise is another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Place:
     signature: NDArray[np.uint8]
     before: Seen | None
     same: bool  # whether it looks as it did then
+
+    @property
+    def replaced(self) -> bool:
+        """Whether it shows another thing than at the last look."""
+        return self.before is not None and not self.same and replaced(self.before.signature, self.signature)
 
     @property
     def looks(self) -> int:

@@ -20,6 +20,7 @@ FLOORS = {
     "bookkeeping": 4,
     "yamlfile": 1,
     "settings_fill": 2,
+    "planograms": 3,
     "adapters": 3,
     "apps": 3,
     "telling": 1,
@@ -55,6 +56,7 @@ FLOORS = {
     "bridges": 5,  # builds what others than our own subscribers are told by
     "parts": 6,
     "standing": 7,
+    "strangers": 5,
     "sinks": 7,
     "poster": 3,
     "commanding": 4,

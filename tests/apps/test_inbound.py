@@ -504,7 +504,7 @@ def test_a_broker_need_not_know_of_shipments_that_the_dock_does_not_know() -> No
     dock.open((OATS, 1))
     again = Dock(dock.app.kept())
     for app in (dock.app, again.app):
-        is_gone = gone({"cam": app, "other": Watch()})
+        is_gone = gone((), {"cam": app, "other": Watch()})
         topics = [("cam", "inbound/A-1"), ("cam", "inbound/B-2"), ("cam", "status"), ("other", "inbound/A-1")]
         assert [is_gone(*topic) for topic in topics] == [False, True, False, True]
 

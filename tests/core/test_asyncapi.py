@@ -33,7 +33,7 @@ def test_it_names_every_topic_and_every_command() -> None:
     assert set(MADE["channels"]) == kinds | keys | {f"{key}_result" for key in keys}
     for kind in kinds:
         address = MADE["channels"][kind]["address"]
-        assert WIRE.kind(address.replace("{camera}", "bay-4")) == kind
+        assert WIRE.kind(address.replace("{camera}", "bay-4").replace("{slot}", "a1")) == kind
         binding = MADE["operations"][f"send_{kind}"]["bindings"]["mqtt"]
         assert (binding["qos"], binding["retain"]) == (DEFINITIONS[kind].qos, DEFINITIONS[kind].retain)
     for name in COMMANDS:

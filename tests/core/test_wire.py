@@ -12,6 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.apps.shelf import ShelfSettings
+from agent.apps.shelf.bay import compliance
+from agent.apps.shelf.reports import slot_report
+from agent.apps.shelf.slot import SlotMemory
 from agent.core.inbound.epcis import Keeper
 from agent.core.inbound.orders import Line, Order
 from agent.core.inbound.report import report
@@ -20,7 +24,9 @@ from agent.core.incoming import Incoming
 from agent.core.learned import Counts
 from agent.core.losses import Cause, Loss
 from agent.core.payload import content, encode, encode_rounded, rfc3339, rounded
+from agent.core.planogram import PlannedSlot, Planogram
 from agent.core.sightings import Thing
+from agent.core.slot_state import Shown, SlotState
 from agent.core.topics import LEVEL_LIMIT, check_topic_part
 from agent.core.types import (
     Clue,
@@ -87,6 +93,14 @@ SESSION = Session(Order("A-1", (Line(OATS.gtin, "OAT-1", 3),), {}), UTC, UTC)
 (KEPT,) = Keeper("urn:x-spotter:berlin-12:shelf-3:cam1", "urn:x-spotter:berlin-12:shelf-3").closed(
     SESSION, UTC
 )
+SLOT = PlannedSlot(name="a1", sku="OAT-1", box=(0, 0, 50, 50), facings=2)
+UNSEEN, SOLD_OUT, MISPLACED = (SlotMemory(replace(SLOT, name=name)) for name in ("a0", "a1", "a2"))
+for _memory, _shown in (
+    (SOLD_OUT, Shown(SlotState.EMPTY, 0.97, evidence=(("unlike_empty", 0.01),))),
+    (MISPLACED, Shown(SlotState.WRONG, 0.9, sku="RICE", name="Rice", brand="Lu", category="grain")),
+):
+    for _at in range(12):
+        _memory.update(_shown, 0, float(_at), UTC + _at, ShelfSettings(plan=Planogram(slots=(SLOT,))))
 
 EVERY_MESSAGE: dict[str, Message] = {
     "birth": WIRE.availability("online"),
@@ -185,6 +199,10 @@ EVERY_MESSAGE: dict[str, Message] = {
         Event("epcis", "cam1", 7.0, UTC, {"identity": "i", "epcis": KEPT})
     ),
     "the end of a track": WIRE.recognition(replace(KNOWN, phase=Phase.END, revision=7)),
+    "a slot that nobody saw": WIRE.event(Event("shelf_slot", "cam1", 0.0, UTC, slot_report(UNSEEN))),
+    "a slot out of stock": WIRE.event(Event("shelf_slot", "cam1", 0.0, UTC, slot_report(SOLD_OUT))),
+    "a bay": WIRE.event(Event("shelf", "cam1", 0.0, UTC, compliance([UNSEEN, SOLD_OUT, MISPLACED], "A"))),
+    "something that happened": WIRE.event(Event("event", "cam1", 0.0, UTC, {"event": "camera_back"})),
 }
 
 
@@ -214,7 +232,9 @@ TOPICS = {
     "unknown": (EVERY_MESSAGE["nothing without a name"], f"{ROOT}/unknown", True),
     "camera status": (EVERY_MESSAGE["camera online"], f"{ROOT}/cam1/status", True),
     "recognition": (EVERY_MESSAGE["a known product"], f"{ROOT}/cam1/recognition", False),
-    "event": (EVERY_MESSAGE["a parcel"], f"{ROOT}/cam1/event", False),
+    "event": (EVERY_MESSAGE["something that happened"], f"{ROOT}/cam1/event", False),
+    "shelf": (EVERY_MESSAGE["a bay"], f"{ROOT}/cam1/shelf", True),
+    "shelf slot": (EVERY_MESSAGE["a slot out of stock"], f"{ROOT}/cam1/shelf/a1", True),
     "shipment": (EVERY_MESSAGE["a shipment"], f"{ROOT}/cam1/inbound/A-1", True),
     "epcis": (EVERY_MESSAGE["an event for keepers of events"], f"{ROOT}/cam1/epcis", False),
 }
@@ -386,6 +406,7 @@ BAD_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a time before 1970": (lambda: WIRE.camera_status("c", "online", "", -1.0), "time"),
     "no time": (lambda: WIRE.camera_status("c", "online", "", float("nan")), "time"),
     "an event of no kind": (lambda: WIRE.event(Event("dance", "c", 0, UTC, {})), "event"),
+    "an event without a name": (lambda: WIRE.event(Event("event", "c", 0, UTC, {})), "event"),
     "a recognition that is none": (lambda: WIRE.event(Event("recognition", "c", 0, UTC, {})), "event"),
 }
 

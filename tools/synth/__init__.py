@@ -18,6 +18,7 @@
     camera    the light on a scene, and the camera's noise
     sheet     all of it in one picture to look at: python -m tools.synth.sheet OUT.png
     script    what the bay shows at a time, and the frames with their ground truth
+    stories   half an hour of a shelf, with what is true of each of its slots
 
 Every scene has its ground truth as plain data. The same seed gives the same products and scenes; pixels may
 differ slightly between OpenCV versions.

@@ -35,7 +35,7 @@ def happening(event: Event) -> Told:
         ValueError: the body names no event.
     """
     body: Any = event.body
-    if not hasattr(body, "keys") or not body.get("event"):
+    if not body.get("event"):
         raise ValueError("event: expected a body with the name of the event, found none")
     about = tuple(str(body[key]) for key in ("slot", "shipment", "parcel", "line") if key in body)
     identity = ("event", event.camera, str(body["event"]), *about, str(round(event.utc * 1000)))
