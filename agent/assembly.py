@@ -13,7 +13,10 @@ from agent.bridges import Bridges
 from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
+from agent.core.api.operations import RECENT
+from agent.core.privacy import Veil
 from agent.core.wire import Wire
+from agent.desk import Desk
 from agent.doing import Doing
 from agent.gate import Gate
 from agent.health import Health
@@ -23,18 +26,21 @@ from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
 from agent.recognising import Recogniser
+from agent.showing import Showing
 from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from typing import Any
 
     from agent.adapters.system import SystemClock
+    from agent.adapters.web.server import WebServer
     from agent.config import CameraEntry, Settings
-    from agent.core.types import Frame
+    from agent.core.types import Frame, Recognition
+    from agent.lookup import Lookup
     from agent.recognising import App
 
 
@@ -78,15 +84,18 @@ class Assembly:
             overhear=self.bridges.overhear,
         )
         self.publisher = self.sinks.publisher
+        self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
         self.gate = Gate(
             self.mailbox,
             self.publisher.set_state,
             self.wire,
             clock,
-            keep="snapshot" in self.settings.commands.allow,
+            keep="snapshot" in self.settings.commands.allow or self.settings.web is not None,
+            veil=self.veil.over,
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
+        self.showing = Showing(RECENT)
         self.recogniser = Recogniser(
             pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
             apps=self.apps,
@@ -97,8 +106,9 @@ class Assembly:
             feed_watchdog=feed_watchdog,
             clock=clock,
             metrics=self.metrics,
-            note=lambda told, frame: self.holding.unknowns.note(told, frame),  # noqa: PLW0108  it is made below
+            note=self._note,
             tell_state=self.publisher.set_state,
+            show=self.showing.show if self.settings.web else lambda _scene, _events: None,
         )
         self.books = Bookkeeper(
             self.outbox,
@@ -137,7 +147,7 @@ class Assembly:
             metrics=self.metrics,
         )
         self.updater = self.holding.updater()
-        self.commander = Doing(
+        doing = Doing(
             settings=self.settings,
             holding=self.holding,
             gate=self.gate,
@@ -146,7 +156,9 @@ class Assembly:
             resync=self.updater.ask if self.updater else None,
             reload=ask_reload,
             clock=clock,
-        ).commander(self.wire, self.publisher.answer, self.metrics)
+        )
+        self.commander = doing.commander(self.wire, self.publisher.answer, self.metrics)
+        self.web = self._make_web(doing.lookup)
 
     def remake_apps(self, new: Settings) -> dict[str, App]:
         """The applications of another configuration; those whose camera is the same go on.
@@ -155,6 +167,35 @@ class Assembly:
             ConfigError: what a camera is to show does not fit.
         """
         return make_apps(new, self._left_behind, self._running())
+
+    def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
+        """What was not known is kept, with pictures perhaps: as others may see them."""
+        kept = frame is not None and self.settings.unknown.pictures
+        self.holding.unknowns.note(told, self.veil.over(frame) if frame is not None and kept else frame)
+
+    def _make_web(self, lookup: Lookup) -> WebServer | None:
+        """The pages, where they are configured: only then is anything of them loaded."""
+        if self.settings.web is None:
+            return None
+        from agent.adapters.web.server import WebServer
+
+        desk = Desk(
+            settings=lambda: self.settings,
+            showing=self.showing,
+            lookup=lookup,
+            holding=self.holding,
+            gate=self.gate,
+            health=self.health,
+            publisher=self.publisher,
+            books=self.books,
+            observing=self.observing,
+            commander=self.commander,
+            veil=self.veil,
+            wire=self.wire,
+            clock=self.clock,
+        )
+        state = Path(self.settings.state_dir)
+        return WebServer(self.settings.web, desk, state, self.clock, partial(self.health.report, "web"))
 
     def _running(self) -> dict[str, tuple[CameraEntry, App]]:
         return {camera.id: (camera, self.apps[camera.id]) for camera in self.settings.cameras}

@@ -10,8 +10,9 @@ import logging
 import queue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from agent.channel import Question
 from agent.core.commands import COMMANDS
-from agent.core.errors import AgentError, quoted
+from agent.core.errors import AgentError, DeviceError, quoted
 from agent.core.requests import Answered, Answers, Bucket, Request
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ WAITING_LIMIT: Final = 8
 
 _LOOK_S: Final = 0.5
 """How often what has to be done without a command is looked after."""
+
+_ANSWER_S: Final = 60.0
+"""How long somebody waits before a page: for a dozen photos, or all probes of a catalogue."""
 
 _SMALL_BYTES: Final = 10_000
 """A request up to this size is read for its id even when there is no time for it: some 50 µs."""
@@ -79,7 +83,7 @@ class Commander:
         self._clock = clock
         self._metrics = metrics
         self._buckets = {name: Bucket(COMMANDS[name].per_minute, COMMANDS[name].burst) for name in allow}
-        self._waiting: queue.Queue[Incoming] = queue.Queue(WAITING_LIMIT)
+        self._waiting: queue.Queue[Incoming | Question[Mapping[str, Any]]] = queue.Queue(WAITING_LIMIT)
         self._answers: Answers | None = None
         self._complaint = ""
 
@@ -108,8 +112,30 @@ class Commander:
                 incoming = self._waiting.get(timeout=_LOOK_S)
             except queue.Empty:
                 continue
+            if isinstance(incoming, Question):
+                incoming.do()
+                continue
             name = self._wire.command_name(incoming.topic)
             self._say(name, self._done(name, incoming.payload), incoming)
+
+    def ask(self, command: Command) -> Mapping[str, Any]:
+        """Have it done after those that wait; what came of it. For any thread but that of `run`.
+
+        Raises:
+            DeviceError: too many wait, or it was not done in time; it may be done later.
+            AgentError, ValueError: it was refused.
+        """
+        question = Question(lambda: self._doer.do(command))
+        try:
+            self._waiting.put_nowait(question)
+        except queue.Full:
+            raise DeviceError(
+                f"expected at most {WAITING_LIMIT} commands at once, found one more: send it again later"
+            ) from None
+        answer = question.answer(_ANSWER_S)
+        log.info("command %s: done, as it was told over the web", command.name)
+        self._metrics.count("commands.done")
+        return answer
 
     def close(self) -> None:
         """Let the book of answers go, when `run` has ended."""

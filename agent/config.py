@@ -12,11 +12,13 @@ from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
 from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
+from agent.adapters.web import WebSettings  # noqa: TC001  likewise
 from agent.adapters.webhook import WebhookSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
+from agent.core.privacy import PrivacySettings
 from agent.core.regions import RegionSettings
 from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
@@ -62,6 +64,7 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+    privacy: PrivacySettings = setting("what of the picture nobody is to see", PrivacySettings())
 
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)
@@ -101,6 +104,7 @@ class Settings:
     webhook: WebhookSettings | None = setting("an address that every fact is posted to as well", None)
     metrics: MetricsSettings = setting("numbers on /metrics", MetricsSettings())
     commands: CommandSettings = setting("what others may tell this device", CommandSettings())
+    web: WebSettings | None = setting("pages and an API over HTTP; none without it", None)
     cameras: tuple[CameraEntry, ...] = setting("at least one camera")
     decision: DecisionSettings = setting("when a product is named", DecisionSettings())
     unknown: SightingSettings = setting("what is kept of things without a name", SightingSettings())

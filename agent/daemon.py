@@ -6,6 +6,7 @@ capture (one per camera) ──Latest──▶ recognise (one) ──Outbox─�
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
                        sparkplug (one): what is said, once more for other hosts, where that is configured
+                       pages (one, where `web` is configured): they and the API; slow answers in workers
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class Daemon:
         if self.parts.updater is not None:
             self._start("sync", self.parts.updater.run)
         self._start("sparkplug", self.parts.bridges.run)
+        if self.parts.web is not None:
+            self._start("pages", self.parts.web.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
@@ -109,7 +112,7 @@ class Daemon:
         self._notifier.send("STOPPING=1")
         self.parts.mailbox.close()
         loops = ("store", "publish", *self.parts.sinks.loops)
-        for name in ("sync", "learn", "capture", "recognise", "sparkplug", *loops):
+        for name in ("pages", "sync", "learn", "capture", "recognise", "sparkplug", *loops):
             self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
@@ -189,7 +192,9 @@ class Daemon:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
         self.parts.bridges.watch(new.cameras)
+        self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.publisher.retire(new_cameras)
+        self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.adapters.answers import AnswerBook
-from agent.adapters.catalogue import Catalogue
-from agent.adapters.images import decode_image, shrunk_jpeg
+from agent.adapters.images import shrunk_jpeg
 from agent.adapters.system import hostname, machine, own_addresses
 from agent.commanding import Commander
 from agent.core.commands import SNAPSHOT_BYTES
-from agent.core.errors import AgentError, CatalogueError, InputError
+from agent.core.errors import AgentError, InputError
 from agent.core.payload import rfc3339
-from agent.finding import find
 from agent.learning import Picture
-from agent.parts import library_of, make_second_look
-from agent.searching import describe, search_catalogue
+from agent.lookup import Lookup
+from agent.parts import library_of
+from agent.searching import describe
 from agent.selftest import run_checks
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from agent.learning import Teacher
     from agent.loglevel import LogLevel
     from agent.metrics import Metrics
-    from agent.parts import Sight
-    from agent.searching import TextSearch
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +54,14 @@ class Doing:
     resync: Callable[[], None] | None  # has the next look for a release at once; None without a server
     reload: Callable[[], AbstractSet[str]]  # what is taken over now; ConfigError: nothing is
     clock: Clock
+    lookup: Lookup = field(init=False)
     _began: float = field(init=False)
     _settled: Teacher | None = field(init=False, default=None)
-    _search: tuple[Sight, TextSearch] | None = field(init=False, default=None)
     _complaint: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
+        self.lookup = Lookup(self.settings, lambda: self.holding.sight, self.clock)
 
     def commander(self, wire: Wire, answer: Callable[[Message], None], metrics: Metrics) -> Commander:
         """Who has it done: takes what comes from the network, and answers."""
@@ -100,7 +98,7 @@ class Doing:
     def tend(self) -> None:
         """Twice a second. Lets each new release settle what was learned, so that nobody else writes to it."""
         self.log_level.tend(self.clock.monotonic())
-        self._close_old_search()
+        self.lookup.tend()
         try:
             teacher = self.holding.teacher()
             if teacher is not self._settled:
@@ -187,30 +185,5 @@ class Doing:
 
     def _find(self, image: tuple[bytes, ...] | None, text: str | None, k: int) -> dict[str, Any]:
         if image is not None:
-            return {"regions": self._seen(image[0], k), "products": []}
-        hits = self._searching().find(text or "", k)
-        return {"regions": [], "products": [describe(hit) for hit in hits]}
-
-    def _searching(self) -> TextSearch:
-        """Of the sight in use, the same one until it changes: opening one verifies all of the table."""
-        self._close_old_search()
-        sight = self.holding.sight
-        if self._search is None:
-            if not isinstance(sight.memory.base, Catalogue):
-                raise CatalogueError("find: expected a release to search, found none yet")
-            self._search = (sight, search_catalogue(sight.memory.base, sight.memory))
-        _ = sight.memory.version  # what was learned a moment ago counts
-        return self._search[1]
-
-    def _close_old_search(self) -> None:
-        """A release that is no longer in use must not be held by who once searched it."""
-        if self._search is not None and self._search[0] is not self.holding.sight:
-            self._search[1].close()
-            self._search = None
-
-    def _seen(self, image: bytes, k: int) -> list[dict[str, Any]]:
-        sight = self.holding.sight
-        _ = sight.memory.version  # what was learned a moment ago counts
-        picture = decode_image(image, "image")
-        second = make_second_look(self.settings.second_look, self.clock)
-        return find(picture, sight.eyes, sight.memory, sight.memory.base.crop, k, second)
+            return {"regions": self.lookup.seen(image[0], k), "products": []}
+        return {"regions": [], "products": [describe(hit) for hit in self.lookup.meant(text or "", k)]}

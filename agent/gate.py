@@ -38,13 +38,18 @@ class Gate:
         clock: Clock,
         *,
         keep: bool,
+        veil: Callable[[Frame], Frame] = lambda frame: frame,
     ) -> None:
-        """`tell(message)` is for what is true from then on. `keep`: the latest picture of each camera."""
+        """`tell(message)` is for what is true from then on. `keep`: the latest picture of each camera.
+
+        `veil(frame)`: what others may see of it.
+        """
         self._mailbox = mailbox
         self._tell = tell
         self._wire = wire
         self._clock = clock
         self._keep = keep
+        self._veil = veil
         self._lock = threading.Lock()  # the next three
         self._states: dict[str, tuple[str, str]] = {}  # camera → state and reason, pauses left out
         self._paused: dict[str, tuple[float, float]] = {}  # camera → until when: s, monotonic and Unix
@@ -121,7 +126,7 @@ class Gate:
             self._end([camera for camera, (until, _) in self._paused.items() if until <= now])
 
     def latest(self, camera: str) -> Frame:
-        """The latest picture.
+        """The latest picture, as others may see it.
 
         Raises:
             InputError: there is no such camera, or it shows nothing now.
@@ -131,7 +136,7 @@ class Gate:
         state, reason = self.states()[name]
         if frame is None or state != "online":
             raise InputError(f"camera {quoted(name)}: expected pictures, found none: it is {state}: {reason}")
-        return frame
+        return self._veil(frame)
 
     def _named(self, camera: str) -> list[str]:
         with self._lock:

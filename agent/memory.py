@@ -192,6 +192,11 @@ class DeviceMemory:
             if sku in counted_skus and not self._number(sku)
         ]
 
+    def picture_of(self, sku: str) -> str:
+        """The sha256 of a picture that was enrolled for an SKU and counts; empty where there is none."""
+        learned = active(self._snapshot.learned, self.release).references
+        return next((each.picture for each in learned if each.sku == sku), "")
+
     def is_left_out(self, no: int) -> bool:
         """Whether it was forgotten, and no picture of it was enrolled since."""
         changes = self._snapshot.changes

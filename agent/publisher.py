@@ -88,6 +88,10 @@ class Publisher:
         self._refusals = Refusals()
         self._complaint = ""
 
+    def states(self) -> dict[str, bytes]:
+        """Topic → what is true of it now; empty where nothing is any more."""
+        return self._states.all()
+
     def set_state(self, message: Message) -> None:
         """What is true of this topic from now on; told again on every new connection."""
         self._states.set(message)

@@ -91,6 +91,7 @@ class Recogniser:
         self._note = note
         self._tell_state = tell_state
         self._show = show
+        self._looked = 0, 0  # what the pipeline's tally of embedded and reused regions was
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
     def replace(self, pipeline: Pipeline, apps: Mapping[str, App]) -> None:
@@ -158,10 +159,18 @@ class Recogniser:
             return
         self._metrics.time("step", self._clock.monotonic() - began)
         self._metrics.count(f"frames.recognised.{item.camera}")
+        self._count_looks()
         if self._unusable.pop(item.camera, ""):
             self._say(item.camera, "online", "")
         tracks = self._pipeline.tracks(item.camera)
         self._tell(Scene(item.camera, item.at, item.utc, recognitions, tracks, item))
+
+    def _count_looks(self) -> None:
+        """Regions that were embedded, and those whose last answer counted again."""
+        tally, (embedded, reused) = self._pipeline.tally, self._looked
+        self._metrics.count("regions.embedded", tally.embedded - embedded)
+        self._metrics.count("regions.reused", tally.reused - reused)
+        self._looked = tally.embedded, tally.reused
 
     def _refuse(self, camera: str, reason: str) -> None:
         self._metrics.count(f"frames.refused.{camera}")
@@ -172,7 +181,7 @@ class Recogniser:
 
     def _switch(self, pipeline: Pipeline, apps: dict[str, App]) -> None:
         self._close_all()
-        self._pipeline, self._apps = pipeline, apps
+        self._pipeline, self._apps, self._looked = pipeline, apps, (0, 0)
         self.kept = {camera: kept for camera, kept in self.kept.items() if camera in apps}
         self._unusable.clear()
 

@@ -51,6 +51,11 @@ class States:
         """Whether this connection has to be told something."""
         return bool(self._untold)
 
+    def all(self) -> dict[str, bytes]:
+        """Topic → what is true of it; empty where nothing is any more."""
+        with self._lock:
+            return {topic: message.payload for topic, message in self._states.items()}
+
     def set(self, message: Message) -> None:
         """What is true of this topic from now on."""
         with self._lock:

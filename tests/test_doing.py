@@ -97,12 +97,12 @@ def test_a_text_finds_what_was_learned_a_moment_ago_and_not_what_was_forgotten(p
 def test_a_release_that_was_searched_is_let_go_when_another_is_used(post: Post) -> None:
     with post:
         assert post.ask("find", id="1", text="sku-02")["ok"]
-        searched = post.doing._search
+        searched = post.doing.lookup._search
         assert searched is not None
         post.holding._sight = open_sight(post.settings)  # what `use` of another release does
         assert post.ask("find", id="2", text="sku-02")["ok"]
-        assert post.doing._search is not None
-        assert post.doing._search[0] is post.holding.sight
+        assert post.doing.lookup._search is not None
+        assert post.doing.lookup._search[0] is post.holding.sight
         with pytest.raises(CatalogueError, match="closed"):
             searched[1]._words.candidates('"sku"', 1)
 

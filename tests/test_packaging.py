@@ -65,9 +65,11 @@ def test_the_wheel_is_pure_python_and_carries_the_version_of_the_package(
     assert re.fullmatch(r"\d+\.\d+\.\d+([ab]|rc|\.dev)?\d*", agent.__version__)
 
 
-def test_the_wheel_holds_every_module_of_the_agent_and_nothing_else(names: list[str]) -> None:
+def test_the_wheel_holds_every_module_and_page_of_the_agent_and_nothing_else(names: list[str]) -> None:
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "agent").rglob("*.py")}
-    assert modules <= set(names)
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "agent" / "pages").rglob("*") if path.is_file()}
+    assert modules | pages <= set(names)
+    assert "agent/pages/live.html" in names
     tops = {name.split("/")[0] for name in names}
     assert tops == {"agent", f"spotter_agent-{agent.__version__}.dist-info"}
     assert not [name for name in names if name.endswith((".pyc", ".tflite", ".db", ".png", ".jpg"))]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.web import hash_password
 from agent.cli.main import build_parser
 from agent.config import parse_config
 from agent.core.wire import Wire
@@ -77,6 +78,7 @@ def test_every_verb_is_named() -> None:
         "model fetch",
         "model spec",
         "asyncapi",
+        "password",
         "bench",
         "version",
     ):
@@ -110,6 +112,7 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
         ["evaluate"],
         ["model", "fetch"],
         ["asyncapi"],
+        ["password"],
         ["bench"],
         ["version"],
     ):
@@ -125,6 +128,8 @@ def test_every_verb_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str
 def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
     for secret in ("mqtt-password", "webhook-secret"):
         (tmp_path / secret).write_text("x")
+    for role in ("operator", "viewer"):
+        (tmp_path / f"web-{role}").write_text(hash_password("correct horse"))
     parse_config(text.encode(), "README.md", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 

@@ -69,15 +69,17 @@ def settle(temporary: Path, stem: str, suffix: str) -> FileEntry:
     return entry
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Give `path` the content `data`, at once: whoever opens it sees the old content or the new.
+
+    `mode`: who may read and write it, before the umask of this process.
 
     Raises:
         DeviceError: the disk failed or is full.
     """
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -11,7 +11,13 @@ from agent.core.matching import VIEW_BITS
 from agent.core.types import Product
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from agent.adapters.tables import Table
+
+_READ = 100
+"""Rows read at once."""
 
 TABLE_SCHEMA = 1  # kept in SQLite's user_version
 TEXTS = ("sku", "gtin", "name", "description", "brand", "category", "price", "aisle", "bay", "tags")
@@ -36,6 +42,18 @@ def product_in(row: tuple[Any, ...], path: Path) -> Product:
     if not isinstance(extra, dict) or not all(isinstance(text, str) for text in row[1:]):
         raise CatalogueError(f"{path}: product {row[0]}: expected texts, found {quoted(row)}")
     return Product(row[0], **dict(zip(TEXTS, row[1:-1], strict=True)), extra=extra)
+
+
+def products_after(table: Table, path: Path, no: int) -> Iterator[Product]:
+    """Products whose number is larger, by their number, read as they are asked for.
+
+    Raises:
+        CatalogueError: the table cannot be read.
+    """
+    while rows := table.all(f"SELECT {COLUMNS} FROM products WHERE no > ? ORDER BY no LIMIT {_READ}", (no,)):  # noqa: S608
+        for row in rows:
+            yield product_in(row, path)
+        no = rows[-1][0]
 
 
 def keys_of(product: int) -> tuple[int, int]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.adapters import words
-from agent.adapters.product_rows import COLUMNS, CREATE, TABLE_SCHEMA, TEXTS, keys_of, product_in, row_of
+from agent.adapters.product_rows import (
+    COLUMNS,
+    CREATE,
+    TABLE_SCHEMA,
+    TEXTS,
+    keys_of,
+    product_in,
+    products_after,
+    row_of,
+)
 from agent.adapters.tables import TableWriter, open_table
 from agent.core.copies import COPY_GLOB, is_copy, picture_of
 from agent.core.matching import product_of
@@ -128,12 +137,18 @@ class ProductTable:
         """
         yield from self._table.all("SELECT no, sku FROM products")
 
-    def first_reference(self, product: int) -> str:
-        """The first picture of a product: its path within the product folder.
+    def after(self, no: int) -> Iterator[Product]:
+        """Products whose number is larger; see `product_rows.products_after`."""
+        return products_after(self._table, self._path, no)
 
-        Raises:
-            CatalogueError: there is none.
-        """
+    def first_key(self, product: int) -> int:
+        """The first reference of a product; 0 for none. CatalogueError: the table cannot be read."""
+        sql = "SELECT key FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
+        row = self._table.ask(sql, keys_of(product), may_miss=True)
+        return int(row[0]) if row else 0
+
+    def first_reference(self, product: int) -> str:
+        """The path within the product folder of its first picture. CatalogueError: there is none."""
         sql = "SELECT image FROM refs WHERE key >= ? AND key < ? ORDER BY key LIMIT 1"
         return picture_of(str(self._table.ask(sql, keys_of(product))[0]))
 

@@ -46,6 +46,7 @@ def do(args: argparse.Namespace) -> int:
 
     settings = load_config(args.config)
     _check_ways_out(settings, args.config)
+    _check_pages(settings, args.config)
     check_state(Path(settings.state_dir))
     eyes, catalogue = load_eyes(settings)
     make_pipeline(settings, eyes, catalogue)
@@ -68,6 +69,19 @@ def do(args: argparse.Namespace) -> int:
             print(f"{name:11} {value}")
         print("ok", file=sys.stderr)
     return 0
+
+
+def _check_pages(settings: Settings, name: str) -> None:
+    """The certificate of the pages; whether their address can be had, the daemon says."""
+    if settings.web is None or not settings.web.cert:
+        return
+    from agent.adapters.web.certificate import check_certificate
+    from agent.core.errors import ConfigError
+
+    try:
+        check_certificate(settings.web)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _check_ways_out(settings: Settings, name: str) -> None:

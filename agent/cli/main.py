@@ -20,6 +20,7 @@ from agent.cli import (
     find,
     model,
     overlay,
+    password,
     record,
     replay,
     rollback,
@@ -57,6 +58,7 @@ VERBS = (
     evaluate,
     model,
     asyncapi,
+    password,
     bench,
     version,
 )

@@ -45,6 +45,7 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.system import SystemClock
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError, quoted
+    from agent.core.privacy import Veil
 
     if args.seconds is not None:
         check_argument("--seconds", args.seconds, 0.1, 604_800)
@@ -56,12 +57,14 @@ def do(args: argparse.Namespace) -> int:
     if wanted not in by_id:
         raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(wanted)}")
     _refuse_recording(args.out)
+    veil = Veil({wanted: by_id[wanted].privacy})
     clock = _Until(SystemClock(), args.seconds)
     written = 0
     why = "the camera showed nothing"
     with RecordingWriter(args.out, lossless=args.lossless) as writer:
         try:
-            for frame in open_camera(by_id[wanted], clock).frames():
+            for seen in open_camera(by_id[wanted], clock).frames():
+                frame = veil.over(seen)
                 # As in the daemon: nothing that was seen before belongs with the first picture.
                 if not writer.write(replace(frame, cut=True) if written == 0 else frame):
                     why = "the recording is full"

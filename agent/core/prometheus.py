@@ -81,6 +81,10 @@ FAMILIES: Final[dict[str, Family]] = {
     "commands.refused": Family(
         "spotter_commands_refused_total", "counter", "Commands that were too many, and not looked at."
     ),
+    "regions.embedded": Family("spotter_regions_embedded_total", "counter", "Regions that were embedded."),
+    "regions.reused": Family(
+        "spotter_regions_reused_total", "counter", "Regions that looked the same, whose last answer counted."
+    ),
     "facts.decided": Family("spotter_facts_decided_total", "counter", "Facts put into the outbox."),
     "facts.unsaved": Family("spotter_outbox_unsaved_messages", "gauge", "Facts that are in memory alone."),
     "outbox.waiting": Family("spotter_outbox_messages", "gauge", "Facts that wait for the broker."),

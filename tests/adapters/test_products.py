@@ -57,6 +57,21 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         assert table.product(1) is table.product(1)  # from memory
 
 
+def test_products_are_gone_through_from_any_number_on(tmp_path: Path) -> None:
+    writer = ProductWriter(tmp_path)
+    for no in (1, *range(5, 405, 2)):
+        writer.add(Product(no, f"sku-{no}"))
+    with closing(opened(tmp_path, writer.save(), products=201, references=0)) as table:
+        assert [each.no for each in table.after(0)] == [1, *range(5, 405, 2)]
+        assert [each.sku for each in table.after(399)] == ["sku-401", "sku-403"]
+        assert list(table.after(403)) == list(table.after(2**40)) == []
+
+
+def test_the_first_picture_of_a_product_is_found_where_it_has_one(tmp_path: Path) -> None:
+    with closing(opened(tmp_path, write(tmp_path))) as table:
+        assert [table.first_key(no) for no in (1, 2, 7, 8)] == [key_of(1, 0), 0, key_of(7, 0), 0]
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     first = write(tmp_path)
     assert hashlib.sha256((tmp_path / first.path).read_bytes()).hexdigest() == first.sha256

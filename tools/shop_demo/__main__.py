@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tools.shop_demo import props, report
 from tools.shop_demo.ear import Ear, Heard
-from tools.shop_demo.processes import DemoError, Program, start_broker
+from tools.shop_demo.processes import DemoError, Program, free_port, start_broker
 from tools.shop_demo.stream import ShelfCamera
 from tools.synth.scenes import Bay
 from tools.synth.script import eventful
@@ -89,7 +89,7 @@ class Demo:
         broker, port = start_broker(self._folder)
         try:
             with Ear(port, "spotter/#") as ear, ShelfCamera(script) as camera:
-                config = self._folder / "spotter.yaml"
+                config, web_port = self._folder / "spotter.yaml", free_port()
                 props.write_config(
                     config,
                     bay=self._bay,
@@ -97,7 +97,9 @@ class Demo:
                     catalogue=catalogue,
                     stream_url=camera.url,
                     broker_port=port,
+                    web_port=web_port,
                 )
+                self._say(f"what the agent sees: http://127.0.0.1:{web_port}/")
                 agent = self._agent("agent", "run", "-c", str(config))
                 try:
                     self._listen(ear, agent, seconds)

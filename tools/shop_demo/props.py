@@ -85,9 +85,16 @@ def write_products(folder: Path, seed: int, count: int) -> list[Design]:
 
 
 def write_config(
-    path: Path, *, bay: Bay, model: Path, catalogue: Path, stream_url: str, broker_port: int
+    path: Path,
+    *,
+    bay: Bay,
+    model: Path,
+    catalogue: Path,
+    stream_url: str,
+    broker_port: int,
+    web_port: int | None = None,
 ) -> None:
-    """The configuration of the agent: one camera, one slot for each place on the shelf."""
+    """The configuration of the agent: one camera, one slot for each place on the shelf, pages with a port."""
     settings = {
         "site": "demo",
         "device": "till-1",
@@ -107,4 +114,6 @@ def write_config(
             }
         ],
     }
+    if web_port is not None:
+        settings["web"] = {"port": web_port}
     path.write_text(yaml.safe_dump(settings, sort_keys=False))

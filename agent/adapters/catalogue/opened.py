@@ -167,6 +167,14 @@ class Catalogue:
         """
         return self._table.skus()
 
+    def after(self, no: int) -> Iterator[Product]:
+        """Products whose number is larger, by their number. Raises as `numbers`."""
+        return self._table.after(no)
+
+    def first_key(self, product: int) -> int:
+        """The first reference of a product; 0 where it has none. Raises as `numbers`."""
+        return self._table.first_key(product)
+
     def first_reference(self, product: int) -> str:
         """The first picture of a product. Raises as `reference`."""
         return self._table.first_reference(product)

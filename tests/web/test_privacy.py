@@ -1,0 +1,49 @@
+"""What is masked is not shown to whoever does not stand before the device."""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+
+from tests.support.road import until
+from tests.support.web import PASSWORDS, Shop, Site
+
+ROWS, LEFT, RIGHT = slice(12, 100), slice(12, 104), slice(136, 228)
+"""Within the upper two of the four quarters of a photo: one colour each, with noise."""
+
+
+def noise(jpeg: bytes) -> tuple[float, float]:
+    """How much of the noise is left, on the left and on the right."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE).astype(float)
+    assert image.shape == (240, 240)
+    fine = image - cv2.blur(image, (5, 5))
+    return float(fine[ROWS, LEFT].std()), float(fine[ROWS, RIGHT].std())
+
+
+def test_a_page_far_away_shows_the_rest_of_the_picture(guarded: Site, site: Site) -> None:
+    viewer = PASSWORDS["viewer"]
+    until(lambda: guarded.ask("/api/cameras/cam/picture", password=viewer).status == 200, 10)
+    left, right = noise(guarded.ask("/api/cameras/cam/picture", password=viewer).body)
+    assert left < right / 3
+    left, right = noise(site.ask("/api/cameras/cam/picture").body)
+    assert left > right / 3
+
+
+def test_a_snapshot_shows_the_rest_of_the_picture(guarded: Site) -> None:
+    said = guarded.ask("/api/commands/snapshot", {"camera": "cam"}, password=PASSWORDS["operator"])
+    left, right = noise(base64.b64decode(said.json["image"]))
+    assert left < right / 3
+
+
+def test_whoever_sits_before_the_device_sees_what_it_sees(shop: Shop, tmp_path: object) -> None:
+    camera = {"privacy": {"masks": [[0, 0, 0.5, 1]]}}
+    before = Site(shop, tmp_path, camera=camera).wait()  # type: ignore[arg-type]
+    try:
+        until(lambda: before.ask("/api/cameras/cam/picture").status == 200, 10)
+        left, right = noise(before.ask("/api/cameras/cam/picture").body)
+        assert left > right / 3
+        assert before.ask("/api/cameras/cam/picture", x_forwarded_for="192.0.2.1").status == 401
+    finally:
+        before.close()
