@@ -55,7 +55,7 @@ def run_checks(
     ]
     for camera, (how, reason) in sorted(cameras.items()):
         checks.append(Check(f"camera {camera}", how in {"online", "paused"}, _joined(how, reason)))
-    parts = {"broker", "outbox", *trouble}
+    parts = {"broker", "outbox", *(["webhook"] if settings.webhook else []), *trouble}
     return checks + [Check(part, part not in trouble, trouble.get(part, "well")) for part in sorted(parts)]
 
 

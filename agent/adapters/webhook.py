@@ -143,7 +143,7 @@ def _target(url: str, location: str) -> str:
         parts = urlsplit(urljoin(url, location))
     except ValueError:
         return "nowhere"
-    return quoted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    return quoted(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 
 def _seconds(retry_after: str, utc: float) -> float:

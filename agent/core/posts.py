@@ -89,12 +89,12 @@ _SOON: Final = {
 
 
 def answer(status: int, where: str = "", wait_s: float = 0.0) -> Answer:
-    """What an HTTP status means. `where`: the target of a redirect. `wait_s`: what Retry-After asks for."""
+    """What an HTTP status means. `where`: whereto it redirects. `wait_s`: what Retry-After asks for."""
     wait_s = min(max(wait_s, GONE_S if status == _GONE else 0.0), LONGEST_S)
     if status // 100 == 2:
         return Answer(Fate.TAKEN)
     if status // 100 == 3:
-        fate, words = Fate.SHUT, f"it sends us on to {where}: set webhook.url to where events are taken"
+        fate, words = Fate.SHUT, f"it sends us to another address at {where}: set webhook.url to that"
     elif status in _UNFIT:
         fate, words = Fate.UNFIT, _UNFIT[status]
     elif status in _NO_HOPE:

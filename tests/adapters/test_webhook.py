@@ -123,14 +123,12 @@ ANSWERS: dict[str, tuple[does.Behaviour, Answer]] = {
         does.status(307, Location="https://b.example/x?key=secret"),
         Answer(
             Fate.SHUT,
-            "it sends us on to 'https://b.example/x': set webhook.url to where events are taken (status 307)",
+            "it sends us to another address at 'https://b.example': set webhook.url to that (status 307)",
         ),
     ),
     "a redirect to nowhere": (
         does.status(302, Location="http://["),
-        Answer(
-            Fate.SHUT, "it sends us on to nowhere: set webhook.url to where events are taken (status 302)"
-        ),
+        Answer(Fate.SHUT, "it sends us to another address at nowhere: set webhook.url to that (status 302)"),
     ),
 }
 
