@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent.lookup import Lookup
     from agent.observing import Observing
     from agent.publisher import Publisher
+    from agent.setting_up import SettingUp
     from agent.showing import Showing, Shown
 
 PICTURE_QUALITY: Final = 75
@@ -57,6 +58,7 @@ class Desk:
     settings: Callable[[], Settings]  # as they are now
     showing: Showing
     lookup: Lookup
+    setting_up: SettingUp
     holding: Holding
     gate: Gate
     health: Health
@@ -84,6 +86,7 @@ class Desk:
             "recognitions": self._recognitions,
             "states": self._states,
             "status": self._status,
+            **self.setting_up.deeds,
         }
 
     def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:

@@ -19,6 +19,7 @@ FLOORS = {
     "health": 1,
     "bookkeeping": 4,
     "yamlfile": 1,
+    "yamlsplice": 2,
     "settings_fill": 2,
     "adapters": 3,
     "apps": 3,
@@ -46,6 +47,7 @@ FLOORS = {
     "home_assistant": 4,
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
+    "placing": 5,  # writes what config reads
     "sighting": 5,  # what was not known, and the teacher who may learn it
     "searching": 5,  # a catalogue and what was learned, asked by text
     "sight": 5,  # tries the probes
@@ -65,6 +67,7 @@ FLOORS = {
     "lookup": 8,
     "doing": 9,
     "observing": 9,  # a look at all of it, for Prometheus
+    "setting_up": 9,
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,
     "daemon": 12,

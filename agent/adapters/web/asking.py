@@ -18,7 +18,7 @@ from agent.adapters.web.problems import Refused, refusal
 from agent.core.access import Role
 from agent.core.api import read_query
 from agent.core.api.openapi import PICTURES
-from agent.core.api.operations import JSON
+from agent.core.api.operation import JSON
 from agent.core.errors import AgentError, quoted
 from agent.core.payload import encode
 from agent.core.requests import REQUEST_LIMIT_BYTES

@@ -18,7 +18,8 @@ from agent.adapters.web.problems import Refused, problem
 from agent.core.access import Role
 from agent.core.api import OPERATIONS
 from agent.core.api.openapi import document
-from agent.core.api.operations import EVENTS, JSON
+from agent.core.api.operation import JSON
+from agent.core.api.operations import EVENTS
 from agent.core.payload import encode
 from agent.core.prometheus import CONTENT_TYPE
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.access import Role
-from agent.core.api.operations import JSON, OPERATIONS
+from agent.core.api.operation import JSON
+from agent.core.api.operations import OPERATIONS
 from agent.core.forms import NEEDED
 from agent.core.wire.schemas import DIALECT, object_of
 
 if TYPE_CHECKING:
-    from agent.core.api.operations import Operation
+    from agent.core.api.operation import Operation
     from agent.core.forms import Field, Form
 
 PROBLEM: Final = "application/problem+json"
@@ -25,6 +26,7 @@ _PROBLEMS: Final = {
     404: "there is no such thing, or nothing to be had of it now",
     405: "not by this method",
     408: "it came too slowly",
+    409: "somebody else changed it meanwhile: read it again",
     413: "it is too large",
     415: "it is of a kind that is not taken",
     421: "the name that this device was called by is none of its own",

@@ -6,31 +6,22 @@ table of `core/commands.py`, done by the same deeds as over MQTT.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Final
 
 from agent.core.access import NAMED, Role
+from agent.core.api.operation import JPEG, PRODUCT, Operation
+from agent.core.api.setting_up import SETTING_UP
 from agent.core.commands import COMMANDS, FIND_LIMIT
 from agent.core.forms import Form, Number, Text
-from agent.core.product_rules import SKU_LIMIT, TEXT_FIELDS
+from agent.core.product_rules import SKU_LIMIT
 from agent.core.topics import LEVEL_LIMIT
 from agent.core.wire import CAMERA_STATES, HEALTHS
 from agent.core.wire.schemas import COUNT, TIME, object_of
 from agent.core.wording import TEXT_LIMIT
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent.core.forms import Field
-
-Method = Literal["GET", "POST"]
-
 COMMAND_PATH: Final = "/api/commands/"
 """Where commands are given: the name of one stands behind it."""
 
-JSON: Final = "application/json"
-JPEG: Final = "image/jpeg"
 EVENTS: Final = "text/event-stream"
 PLAIN: Final = "text/plain"
 
@@ -46,30 +37,6 @@ PAGE: Final = 100
 PASSWORD_LIMIT: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One question, or one command. What is said is the body with a `form`, otherwise the address has it."""
-
-    name: str
-    path: str  # `{name}` stands for a field of `fields`
-    does: str
-    role: Role  # the least that may
-    method: Method = "GET"
-    fields: Mapping[str, Field] = field(default_factory=dict)
-    form: Form | None = None
-    picture: str = ""  # the field of `form` that a body which is a picture itself fills
-    result: Mapping[str, Any] = field(default_factory=dict)  # of JSON: field → JSON Schema, all of them there
-    media: str = JSON  # of the answer
-    per_minute: float = 600.0  # from one address
-    burst: int = 60
-    command: str = ""  # the one of `COMMANDS` that it gives
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """The fields that stand in the path."""
-        return tuple(re.findall(r"{(\w+)}", self.path))
-
-
 _TEXT: Final = {"type": "string"}
 _FLAG: Final = {"type": "boolean"}
 _TEXTS: Final = {"type": "array", "items": _TEXT}
@@ -78,13 +45,6 @@ _CAMERA: Final = Text(doc="which camera", limit=LEVEL_LIMIT)
 _SKU: Final = Text(doc="of the product", limit=SKU_LIMIT)
 _LISTED: Final = Number(doc="how many to list", low=1, high=FIND_LIMIT, whole=True, default=5)
 
-PRODUCT: Final = object_of(
-    {
-        "sku": _TEXT,
-        **dict.fromkeys(TEXT_FIELDS, _TEXT),
-        "learned": {**_FLAG, "description": "this device alone knows it"},
-    }
-)
 _CAMERA_NOW: Final = object_of(
     {
         "camera": _TEXT,
@@ -287,5 +247,5 @@ _COMMANDS: Final = tuple(
     if name != "find"
 )
 
-OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in (*_QUESTIONS, *_COMMANDS)}
+OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in (*_QUESTIONS, *SETTING_UP, *_COMMANDS)}
 """By name."""
