@@ -14,7 +14,8 @@ import pytest
 
 from agent.core.api import OPERATIONS
 from tests.support.mosquitto import Mosquitto, Subscriber, find_mosquitto
-from tests.support.road import picture, until
+from tests.support.rack import Rack
+from tests.support.road import until
 from tests.support.web import Answer, Shop, Site
 
 needs_broker = pytest.mark.skipif(not find_mosquitto(), reason="mosquitto is not installed")
@@ -26,37 +27,14 @@ THREE = [
 ]
 
 
-def shelf(folder: Path) -> Path:
-    """Photos of a shelf with three products side by side, and something printed that nobody knows."""
-    folder.mkdir()
-    for view in range(4):
-        image = np.full((240, 990, 3), 128, np.uint8)
-        image[:, 750:] = picture(11, 90 + view, 240)
-        for line in range(9):
-            y = 20 + 24 * line
-            cv2.rectangle(image, (770, y), (830 + 13 * (line * 7 % 9), y + 8), (245, 245, 245), -1)
-        for number in range(3):
-            image[:, number * 250 : number * 250 + 240] = picture(number, 70 + view + 10 * number, 240)
-        cv2.imwrite(str(folder / f"{view}.png"), image)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def rack(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Subscriber]]:
     """A device of its own, whose configuration may be written, and who hears of it."""
     with Mosquitto(tmp_path_factory.mktemp("broker")) as broker, Subscriber(broker.port) as subscriber:
         folder = tmp_path_factory.mktemp("rack")
-        made = RackSite(shop, folder, broker_port=broker.port)
+        made = Rack(shop, folder, broker_port=broker.port)
         yield made.wait(), subscriber
         made.close()
-
-
-class RackSite(Site):
-    """A site whose camera looks at a shelf, and whose file has a comment."""
-
-    def __init__(self, shop: Shop, folder: Path, **more: Any) -> None:
-        photos = shelf(folder / "shelf")
-        super().__init__(shop, folder, camera={"source": f"folder:{photos}"}, **more)
 
 
 def checked(name: str, answer: Answer) -> dict[str, Any]:
