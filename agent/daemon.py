@@ -5,8 +5,8 @@ capture (one per camera) ──Latest──▶ recognise (one) ──Outbox─�
                                                            └────▶ webhook (one, where there is one)
                        sync (one) ──another catalogue──▶ recognise
                        learn (one): commands from publish, and what a release makes of what was learned
-                       sparkplug (one): what is said, once more for other hosts, where that is configured
                        pages (one, where `web` is configured): they and the API; slow answers in workers
+                       sparkplug (one): what is said, once more for other hosts, where that is configured
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ class Daemon:
         self._start("learn", self.parts.commander.run)
         if self.parts.updater is not None:
             self._start("sync", self.parts.updater.run)
-        self._start("sparkplug", self.parts.bridges.run)
         if self.parts.web is not None:
             self._start("pages", self.parts.web.run)
+        self._start("sparkplug", self.parts.bridges.run)
         for camera in self.parts.settings.cameras:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
@@ -191,8 +191,8 @@ class Daemon:
             if new_cameras.get(name) != camera:
                 self._captures.pop(name).stop()
         self.parts.settings, self.parts.apps = new, apps
-        self.parts.bridges.watch(new.cameras)
         self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
+        self.parts.bridges.watch(new.cameras)
         self.parts.publisher.retire(new_cameras)
         self.parts.showing.forget_but(list(new_cameras))
         self.parts.recogniser.replace(pipeline, apps)

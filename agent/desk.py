@@ -215,7 +215,7 @@ class Desk:
         return {
             "states": {
                 topic.removeprefix(head): content(payload)
-                for topic, payload in self.publisher.states().items()
+                for topic, payload in self.publisher.states.all().items()
                 if payload and topic.startswith(head) and (not camera or self.wire.camera_of(topic) == camera)
             }
         }

@@ -77,7 +77,7 @@ class Publisher:
         self._clock = clock
         self._jitter = jitter
         self._lanes = Lanes()
-        self._states = States(outbox, wire)
+        self.states = States(outbox, wire)
         self._answers: deque[Message] = deque(maxlen=_ANSWERS)  # append and popleft are atomic
         self._telling: dict[int, Message] = {}  # states and answers under way, by token
         self._token = 0
@@ -88,29 +88,25 @@ class Publisher:
         self._refusals = Refusals()
         self._complaint = ""
 
-    def states(self) -> dict[str, bytes]:
-        """Topic → what is true of it now; empty where nothing is any more."""
-        return self._states.all()
-
     def set_state(self, message: Message) -> None:
         """What is true of this topic from now on; told again on every new connection."""
-        self._states.set(message)
+        self.states.set(message)
         self._overhear(message)
         self._broker.wake()
 
     def forget_state(self, topic: str) -> None:
         """Take back what was set: the broker retains it no longer."""
-        self._states.forget(topic)
+        self.states.forget(topic)
         self._broker.wake()
 
     def retire(self, cameras: Collection[str]) -> None:
         """Take back whatever was ever set of other cameras than these, also before a restart."""
-        self._states.retire(cameras)
+        self.states.retire(cameras)
         self._broker.wake()
 
     def announce(self, message: Message | None) -> None:
         """Tell Home Assistant of this device, also where nothing changed; None: take back what was told."""
-        self._states.announce(message)
+        self.states.announce(message)
         self._broker.wake()
 
     def answer(self, message: Message) -> None:
@@ -190,13 +186,13 @@ class Publisher:
         if not self._born:
             return
         while self._limit > self._lanes.flying + len(self._telling):
-            message = self._states.next()
+            message = self.states.next()
             if message is None:
                 break
             self._tell(message)  # when it is lost, a new connection tells all states
         while self._answers and self._limit > self._lanes.flying + len(self._telling):
             self._tell(self._answers.popleft())
-        if self._states.untold or self._telling:
+        if self.states.untold or self._telling:
             return  # a fact is never heard before the state that it belongs to
         for topic, after, count in self._lanes.offers(self._outbox.topics(), now):
             if not self._send_facts(topic, after, count):
@@ -255,7 +251,7 @@ class Publisher:
             topics = f"{self._wire.root}/#"
             self._broker.drop(f"it lets us in, but not write to {topics}: {ack.reason}")
             return
-        self._states.connected()
+        self.states.connected()
         self._born = True
         self._complaint = ""
         log.info("the broker has us: %s", self._wire.root)
@@ -265,7 +261,7 @@ class Publisher:
         if message is None or message.delivery is Delivery.FACT:
             return  # an answer goes to a topic that somebody else chose: whether it is let in is theirs
         self._note(message.topic, ack)
-        self._states.told(message)
+        self.states.told(message)
 
     def _take_fact(self, ack: Ack) -> None:
         message = self._lanes.message(ack.token)
@@ -289,7 +285,7 @@ class Publisher:
             self._done = []
 
     def _unfinished(self) -> bool:
-        if self._states.untold or self._answers or self._telling or self._lanes.flying:
+        if self.states.untold or self._answers or self._telling or self._lanes.flying:
             return True
         now = self._clock.monotonic()
         return next(self._lanes.offers(self._outbox.topics(), now), None) is not None

@@ -38,7 +38,7 @@ class Node:
         settings = BrokerSettings(url=url, client_id="s-d-sparkplug", **values)
 
         def connect(will: Callable[[], Message], topics: Any) -> Broker:
-            self.broker = Broker(settings, "s/d", will, self.clock, lambda: 0.0, topics, True)
+            self.broker = Broker(settings, "s/d", will, self.clock, lambda: 0.0, topics, retained=True)
             return self.broker
 
         self.node = EdgeNode(

@@ -233,6 +233,7 @@ function status(body = said_last) {
   if (causes.join("\n") !== shown.join("\n")) {
     place("causes").replaceChildren(...causes.map((cause) => h("p", { class: "wrap" }, cause)));
   }
+  if (place("figures").open) numbers(body.figures);
   place("tiles").replaceChildren(...tiles(body).map(([value, name]) => tile(value, name)));
 }
 
@@ -250,6 +251,16 @@ function tiles({ figures, uptime_s }) {
     [`${number(figures["memory.resident_mb"] ?? 0)} MB`, t("memory")],
     [duration(uptime_s), t("uptime")],
   ];
+}
+
+/** Everything that the device counts, by the names that it has over MQTT. */
+function numbers(figures) {
+  const rows = Object.entries(figures).sort(([a], [b]) => a.localeCompare(b));
+  place("rows").replaceChildren(
+    ...rows.map(([name, value]) =>
+      h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, number(value, Number.isInteger(value) ? 0 : 3))),
+    ),
+  );
 }
 
 function tile(value, name) {
@@ -321,3 +332,4 @@ stated(await api("/api/states"));
 for (const event of (await api("/api/recognitions?limit=30")).events.reverse()) told(event);
 look();
 document.addEventListener("visibilitychange", look);
+place("figures").addEventListener("toggle", () => status());

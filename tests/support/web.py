@@ -174,8 +174,12 @@ class Site(Client):
 
     def wait(self) -> Site:
         """Until it serves and sees."""
-        self.daemon.wait_for("web: http", 60)
-        self.daemon.wait_for("camera cam is online", 60)
+        try:
+            self.daemon.wait_for("web: http", 60)
+            self.daemon.wait_for("camera cam is online", 60)
+        except BaseException:
+            self.daemon.kill()
+            raise
         return self
 
     def looked_at(self, password: str = "") -> float:

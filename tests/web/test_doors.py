@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from agent.adapters.system import own_addresses
 from agent.adapters.web import WebSettings, hash_password
 from agent.adapters.web.passwords import parse_kept
 from agent.adapters.web.sessions import Sessions, session_key
+from agent.cli.main import main
 from agent.config import load_config
 from agent.core.access import Role
 from agent.core.errors import ConfigError
 from agent.core.settings import Secret
-from tests.support.road import spotter, until
+from tests.support.road import until
 from tests.support.web import PASSWORDS, Client, Site, kept
 
 SECURE = {
@@ -183,11 +185,16 @@ def test_a_password_is_kept_as_what_scrypt_makes_of_it() -> None:
         hash_password("abc")
 
 
-def test_the_verb_makes_what_the_configuration_keeps() -> None:
-    done = spotter("password", input="correct horse\n")
-    assert parse_kept(done.stdout.strip()).matches("correct horse")
-    done = spotter("password", input="abc\n")
-    assert (done.returncode, done.stdout) == (2, "")
+def test_the_verb_makes_what_the_configuration_keeps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\n"))
+    assert main(["password"]) == 0
+    assert parse_kept(capsys.readouterr().out.strip()).matches("correct horse")
+    monkeypatch.setattr("sys.stdin", io.StringIO("abc\n"))
+    assert main(["password"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, "expected at least 8 characters, found 3" in said.err) == ("", True)
 
 
 def settings(**roles: str) -> WebSettings:

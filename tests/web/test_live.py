@@ -36,6 +36,17 @@ def test_what_a_camera_shows_is_seen(site: Site, chromium: Any, size: str, schem
         look.assert_accessible()
 
 
+def test_all_that_is_counted_can_be_read(site: Site, chromium: Any) -> None:
+    with looking(chromium, site.url) as look:
+        look.page.get_by_text("All numbers").click()
+        row = look.page.get_by_role("row", name="frames.taken.cam")
+        row.wait_for()
+        assert int(row.locator("td").inner_text().replace(",", "")) > 0
+        look.shoot("live-numbers")
+        look.assert_fits()
+        look.assert_accessible()
+
+
 @pytest.mark.parametrize("language", ["de", "es", "zh-CN"])
 def test_the_page_speaks_the_language_of_the_browser(site: Site, chromium: Any, language: str) -> None:
     words = json.loads((PAGES / "text" / f"{language[:2]}.json").read_text())
