@@ -20,6 +20,8 @@ from agent.yamlfile import MAX_BYTES
 from agent.yamlsplice import Splice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.config import CameraEntry, Settings
     from agent.core.layout import Layout, Place
     from agent.core.regions import RegionSettings
@@ -51,8 +53,16 @@ class ConfigFile:
         raw = self._raw()
         return Written(parse_config(raw, self._name), _tag(raw))
 
-    def place(self, camera: str, layout: Layout, tag: str) -> Written:
+    def place(
+        self,
+        camera: str,
+        layout: Layout,
+        tag: str,
+        check: Callable[[CameraEntry], None] = lambda _entry: None,
+    ) -> Written:
         """Write where products are looked for; what stands in the file now.
+
+        `check(entry)` may refuse what nobody can know from the file alone.
 
         Raises:
             ConflictError: somebody else changed the file since it had this tag.
@@ -66,6 +76,7 @@ class ConfigFile:
                 f"{self._name}: expected the file as it was read, found it changed since: load it again"
             )
         changed, settings = placed(raw, self._name, camera, layout)
+        check(next(entry for entry in settings.cameras if entry.id == camera))
         if changed != raw:
             self._write(raw, changed)
         return Written(settings, _tag(changed))

@@ -17,7 +17,7 @@ from agent.core.layout import Layout, Place
 from agent.core.looking import sharpness, side_px
 from agent.core.meter import read_meter
 from agent.core.payload import rfc3339
-from agent.core.regions import RegionSettings, SlotSettings, propose
+from agent.core.regions import PROPOSED, RegionSettings, SlotSettings, propose
 from agent.core.requests import Command
 from agent.core.views import cut_out, judge
 from agent.core.what_if import changes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.commanding import Commander
-    from agent.config import Settings
+    from agent.config import CameraEntry, Settings
     from agent.core.privacy import Veil
     from agent.core.types import Frame, Region
     from agent.core.what_if import Change
@@ -78,8 +78,8 @@ class SettingUp:
         self, camera: str, etag: str, mode: str, places: Sequence[Place], zone: Corners | None
     ) -> dict[str, Any]:
         with self._writing:
-            self._check_fit(camera, self.file.read(), Layout(mode, tuple(places), zone), etag)
-            written = self.file.place(camera, Layout(mode, tuple(places), zone), etag)
+            layout = Layout(mode, tuple(places), zone)
+            written = self.file.place(camera, layout, etag, self._check_fit)
             reason = ""
             try:
                 self.commander.ask(Command("reload", {}))
@@ -87,16 +87,15 @@ class SettingUp:
                 reason = str(error)
         return {**self._told(camera, written), "taken_over": not reason, "reason": reason}
 
-    def _check_fit(self, camera: str, written: Written, layout: Layout, etag: str) -> None:
+    def _check_fit(self, entry: CameraEntry) -> None:
         """Refuse at once what would otherwise be noticed at the next picture: a slot outside of it."""
-        frame = self._frame_or_none(camera)
-        unit = next((each.regions.unit for each in written.settings.cameras if each.id == camera), "px")
-        if frame is None or etag != written.tag or not layout.places:
+        frame = self._frame_or_none(entry.id)
+        if frame is None or entry.regions.mode in PROPOSED:
             return
         try:
-            propose(_regions(layout.places, unit), frame.width, frame.height)
+            propose(entry.regions, frame.width, frame.height)
         except ValueError as error:
-            raise InputError(f"places: {error}") from None
+            raise InputError(f"{entry.id}: regions: {error}") from None
 
     def _told(self, camera: str, written: Written) -> dict[str, Any]:
         entry = next((each for each in written.settings.cameras if each.id == camera), None)
@@ -162,7 +161,7 @@ class SettingUp:
         if not places:
             return ()
         try:
-            return propose(_regions(places, "px"), frame.width, frame.height)
+            return propose(_regions(places), frame.width, frame.height)
         except ValueError as error:
             raise InputError(f"places: {error}") from None
 
@@ -185,10 +184,10 @@ class SettingUp:
             return None
 
 
-def _regions(places: Sequence[Place], unit: Any) -> RegionSettings:
-    """Raises ValueError as the settings do."""
+def _regions(places: Sequence[Place]) -> RegionSettings:
+    """In pixels. Raises ValueError as the settings do."""
     slots = tuple(SlotSettings(name=each.name, box=each.box, quad=each.quad, sku=each.sku) for each in places)
-    return RegionSettings(mode="slots", unit=unit, slots=slots)
+    return RegionSettings(mode="slots", slots=slots)
 
 
 def _place(slot: SlotSettings) -> dict[str, Any]:

@@ -187,7 +187,9 @@ def test_what_would_be_wrong_is_refused_in_the_words_of_the_check(
         page.get_by_label("Name", exact=True).fill("s1")
         text = site.config.read_text()
         page.get_by_role("button", name="Save", exact=True).click()
-        page.get_by_role("alert").get_by_text("expected each name once, found 's1' 2 times").wait_for()
+        page.get_by_role("alert").get_by_text(
+            "spotter.yaml:1: cameras[0].regions.slots: expected each name once, found 's1' 2 times"
+        ).wait_for()
         look.shoot("setup-refused")
         assert site.config.read_text() == text
         page.get_by_label("Name", exact=True).fill("s2")
