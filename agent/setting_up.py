@@ -171,9 +171,13 @@ class SettingUp:
             raise MissingError(f"camera: expected one of {', '.join(known)}, found {quoted(camera)}")
 
     def _frame(self, camera: str) -> Frame:
+        """The one that was looked at, which is without a veil; where none could be, what the camera gave."""
         self._check_known(camera)
+        shown = self.showing.latest(camera)
+        if shown is not None and shown.frame is not None:
+            return shown.frame
         try:
-            return self.gate.latest(camera)
+            return self.gate.given(camera)
         except AgentError as error:
             raise MissingError(str(error)) from None
 

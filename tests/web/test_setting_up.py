@@ -15,7 +15,7 @@ import pytest
 from agent.core.api import OPERATIONS
 from tests.support.mosquitto import Mosquitto, Subscriber, find_mosquitto
 from tests.support.rack import Rack
-from tests.support.road import until
+from tests.support.road import Daemon, until
 from tests.support.web import Answer, Shop, Site
 
 needs_broker = pytest.mark.skipif(not find_mosquitto(), reason="mosquitto is not installed")
@@ -107,6 +107,26 @@ def test_what_would_be_wrong_is_refused_and_nothing_changes(
     assert answer.status in {400, 404}
     assert sentence in answer.detail
     assert site.config.read_text() == text
+
+
+@needs_broker
+def test_a_layout_that_no_longer_fits_is_still_seen_and_mended(
+    shop: Shop, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    site = Rack(shop, tmp_path_factory.mktemp("other-lens"))
+    text = site.config.read_text()
+    site.daemon.stop()
+    far = '"id": "cam", "regions": {"mode": "slots", "slots": [{"name": "far", "box": [2000, 0, 2100, 90]}]}'
+    site.config.write_text(text.replace('"id": "cam"', far))
+    site.daemon = Daemon(site.config, site.folder / "again.log")
+    site.wait()
+    until(lambda: site.ask("/api/cameras/cam/picture").status == 200, 20)
+    now = layout(site)
+    assert (now["width"], [each["name"] for each in now["places"]]) == (990, ["far"])
+    said = {"camera": "cam", "etag": now["etag"], "mode": "slots", "places": THREE}
+    assert checked("lay_out", site.ask("/api/setup/layout", said))["taken_over"]
+    until(lambda: site.looked_at() > 1, 20, site.daemon.text)
+    site.close()
 
 
 def test_focus_and_light(site: Site) -> None:
