@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.kept import Kept
-from agent.applying import make_apps
+from agent.applying import make_apps, proposers
+from agent.apps.inbound import Inbound
 from agent.bookkeeping import Bookkeeper
 from agent.bridges import Bridges
 from agent.capturing import Lost, follow
@@ -19,9 +20,11 @@ from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
 from agent.doing import Doing
+from agent.filing import Filing
 from agent.gate import Gate
 from agent.health import Health
 from agent.holding import Holding
+from agent.kiosking import Kiosks
 from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
@@ -33,6 +36,7 @@ from agent.showing import Showing
 from agent.sinks import open_sinks
 from agent.state import lock_state
 from agent.storing import Storer
+from agent.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +46,8 @@ if TYPE_CHECKING:
     from agent.adapters.system import SystemClock
     from agent.adapters.web.server import WebServer
     from agent.config import CameraEntry, Settings
-    from agent.core.types import Frame, Recognition
+    from agent.core.scene import Scene
+    from agent.core.types import Event, Frame, Recognition
     from agent.lookup import Lookup
     from agent.recognising import App
 
@@ -99,9 +104,12 @@ class Assembly:
         )
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
+        self.filing = Filing(self._epcis_folder)
         self.showing = Showing(RECENT, DECISIONS)
         self.recogniser = Recogniser(
-            pipeline=make_pipeline(self.settings, sight.eyes, sight.memory, clock, self.metrics),
+            pipeline=make_pipeline(
+                self.settings, sight.eyes, sight.memory, clock, self.metrics, proposers(self.apps)
+            ),
             apps=self.apps,
             mailbox=self.mailbox,
             store=self.bridges.beside(self.outbox),
@@ -112,7 +120,8 @@ class Assembly:
             metrics=self.metrics,
             note=self._note,
             tell_state=self.publisher.set_state,
-            show=self.showing.show if self.settings.web else lambda _scene, _events: None,
+            report=lambda part, reason: self.health.report(part, reason),  # noqa: PLW0108  likewise
+            show=self._show,
         )
         self.books = Bookkeeper(
             self.outbox,
@@ -128,7 +137,7 @@ class Assembly:
             self.sinks.wake,
             partial(self.health.report, "outbox"),
             clock,
-            beside=lambda now: self.kept.tend(now, self.recogniser.kept),
+            beside=self._write_beside,
         )
         self.holding = Holding(
             settings=self.settings,
@@ -140,6 +149,7 @@ class Assembly:
             clock=clock,
             metrics=self.metrics,
         )
+        self.strangers = Strangers(self.health.report)
         self.observing = Observing(
             site=self.settings.site,
             device=self.settings.device,
@@ -172,6 +182,21 @@ class Assembly:
         """
         return make_apps(new, self._left_behind, self._running())
 
+    def _show(self, scene: Scene, events: Sequence[Event]) -> None:
+        """What was seen and told, for files and for the pages."""
+        self.filing.note(events)
+        if self.settings.web:
+            self.showing.show(scene, events)
+
+    def _write_beside(self, now: float) -> None:
+        self.kept.tend(now, self.recogniser.kept)
+        self.filing.tend()
+
+    def _epcis_folder(self, camera: str) -> str:
+        app = self.recogniser.applications.get(camera)
+        epcis = app.settings.epcis if isinstance(app, Inbound) else None
+        return epcis.folder if epcis else ""
+
     def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
         """What was not known is kept, with pictures perhaps: as others may see them."""
         kept = frame is not None and self.settings.unknown.pictures
@@ -187,6 +212,7 @@ class Assembly:
             settings=lambda: self.settings,
             showing=self.showing,
             lookup=lookup,
+            kiosks=Kiosks(lambda: self.apps, self.recogniser, self.gate, lookup),
             setting_up=SettingUp(
                 file=ConfigFile(self.config_path),
                 settings=lambda: self.settings,

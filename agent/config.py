@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,12 +14,15 @@ from agent.adapters.outbox import OutboxSettings
 from agent.adapters.server import SyncSettings  # noqa: TC001  likewise
 from agent.adapters.web import WebSettings  # noqa: TC001  likewise
 from agent.adapters.webhook import WebhookSettings  # noqa: TC001  likewise
+from agent.apps.kiosk import KioskSettings  # noqa: TC001  likewise
+from agent.apps.shelf import ShelfSettings  # noqa: TC001  likewise
 from agent.core.changes import ChangeSettings
 from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
+from agent.core.inbound.settings import InboundSettings  # noqa: TC001  likewise
 from agent.core.privacy import PrivacySettings
-from agent.core.regions import RegionSettings
+from agent.core.regions import PROPOSED, RegionSettings
 from agent.core.second_look import SecondLookSettings
 from agent.core.settings import setting
 from agent.core.sightings import SightingSettings
@@ -29,6 +32,7 @@ from agent.core.wire import Envelope  # noqa: TC001  likewise
 from agent.core.wire.home_assistant import HomeAssistantSettings  # noqa: TC001  likewise
 from agent.core.wire.sparkplug import SparkplugSettings  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
+from agent.planograms import read_planogram
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml
@@ -64,11 +68,24 @@ class CameraEntry(CameraSettings):
 
     regions: RegionSettings = setting("where in the picture products are looked for", RegionSettings())
     changes: ChangeSettings = setting("when a region counts as unchanged", ChangeSettings())
+    shelf: ShelfSettings | None = setting("a shelf whose slots are watched, in place of regions", None)
+    inbound: InboundSettings | None = setting("parcels that pass are received against a shipment", None)
     privacy: PrivacySettings = setting("what of the picture nobody is to see", PrivacySettings())
+    kiosk: KioskSettings | None = setting(
+        "the camera sees what customers hold up; with regions of mode motion or detector", None
+    )
 
     def __post_init__(self) -> None:
         CameraSettings.__post_init__(self)
         check_camera("id", self.id)
+        used = [name for name in ("shelf", "inbound", "kiosk") if getattr(self, name) is not None]
+        if len(used) > 1:
+            raise ValueError(f"{used[1]}: expected one application of a camera, found {' and '.join(used)}")
+        if self.shelf is not None and self.regions != RegionSettings():
+            raise ValueError("regions: expected none beside shelf, whose slots are the regions, found some")
+        if used and self.shelf is None and self.regions.mode not in PROPOSED:
+            modes = " or ".join(sorted(PROPOSED))
+            raise ValueError(f"{used[0]}: expected regions.mode {modes}, found {self.regions.mode}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +170,21 @@ def parse_config(raw: bytes, name: str, environment: Mapping[str, str] | None = 
     document = parse_yaml(raw, name)
     if not isinstance(document.data, dict):
         raise document.error((), "expected a mapping of settings")
-    return fill(document, Settings, os.environ if environment is None else environment)
+    where = os.environ if environment is None else environment
+    settings = fill(document, Settings, where)
+    return replace(
+        settings, cameras=tuple(_whole(camera, Path(name).parent, where) for camera in settings.cameras)
+    )
+
+
+def _whole(camera: CameraEntry, beside: Path, environment: Mapping[str, str]) -> CameraEntry:
+    """The camera with what files beside the configuration say of its shelf: re-reading sees them change."""
+    shelf = camera.shelf
+    if shelf is None:
+        return camera
+    plan = shelf.plan or read_planogram(beside / shelf.planogram, environment)
+    empty = tuple(str(beside / path) for path in shelf.empty)
+    return replace(camera, shelf=replace(shelf, planogram="", plan=plan, empty=empty))
 
 
 def json_schema() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.adapters.camera import open_camera
+from agent.applying import gone, proposers
 from agent.assembly import Assembly
 from agent.capturing import Capture
 from agent.config import read_again
@@ -74,7 +75,7 @@ class Daemon:
         self.parts.bridges.begin(
             self.parts.publisher, self.parts.health
         )  # before the topics go that it named
-        self.parts.publisher.retire([camera.id for camera in self.parts.settings.cameras])
+        self._retire()
         self._start("store", self.parts.storer.run)
         last = partial(self._join, "recognise", JOIN_S)
         self._start("publish", partial(deliver, self.parts.publisher, self._clock, IDLE_S, last))
@@ -99,6 +100,7 @@ class Daemon:
                 capture.look_for_stall()
             self.parts.gate.tend()
             self.parts.holding.tend()
+            self.parts.strangers.tend(self.parts.settings, self.parts.holding.sight.memory)
             self.parts.bridges.tend()
             self.parts.books.tick(self._captures)
         self._stop()
@@ -116,6 +118,7 @@ class Daemon:
             self.parts.sinks.wake()
             self._join(name, JOIN_S)
         self.parts.kept.tend(self._clock.monotonic(), self.parts.recogniser.kept, last=True)
+        self.parts.filing.tend()
         self.parts.books.say(self._captures)
         self.parts.holding.unknowns.close()
         self.parts.commander.close()
@@ -151,6 +154,11 @@ class Daemon:
             if thread.name.startswith(name):
                 thread.join(max(0.0, end - self._clock.monotonic()))
 
+    def _retire(self) -> None:
+        """The broker forgets what is no longer there."""
+        cameras = self.parts.settings.cameras
+        self.parts.publisher.retire([camera.id for camera in cameras], gone(cameras, self.parts.apps))
+
     def _start_camera(self, camera: CameraEntry) -> None:
         capture = Capture(
             camera=camera.id,
@@ -179,8 +187,9 @@ class Daemon:
             if not changed:
                 log.info("configuration unchanged")
                 return
-            pipeline = self.parts.holding.pipeline(new)  # before anything changes: its detector may be wrong
+            # Both before anything changes: what they are made of may be wrong.
             apps = self.parts.remake_apps(new)
+            pipeline = self.parts.holding.pipeline(new, proposers(apps))
         except AgentError as error:
             log.error("configuration not taken over: %s", error)
             return
@@ -193,9 +202,8 @@ class Daemon:
         self.parts.settings, self.parts.apps = new, apps
         self.parts.veil.settle({name: camera.privacy for name, camera in new_cameras.items()})
         self.parts.bridges.watch(new.cameras)
-        self.parts.publisher.retire(new_cameras)
         self.parts.showing.forget_but(list(new_cameras))
-        self.parts.recogniser.replace(pipeline, apps)
+        self.parts.recogniser.replace(pipeline, apps, self._retire)
         for name, camera in new_cameras.items():
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from agent.gate import Gate
     from agent.health import Health
     from agent.holding import Holding
+    from agent.kiosking import Kiosks
     from agent.lookup import Lookup
     from agent.observing import Observing
     from agent.publisher import Publisher
@@ -58,6 +59,7 @@ class Desk:
     settings: Callable[[], Settings]  # as they are now
     showing: Showing
     lookup: Lookup
+    kiosks: Kiosks
     setting_up: SettingUp
     holding: Holding
     gate: Gate
@@ -86,6 +88,7 @@ class Desk:
             "recognitions": self._recognitions,
             "states": self._states,
             "status": self._status,
+            **self.kiosks.deeds,
             **self.setting_up.deeds,
         }
 
@@ -100,13 +103,14 @@ class Desk:
 
     def follow(self, hear: Callable[[Note], None]) -> Callable[[], None]:
         """See `Device`."""
-        return self.showing.join(_Ear(hear, self.wire.event))
+        return self.showing.join(_Ear(hear, self.wire.event, self.kiosks.changes()))
 
     def tick(self) -> list[Note]:
         """See `Device`."""
         notes = [
             Note("status", "", self._status(), slot="status"),
             Note("states", "", self._states(""), slot="states"),
+            *self.kiosks.notes(),
         ]
         return notes + [
             Note("scene", "", _scene(shown), slot=f"scene/{shown.scene.camera}")
@@ -270,10 +274,14 @@ class _Ear:
 
     hear: Callable[[Note], None]
     to_message: Callable[[Event], Message]
+    changed: Callable[[str], Note | None]  # what a kiosk shows, where that is something else by now
 
     def seen(self, shown: Shown) -> None:
         """See `showing.Ear`."""
         self.hear(Note("scene", "", _scene(shown), slot=f"scene/{shown.scene.camera}"))
+        note = self.changed(shown.scene.camera)
+        if note is not None:
+            self.hear(note)
 
     def told(self, event: Event) -> None:
         """See `showing.Ear`."""

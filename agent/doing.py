@@ -18,6 +18,7 @@ from agent.core.payload import rfc3339
 from agent.learning import Picture
 from agent.lookup import Lookup
 from agent.parts import library_of
+from agent.receiving import Receiving
 from agent.searching import describe
 from agent.selftest import run_checks
 
@@ -58,9 +59,11 @@ class Doing:
     _began: float = field(init=False)
     _settled: Teacher | None = field(init=False, default=None)
     _complaint: str = field(init=False, default="")
+    receiving: Receiving = field(init=False)
 
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
+        self.receiving = Receiving(self.holding.recogniser, lambda: self.holding.sight.memory)
         self.lookup = Lookup(self.settings, lambda: self.holding.sight, self.clock)
 
     def commander(self, wire: Wire, answer: Callable[[Message], None], metrics: Metrics) -> Commander:
@@ -84,6 +87,8 @@ class Doing:
             "self_test": self._self_test,
             "snapshot": self._snapshot,
             "find": self._find,
+            "shipment/open": self._open_shipment,
+            "shipment/close": self.receiving.close,
         }
 
     def do(self, command: Command) -> Mapping[str, Any]:
@@ -98,6 +103,7 @@ class Doing:
     def tend(self) -> None:
         """Twice a second. Lets each new release settle what was learned, so that nobody else writes to it."""
         self.log_level.tend(self.clock.monotonic())
+        self.receiving.tend()
         self.lookup.tend()
         try:
             teacher = self.holding.teacher()
@@ -182,6 +188,9 @@ class Doing:
             "height": height,
             "image": b64encode(jpeg).decode(),
         }
+
+    def _open_shipment(self, order: bytes, camera: str, shipment: str) -> dict[str, Any]:
+        return self.receiving.open(order, camera, shipment)
 
     def _find(self, image: tuple[bytes, ...] | None, text: str | None, k: int) -> dict[str, Any]:
         if image is not None:

@@ -18,7 +18,7 @@ from agent.standing import expect_round, index_status
 from agent.updating import Updater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agent.adapters.overlay import Overlay
     from agent.config import Settings
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from agent.parts import Sight
     from agent.pipeline import Pipeline
     from agent.recognising import Recogniser
+    from agent.viewing import Proposer
 
 
 class Holding:
@@ -85,6 +86,11 @@ class Holding:
         return self._sight
 
     @property
+    def recogniser(self) -> Recogniser:
+        """Who recognises with it."""
+        return self._recogniser
+
+    @property
     def versions(self) -> dict[str, str]:
         """Part → its version."""
         return {
@@ -98,10 +104,10 @@ class Holding:
         """What was last told on `/index`; None before that."""
         return self._index
 
-    def pipeline(self, settings: Settings) -> Pipeline:
-        """One of another configuration, with the sight in use."""
+    def pipeline(self, settings: Settings, proposers: Mapping[str, Proposer]) -> Pipeline:
+        """One of another configuration, with the sight in use. `proposers`: as `make_pipeline`."""
         sight = self._sight
-        return make_pipeline(settings, sight.eyes, sight.memory, self._clock, self._metrics)
+        return make_pipeline(settings, sight.eyes, sight.memory, self._clock, self._metrics, proposers)
 
     def updater(self) -> Updater | None:
         """The loop that looks for releases; None where no server is configured.

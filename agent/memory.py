@@ -215,6 +215,12 @@ class DeviceMemory:
         learned = self._snapshot.learned.products.get(sku)
         return self.base.by_sku(sku) or (learned.product if learned else None)
 
+    def by_gtin(self, gtin: str) -> Product | None:
+        """The product with this GTIN of 14 digits, in the release or learned; None where there is none."""
+        learned = self._snapshot.learned.products.values()
+        own = next((each.product for each in learned if each.product.gtin == gtin), None)
+        return (self.base.closer.by_gtin(gtin) if self.base.closer else None) or own
+
     def reference(self, key: int) -> str:
         """The picture of a reference: its path within the product folder.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.adapters.barcodes import read_barcodes
+from agent.adapters.barcodes import read_barcodes, read_labels
 from agent.adapters.detector import DetectorRegions, load_detector
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
@@ -17,11 +18,14 @@ from agent.adapters.server import IndexServer
 from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
 from agent.core.motion import Motion
+from agent.core.placement import Placement
 from agent.core.regions import FixedRegions
+from agent.core.standpoint import Standpoint
 from agent.learning import Teacher
 from agent.memory import DeviceMemory
 from agent.nothing import Nothing
 from agent.pipeline import Pipeline
+from agent.reading import Reader
 from agent.searching import search_release
 from agent.second_look import SecondLook
 from agent.sight import open_folder, try_folder
@@ -30,7 +34,7 @@ from agent.sync import Sync, Taker
 from agent.viewing import CameraPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agent.adapters.catalogue import Catalogue
     from agent.adapters.detector import Detector
@@ -234,8 +238,11 @@ def make_pipeline(
     memory: Memory,
     clock: Clock | None = None,
     metrics: Metrics | None = None,
+    proposers: Mapping[str, Proposer] = MappingProxyType({}),
 ) -> Pipeline:
     """The pipeline of a configuration; without a clock closer looks take as long as they need.
+
+    `proposers`: of the cameras whose applications say where to look.
 
     Raises:
         ModelError: a detector is wrong.
@@ -243,15 +250,21 @@ def make_pipeline(
     """
     detectors: dict[DetectorSettings, Detector] = {}  # cameras that name the same one share it
     plans = {
-        camera.id: CameraPlan(
-            _proposer(camera, detectors),
-            camera.changes,
-            {slot.name: slot.sku for slot in camera.regions.slots if slot.sku},
-        )
+        camera.id: _plan(camera, proposers.get(camera.id) or _proposer(camera, detectors))
         for camera in settings.cameras
     }
     second = make_second_look(settings.second_look, clock, metrics)
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking, second)
+
+
+def _plan(camera: CameraEntry, proposer: Proposer) -> CameraPlan:
+    shelf = camera.shelf
+    if shelf is None or shelf.plan is None:
+        slots = {slot.name: slot.sku for slot in camera.regions.slots if slot.sku}
+        reader = Reader(read_labels, camera.inbound.reads) if camera.inbound else None
+        return CameraPlan(proposer, camera.changes, slots, reader)
+    changes = replace(camera.changes, refresh_s=shelf.refresh_s)
+    return CameraPlan(proposer, changes, shelf.plan.expected, steady=True)
 
 
 def make_second_look(
@@ -262,6 +275,8 @@ def make_second_look(
 
 
 def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) -> Proposer:
+    if camera.shelf is not None and camera.shelf.plan is not None:
+        return Placement(camera.shelf.plan, Standpoint(camera.shelf.view))
     where = camera.regions
     if where.detector is not None:
         if where.detector not in detectors:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from agent.core.codes import Read
     from agent.core.evidence import DecisionSettings
     from agent.core.second_look import Closer
     from agent.core.tracking import TrackingSettings
@@ -44,9 +45,15 @@ class SecondLook(Protocol):
     """A closer look where the first one leaves it undecided: `second_look.SecondLook`."""
 
     def improved(
-        self, image: NDArray[np.uint8], regions: Sequence[Region], looks: Sequence[Look], memory: Memory
+        self,
+        image: NDArray[np.uint8],
+        regions: Sequence[Region],
+        looks: Sequence[Look],
+        memory: Memory,
+        *,
+        barcodes: bool = True,
     ) -> list[Look]:
-        """The looks in their order, some with more clues."""
+        """The looks in their order, some with more clues; without `barcodes` none of these."""
 
 
 class Memory(Told, Protocol):
@@ -112,17 +119,24 @@ class Pipeline:
         detections = self._look(view, eyes, memory, frame)
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
+        if view.plan.reader is not None:
+            view.codes = view.plan.reader.codes(frame, view.tracker.live)
         return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc))
 
     def tracks(self, camera: str) -> tuple[Track, ...]:
         """What is followed now, in order of birth. KeyError: the camera was not configured."""
         return self._views[camera].tracker.live
 
+    def codes(self, camera: str) -> tuple[Read, ...]:
+        """Barcodes that were read in the latest frame. KeyError: the camera was not configured."""
+        return self._views[camera].codes
+
     def close(self, camera: str, at: float, utc: float) -> tuple[Recognition, ...]:
         """The camera is lost or the daemon stops: every track of it ends."""
         view = self._views[camera]
         memory = view.memory or self._sight[1]
         view.forget()
+        view.codes = ()
         return view.teller.tell(memory, view.tracker.end(), at, utc)
 
     def _start_over(self, view: View, memory: Memory, frame: Frame) -> tuple[Recognition, ...]:
@@ -153,8 +167,15 @@ class Pipeline:
             embeddings = eyes.embed(frame.image, regions)
             found = looks_at(frame.image, regions, embeddings, memory.nearest(embeddings))
             if self._second is not None:
-                found = self._second.improved(frame.image, regions, found, memory)
+                # Where barcodes are told by themselves a picture must not be judged by them as well.
+                found = self._second.improved(
+                    frame.image, regions, found, memory, barcodes=view.plan.reader is None
+                )
             for number, look in zip(fresh, found, strict=True):
                 kept[number] = look
                 view.remember(places[number], frame.at, look)
-        return [Detection(place.region, kept[number]) for number, place in enumerate(places)]
+        steady = view.plan.steady
+        return [
+            Detection(place.region, kept[number], anew=steady and place.replaced)
+            for number, place in enumerate(places)
+        ]

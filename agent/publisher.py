@@ -22,7 +22,7 @@ from agent.core.incoming import Incoming
 from agent.core.refusals import TAKEN, Refusals
 from agent.core.types import Delivery, Message
 from agent.core.wire import late
-from agent.states import States
+from agent.states import States, nothing_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.delivery import Network, Signal, Store
     from agent.core.wire import Wire
+    from agent.states import Gone
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +100,9 @@ class Publisher:
         self.states.forget(topic)
         self._broker.wake()
 
-    def retire(self, cameras: Collection[str]) -> None:
-        """Take back whatever was ever set of other cameras than these, also before a restart."""
-        self.states.retire(cameras)
+    def retire(self, cameras: Collection[str], gone: Gone = nothing_gone) -> None:
+        """Take back whatever was set of other cameras, or of what is `gone` of these: see `States.retire`."""
+        self.states.retire(cameras, gone)
         self._broker.wake()
 
     def announce(self, message: Message | None) -> None:

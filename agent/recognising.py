@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from agent.capturing import Lost
 from agent.channel import Question
 from agent.core.errors import AgentError, InputError, quoted
-from agent.core.scene import Scene
+from agent.core.scene import TROUBLE, Scene
+from agent.core.types import Recognition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.channel import Latest
     from agent.core.clock import Clock
-    from agent.core.types import Event, Frame, Message, Recognition
+    from agent.core.types import Event, Frame, Message
     from agent.metrics import Metrics
     from agent.pipeline import Eyes, Memory, Pipeline
 
@@ -68,17 +69,21 @@ class Recogniser:
         note: Callable[[Sequence[Recognition], Frame | None], None] = lambda _told, _frame: None,
         tell_state: Callable[[Message], None] = lambda _message: None,
         show: Callable[[Scene, Sequence[Event]], None] = lambda _scene, _events: None,
+        report: Callable[[str, str], None] = lambda _part, _reason: None,
     ) -> None:
         """`apps`: of each camera.
 
         `say(camera, state, reason)` is told when a camera's pictures cannot be used, and when they can.
         `note(recognitions, frame)` hears what was told, and of which picture; `tell_state(message)` what is
-        true from then on; `show(scene, events)` of every scene. They must not wait.
+        true from then on; `show(scene, events)` of every scene; `report(part, reason)` what an application
+        finds wrong with its camera, and an empty reason when it no longer does. They must not wait.
         """
         self._pipeline = pipeline
         self._apps = dict(apps)
         self._sight: tuple[Eyes, Memory] | None = None  # the latest that was adopted
-        self._next: deque[tuple[Pipeline, dict[str, App]]] = deque(maxlen=1)  # append and pop are atomic
+        self._next: deque[tuple[Pipeline, dict[str, App], Callable[[], None]]] = deque(
+            maxlen=1
+        )  # append and pop are atomic
         self._asked: deque[Question[Any]] = deque()
         self.kept: dict[str, Mapping[str, Any]] = {}  # camera → what its application needs after a restart
         self._mailbox = mailbox
@@ -91,12 +96,24 @@ class Recogniser:
         self._note = note
         self._tell_state = tell_state
         self._show = show
+        self._report = report
+        self._reported: dict[str, set[str]] = {}  # camera → what its application found something wrong with
         self._looked = 0, 0  # what the pipeline's tally of embedded and reused regions was
         self._unusable: dict[str, str] = {}  # camera → why its pictures are not used
 
-    def replace(self, pipeline: Pipeline, apps: Mapping[str, App]) -> None:
-        """Go on with another pipeline from the next frame; what the old one followed ends."""
-        self._next.append((pipeline, dict(apps)))
+    @property
+    def applications(self) -> Mapping[str, App]:
+        """Of each camera. Whoever is not this thread reads only what never changes of them."""
+        return self._apps
+
+    def replace(
+        self, pipeline: Pipeline, apps: Mapping[str, App], then: Callable[[], None] = lambda: None
+    ) -> None:
+        """Go on with another pipeline from the next frame; what the old one followed ends.
+
+        `then()` is called when nothing of the old applications is told any more.
+        """
+        self._next.append((pipeline, dict(apps), then))
 
     def ask(self, camera: str, work: Callable[[App, float, float], tuple[T, tuple[Event, ...]]]) -> T:
         """Have the application of a camera do something between two frames.
@@ -134,7 +151,9 @@ class Recogniser:
             item = self._mailbox.take(0.0 if stopping else idle_s)
             self._feed()
             if self._next:
-                self._switch(*self._next.pop())
+                pipeline, apps, then = self._next.pop()
+                self._switch(pipeline, apps)
+                then()
             if self._sight is not None:
                 self._pipeline.use(*self._sight)
             while self._asked:
@@ -163,7 +182,8 @@ class Recogniser:
         if self._unusable.pop(item.camera, ""):
             self._say(item.camera, "online", "")
         tracks = self._pipeline.tracks(item.camera)
-        self._tell(Scene(item.camera, item.at, item.utc, recognitions, tracks, item))
+        codes = self._pipeline.codes(item.camera)
+        self._tell(Scene(item.camera, item.at, item.utc, recognitions, tracks, item, codes))
 
     def _count_looks(self) -> None:
         """Regions that were embedded, and those whose last answer counted again."""
@@ -184,6 +204,17 @@ class Recogniser:
         self._pipeline, self._apps, self._looked = pipeline, apps, (0, 0)
         self.kept = {camera: kept for camera, kept in self.kept.items() if camera in apps}
         self._unusable.clear()
+        for camera in set(self._reported) - set(apps):
+            for part in self._reported.pop(camera):
+                self._report(part, "")
+
+    def _complain(self, camera: str, event: Event) -> None:
+        if isinstance(event.body, Recognition):
+            return
+        part, reason = str(event.body["part"]), str(event.body["reason"])
+        reported = self._reported.setdefault(camera, set())
+        (reported.add if reason else reported.discard)(part)
+        self._report(part, reason)
 
     def _close_all(self) -> None:
         for camera in self._apps:
@@ -203,6 +234,10 @@ class Recogniser:
 
     def _publish(self, scene: Scene, app: App, events: Sequence[Event]) -> None:
         if events:
+            for event in events:
+                if event.kind == TROUBLE:
+                    self._complain(scene.camera, event)
+            events = [event for event in events if event.kind != TROUBLE]
             messages = [self._to_message(event) for event in events]
             for message in messages:
                 if message.retain:

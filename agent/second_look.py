@@ -81,9 +81,17 @@ class SecondLook:
         self.tally = Looks()
 
     def improved(
-        self, image: NDArray[np.uint8], regions: Sequence[Region], looks: Sequence[Look], memory: Memory
+        self,
+        image: NDArray[np.uint8],
+        regions: Sequence[Region],
+        looks: Sequence[Look],
+        memory: Memory,
+        *,
+        barcodes: bool = True,
     ) -> list[Look]:
         """The looks at the regions of one frame, in order, those that needed it with what a closer look says.
+
+        Without `barcodes` none are read.
 
         Raises:
             CatalogueError: the catalogue could not be read.
@@ -96,7 +104,7 @@ class SecondLook:
             rivals = worth_a_second_look(decide([look], memory.calibration, ONE_LOOK))
             if rivals and self._monotonic() < until:
                 began = self._monotonic()
-                clues = self.verify(image, region, rivals, memory.closer)
+                clues = self.verify(image, region, rivals, memory.closer, barcodes=barcodes)
                 self._taken(self._monotonic() - began)
                 better.append(replace(look, clues=(*look.clues, *clues)))
                 continue
@@ -106,7 +114,13 @@ class SecondLook:
         return better
 
     def verify(
-        self, image: NDArray[np.uint8], region: Region, rivals: Sequence[int], closer: Closer
+        self,
+        image: NDArray[np.uint8],
+        region: Region,
+        rivals: Sequence[int],
+        closer: Closer,
+        *,
+        barcodes: bool = True,
     ) -> tuple[Clue, ...]:
         """What a closer look at a region says of these products, and of the one whose barcode it shows.
 
@@ -117,7 +131,7 @@ class SecondLook:
         picture = image[y1:y2, x1:x2]
         if min(picture.shape[:2]) < LEAST_SIDE_PX:
             return ()
-        read = self._barcode(picture, closer)
+        read = self._barcode(picture, closer) if barcodes else ()
         if read or not self._settings.sources:
             return read
         portraits = {product: closer.portraits(product) for product in rivals}

@@ -16,11 +16,18 @@ from agent.core.types import Delivery, Message
 from agent.core.wire.home_assistant import announces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from agent.core.wire import Wire
 
+    Gone = Callable[[str, str], bool]
+
 log = logging.getLogger(__name__)
+
+
+def nothing_gone(_camera: str, _below: str) -> bool:
+    """There is still whatever any topic of a camera is about."""
+    return False
 
 
 class Notebook(Protocol):
@@ -68,14 +75,17 @@ class States:
         """Nothing is true of this topic any more."""
         self.set(_nothing(topic))
 
-    def retire(self, cameras: Collection[str]) -> None:
-        """Forget whatever was ever set of other cameras than these, also before a restart."""
+    def retire(self, cameras: Collection[str], gone: Gone = nothing_gone) -> None:
+        """Forget whatever was ever set of other cameras than these, also before a restart.
+
+        `gone(camera, below)`: whether there is no longer what a topic below that of a camera was about.
+        """
         with self._lock:
             topics = [topic for topic, message in self._states.items() if message.payload]
         topics += [topic for topic, held in self._notebook.retained().items() if held]
         for topic in dict.fromkeys(topics):
             camera = self._wire.camera_of(topic)
-            if camera and camera not in cameras:
+            if camera and (camera not in cameras or gone(camera, self._wire.below(camera, topic))):
                 self.forget(topic)
 
     def announce(self, message: Message | None) -> None:

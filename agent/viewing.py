@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.boxes import paired
-from agent.core.changes import changed, signature
+from agent.core.changes import changed, replaced, signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from agent.core.changes import ChangeSettings
+    from agent.core.codes import Read
     from agent.core.tracking import Tracker
-    from agent.core.types import Frame, Look, Region
+    from agent.core.types import Frame, Look, Region, Track
     from agent.telling import Memory, Teller
 
 SAME_PLACE: Final = 0.5
@@ -44,6 +45,13 @@ class Proposer(Protocol):
         """
 
 
+class Reader(Protocol):
+    """What reads barcodes of one camera: `reading.Reader`."""
+
+    def codes(self, frame: Frame, tracks: Sequence[Track]) -> tuple[Read, ...]:
+        """Codes that are new in this frame. Frames come in their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class CameraPlan:
     """Where to look in the pictures of one camera, and when not to look again."""
@@ -51,6 +59,8 @@ class CameraPlan:
     proposer: Proposer
     changes: ChangeSettings
     expected: Mapping[str, str] = field(default_factory=dict)  # name of a region → SKU of what belongs there
+    reader: Reader | None = None  # of barcodes; the picture is then judged without them
+    steady: bool = False  # its regions are places where things lie: what looks otherwise is another thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,11 @@ class Place:
     same: bool  # whether it looks as it did then
 
     @property
+    def replaced(self) -> bool:
+        """Whether it shows another thing than at the last look."""
+        return self.before is not None and not self.same and replaced(self.before.signature, self.signature)
+
+    @property
     def looks(self) -> int:
         """Real looks since it last changed."""
         return self.before.looks if self.before is not None and self.same else 0
@@ -90,6 +105,7 @@ class View:
     found: list[Seen] = field(default_factory=list)  # of proposed regions, the latest last
     memory: Memory | None = None
     version: int = 0  # of the memory
+    codes: tuple[Read, ...] = ()  # read in the latest frame
 
     def forget(self) -> None:
         """Everything is to be looked at again."""

@@ -59,14 +59,14 @@ def dotted(path: Path) -> str:
     return f"{text}: " if text else ""
 
 
-def parse_yaml(raw: bytes, name: str) -> Document:
+def parse_yaml(raw: bytes, name: str, most_bytes: int = MAX_BYTES) -> Document:
     """Read one document.
 
     Raises:
         ConfigError: naming the file, the line and what was expected and found.
     """
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{name}: expected at most {MAX_BYTES} bytes of YAML, found {len(raw)}")
+    if len(raw) > most_bytes:
+        raise ConfigError(f"{name}: expected at most {most_bytes} bytes of YAML, found {len(raw)}")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -21,6 +21,7 @@ FLOORS = {
     "yamlfile": 1,
     "yamlsplice": 2,
     "settings_fill": 2,
+    "planograms": 3,
     "adapters": 3,
     "apps": 3,
     "telling": 1,
@@ -29,8 +30,10 @@ FLOORS = {
     "pipeline": 3,
     "states": 2,
     "second_look": 3,  # driven by the pipeline
+    "reading": 3,  # likewise
     "publisher": 3,
     "storing": 3,
+    "filing": 4,  # what is written beside facts
     "capturing": 3,
     "delivering": 4,
     "applying": 5,
@@ -55,6 +58,7 @@ FLOORS = {
     "bridges": 5,  # builds what others than our own subscribers are told by
     "parts": 6,
     "standing": 7,
+    "strangers": 5,
     "sinks": 7,
     "poster": 3,
     "commanding": 4,
@@ -64,8 +68,10 @@ FLOORS = {
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "receiving": 8,  # shipments, by the docks' applications
     "lookup": 8,
     "doing": 9,
+    "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "setting_up": 9,
     "desk": 10,  # what the web asks of all of it
@@ -83,7 +89,7 @@ CORE_MAY_IMPORT = {
     "__future__", "ast", "collections", "copy", "dataclasses", "datetime", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "string", "struct", "typing", "unicodedata", "numpy", "cv2", "agent",
     "base64", "difflib", "operator", "statistics", "types", "abc", "urllib", "decimal", "fractions", "bisect", "heapq",
-    "html", "ipaddress",
+    "html", "csv", "ipaddress",
     "msgspec",  # a value in, bytes out: as numpy is for arrays
 }  # fmt: skip
 CLOCKS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from agent.config import changed_keys, parse_config
@@ -87,3 +89,47 @@ def test_a_key_that_was_replaced_is_told_by_what() -> None:
         ConfigError, match=r"f.yaml:7: decision.known: .*replaced by 'false_accept': share of"
     ):
         parse_config(text.encode(), "f.yaml")
+
+
+SHELF = GOOD + "    shelf:\n      planogram: plan.yaml\n"
+PLAN = "slots:\n  - {name: a1, sku: oats, box: [0, 0, 50, 50]}\n"
+
+BAD_SHELVES = {
+    "no planogram": (SHELF, None, "plan.yaml: expected a readable planogram"),
+    "an unknown key": (
+        SHELF,
+        PLAN + "depth: 3\n",
+        "plan.yaml:3: depth: unknown key 'depth'; expected one of",
+    ),
+    "a slot twice": (SHELF, PLAN + PLAN.split("\n")[1] + "\n", "plan.yaml:2: slots: expected each name once"),
+    "a list": (SHELF, "- 1\n", "plan.yaml:1: expected a planogram: a mapping with slots"),
+    "regions beside it": (
+        SHELF + "    regions: {mode: motion}\n",
+        PLAN,
+        "regions: expected none beside shelf",
+    ),
+    "a file and slots": (
+        SHELF + "      plan: {slots: [{name: a, sku: b, box: [0, 0, 9, 9]}]}\n",
+        PLAN,
+        "planogram: expected a file, or the planogram itself in plan, found both",
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "plan", "says"), BAD_SHELVES.values(), ids=BAD_SHELVES.keys())
+def test_bad_planograms_are_refused_by_file_and_line(
+    config: str, plan: str | None, says: str, tmp_path: Path
+) -> None:
+    if plan is not None:
+        (tmp_path / "plan.yaml").write_text(plan)
+    with pytest.raises(ConfigError) as refused:
+        parse_config(config.encode(), str(tmp_path / "f.yaml"), {})
+    assert says in str(refused.value)
+
+
+def test_a_planogram_is_read_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    shelf = parse_config(SHELF.encode(), str(tmp_path / "f.yaml"), {}).cameras[0].shelf
+    assert shelf is not None
+    assert shelf.plan is not None
+    assert shelf.plan.expected == {"a1": "oats"}

@@ -75,6 +75,7 @@ def test_every_verb_is_named() -> None:
         "catalog serve",
         "catalog health",
         "evaluate",
+        "planogram import",
         "model fetch",
         "model spec",
         "asyncapi",

@@ -71,6 +71,14 @@ def test_topics_of_other_cameras_are_taken_back_and_those_of_the_device_are_not(
     assert taken == [(f"{t}", b"", True) for t in ("never-told/status", "gone/status", "gone/shelf/a1")]
 
 
+def test_topics_of_a_camera_are_taken_back_where_what_they_were_about_is_gone(outbox: Outbox) -> None:
+    for topic in ("dock/inbound/A-1", "dock/inbound/A-2", "dock/status", "hall/inbound/A-1"):
+        outbox.retain(f"{WIRE.root}/{topic}", held=True)
+    states = States(outbox, WIRE)
+    states.retire(["dock", "hall"], lambda camera, below: (camera, below) == ("dock", "inbound/A-1"))
+    assert [m.topic for m in told(states)] == [f"{WIRE.root}/dock/inbound/A-1"]
+
+
 def test_what_was_taken_back_is_taken_back_on_every_connection(outbox: Outbox) -> None:
     states = States(outbox, WIRE)
     states.set(status("a"))

@@ -39,6 +39,7 @@ def do(args: argparse.Namespace) -> int:
     if args.schema:
         print_json(json_schema())
         return 0
+    from agent.applying import make_apps, proposers
     from agent.core.errors import masked_url
     from agent.parts import load_eyes, make_pipeline
     from agent.probing import try_probes
@@ -49,7 +50,7 @@ def do(args: argparse.Namespace) -> int:
     _check_pages(settings, args.config)
     check_state(Path(settings.state_dir))
     eyes, catalogue = load_eyes(settings)
-    make_pipeline(settings, eyes, catalogue)
+    make_pipeline(settings, eyes, catalogue, proposers=proposers(make_apps(settings)))
     facts = {
         "config": args.config,
         "device": f"{settings.site}/{settings.device}",

@@ -40,10 +40,10 @@ def add(verbs: Verbs) -> None:
 def do(args: argparse.Namespace) -> int:
     """Print what a subscriber would have received."""
     from agent.adapters.recording import read_recording
-    from agent.applying import make_apps
+    from agent.applying import make_apps, proposers
     from agent.config import load_config
     from agent.core.errors import ConfigError, InputError, UsageError, quoted
-    from agent.core.scene import Scene
+    from agent.core.scene import TROUBLE, Scene
     from agent.core.wire import Wire
     from agent.parts import load_eyes, make_pipeline
 
@@ -54,12 +54,14 @@ def do(args: argparse.Namespace) -> int:
             f"--camera: expected one of {', '.join(sorted(cameras))}, found {quoted(args.camera)}"
         )
     eyes, catalogue = load_eyes(settings)
-    pipeline = make_pipeline(settings, eyes, catalogue)
-    wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
     apps = make_apps(settings)
+    pipeline = make_pipeline(settings, eyes, catalogue, proposers=proposers(apps))
+    wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
 
     def tell(scene: Scene) -> None:
         for event in apps[scene.camera].update(scene):
+            if event.kind == TROUBLE:
+                continue
             message = wire.event(event)
             print_json(
                 {"topic": message.topic, "payload": json.loads(message.payload), "retain": message.retain}
@@ -79,7 +81,8 @@ def do(args: argparse.Namespace) -> int:
         except InputError as error:
             raise ConfigError(f"{args.config}: camera {frame.camera!r}: {error}") from None
         tracks = pipeline.tracks(frame.camera)
-        tell(Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame))
+        codes = pipeline.codes(frame.camera)
+        tell(Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame, codes))
     for camera, frame in last.items():
         tell(Scene(camera, frame.at, frame.utc, pipeline.close(camera, frame.at, frame.utc)))
     return 0

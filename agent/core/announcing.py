@@ -27,6 +27,7 @@ class _Told:
     verdict: Verdict
     product: int | None
     revision: int
+    turn: int  # of the track, then
 
 
 class Announcer:
@@ -64,7 +65,8 @@ class Announcer:
             return (Announcement(Phase.NEW, 0),) if enough and self._ready(track, decision) else ()
         if track.ended:
             return (Announcement(Phase.END, told.revision + 1),)
-        if (decision.verdict, decision.product) == (told.verdict, told.product) or _still(told, decision):
+        same = (decision.verdict, decision.product) == (told.verdict, told.product)
+        if told.turn == track.turn and (same or _still(told, decision)):
             return ()
         return (Announcement(Phase.UPDATE, told.revision + 1),) if self._ready(track, decision) else ()
 
@@ -73,7 +75,9 @@ class Announcer:
         if track.ended:
             self._told.pop(track.id, None)
         elif announcements:
-            self._told[track.id] = _Told(decision.verdict, decision.product, announcements[-1].revision)
+            self._told[track.id] = _Told(
+                decision.verdict, decision.product, announcements[-1].revision, track.turn
+            )
         if decision.settled or track.ended or announcements:
             self._undecided.pop(track.id, None)
         else:

@@ -64,6 +64,23 @@ def signature(image: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(sample, (across, down), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+REPLACED_SHARE = 0.03
+REPLACED_LEVELS = 30.0
+"""Where more than this share of the cells differs by so much, in the light of the later one, a region shows
+another thing. On drawn shelves: another product 31 to 90 %, a flavour that differs in one colour 3 to 31 %,
+in one picture 1 to 13 %, in one word none; noise and half the light none; a shift by 2 px up to 12 %."""
+
+
+def replaced(previous: NDArray[np.uint8], current: NDArray[np.uint8]) -> bool:
+    """Whether a region that stands still shows another thing than before, whatever the light."""
+    if previous.shape != current.shape:
+        return False
+    before, now = previous.astype(np.float32), current.astype(np.float32)
+    gain = np.median((now + 4) / (before + 4))
+    apart = np.abs(now - gain * before).max(axis=2) > REPLACED_LEVELS
+    return bool(apart.mean() > REPLACED_SHARE)
+
+
 def changed(previous: NDArray[np.uint8], current: NDArray[np.uint8], tolerance: float) -> bool:
     """Whether any cell differs by more than `tolerance` levels in any channel.
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.core.errors import quoted
-from agent.core.forms import Box, Form, Images, Number, Text
+from agent.core.forms import Box, Document, Form, Images, Number, Text
+from agent.core.inbound.order_files import ORDER_LIMIT_BYTES
+from agent.core.inbound.report import REPORT
 from agent.core.product_rules import NAME_LIMIT, SKU_LIMIT, TEXT_FIELDS
 from agent.core.settings import setting
 from agent.core.topics import LEVEL_LIMIT
@@ -202,6 +204,31 @@ COMMANDS: Final[dict[str, Form]] = {
         per_minute=60,
         burst=10,
         kept=False,
+    ),
+    "shipment/open": Form(
+        does="Begins to receive a shipment at a dock.",
+        fields={
+            "order": Document(
+                doc="what is expected: an object with shipment and lines, a despatch advice (GS1, X12 856) "
+                "as JSON, or CSV as a text",
+                limit_bytes=ORDER_LIMIT_BYTES,
+            ),
+            "shipment": Text(doc="its name, where the order says none", limit=LEVEL_LIMIT, default=""),
+            "camera": Text(doc="which dock; empty: the only one", limit=LEVEL_LIMIT, default=""),
+        },
+        result={"camera": _TEXT, **REPORT},
+        per_minute=30,
+        burst=10,
+    ),
+    "shipment/close": Form(
+        does="Ends a shipment; says how it stands.",
+        fields={
+            "shipment": Text(doc="which one; empty: the one that is open", limit=LEVEL_LIMIT, default=""),
+            "camera": Text(doc="which dock; empty: the only one", limit=LEVEL_LIMIT, default=""),
+        },
+        result={"camera": _TEXT, **REPORT},
+        per_minute=30,
+        burst=10,
     ),
 }
 """By name."""

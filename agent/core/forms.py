@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -88,6 +89,29 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """A list of up to `limit` texts of at most `each` characters. Read as a tuple."""
+
+    doc: str
+    limit: int
+    each: int = 1000
+    default: Any = NEEDED
+
+    def read(self, where: str, value: Any) -> tuple[str, ...]:
+        """See `Field`."""
+        texts = typed(where, "list", value)
+        if len(texts) > self.limit:
+            raise ValueError(f"{where}: expected at most {self.limit} texts, found {len(texts)}")
+        one = Text(doc="", limit=self.each)
+        return tuple(one.read(f"{where}[{number}]", text) for number, text in enumerate(texts))
+
+    def schema(self) -> dict[str, Any]:
+        """See `Field`."""
+        one = {"type": "string", "minLength": 1, "maxLength": self.each}
+        return _described({"type": "array", "items": one, "maxItems": self.limit}, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
     """Files of pictures, in base64: one, or a list of up to `limit`. Read as a tuple of bytes."""
 
@@ -132,6 +156,29 @@ class Box:
         """See `Field`."""
         sides = {"type": "integer", "minimum": 0}
         return _described({"type": "array", "items": sides, "minItems": 4, "maxItems": 4}, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file: JSON as an object, anything else as a text. Read as bytes."""
+
+    doc: str
+    limit_bytes: int
+    default: Any = NEEDED
+
+    def read(self, where: str, value: Any) -> bytes:
+        """See `Field`."""
+        if not isinstance(value, (str, dict)):
+            raise ValueError(f"{where}: expected an object or a text, found {shown(value)}")  # noqa: TRY004
+        text = value if isinstance(value, str) else json.dumps(value)
+        data = text.encode("utf-8", "replace")
+        if len(data) > self.limit_bytes:
+            raise ValueError(f"{where}: expected at most {self.limit_bytes} bytes, found {len(data)}")
+        return data
+
+    def schema(self) -> dict[str, Any]:
+        """See `Field`."""
+        return _described({"type": ["object", "string"]}, self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

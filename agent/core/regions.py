@@ -48,7 +48,7 @@ class SlotSettings:
     sku: str = setting("product that belongs there: helps to tell it from those that look like it", "")
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_slot_name(self.name)
         where = f"slot {self.name!r}"
         if (self.box is None) == (self.quad is None):
             found = "both" if self.box else "neither"
@@ -58,7 +58,7 @@ class SlotSettings:
             raise ValueError(f"{where}: expected finite numbers, found {quoted(self.box or self.quad)}")
         if self.box is not None and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
             raise ValueError(f"{where}: box: expected x1 < x2 and y1 < y2, found {list(self.box)}")
-        if self.quad is not None and not _is_clockwise_convex(self.quad):
+        if self.quad is not None and not is_clockwise_convex(self.quad):
             raise ValueError(
                 f"{where}: quad: expected four corners clockwise around a convex shape, found "
                 f"{[list(point) for point in self.quad]}"
@@ -266,7 +266,7 @@ def _check_within(slot: SlotSettings, width: float, height: float, right: str, b
             raise ValueError(f"slot {slot.name!r}: expected y from 0 to {bottom}, found {y:g}")
 
 
-def _is_clockwise_convex(quad: tuple[Point, ...]) -> bool:
+def is_clockwise_convex(quad: tuple[Point, ...]) -> bool:
     """Whether every corner turns right (y points down), which a crossed or mirrored shape does not."""
     turns = []
     for n in range(4):
@@ -279,7 +279,7 @@ def _distance(a: Point, b: Point) -> float:
     return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
 
 
-def _check_name(name: str) -> None:
+def check_slot_name(name: str) -> None:
     """A slot's name is one level of a topic."""
     bad = any(c in "+#/" or unicodedata.category(c) in {"Cc", "Cs"} for c in name)
     if bad or not 1 <= len(name) <= 64:

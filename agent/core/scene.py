@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from agent.core.codes import Read
     from agent.core.types import Frame, Recognition, Track
+
+TROUBLE: Final = "trouble"
+"""Kind of an event that is for whoever looks after the device: it goes to `/health`, not to a topic of its
+own. Its body says which `part` is concerned and for which `reason`, empty when it is well again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +24,4 @@ class Scene:
     recognitions: tuple[Recognition, ...] = ()  # worth telling since the scene before, in their order
     tracks: tuple[Track, ...] = ()  # what is followed now, in order of birth
     frame: Frame | None = None  # None: the camera is lost, paused or stops; every track of it has ended
+    codes: tuple[Read, ...] = ()  # barcodes that were read in this frame, where the camera wants them

@@ -92,7 +92,7 @@ class Tracker:
         return ended
 
     def _continued(self, track: Track, frame: Frame, detection: Detection) -> Track:
-        before = () if track.id in self._outdated else track.looks
+        before = () if detection.anew or track.id in self._outdated else track.looks
         self._outdated.discard(track.id)
         return replace(
             track,
@@ -101,6 +101,7 @@ class Tracker:
             last_utc=frame.utc,
             frames=track.frames + 1,
             looks=(*before, detection.look)[-self._window :],
+            turn=track.turn + detection.anew,
         )
 
     def _born(self, frame: Frame, detection: Detection, number: int) -> Track:

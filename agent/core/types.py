@@ -136,6 +136,7 @@ class Detection:
 
     region: Region
     look: Look
+    anew: bool = False  # it shows another thing than before
 
 
 class Phase(StrEnum):
@@ -168,6 +169,7 @@ class Track:
     frames: int  # looks since it began
     looks: tuple[Look, ...]  # the latest ones, oldest first, bounded
     ended: bool = False
+    turn: int = 0  # how often its looks began anew: another thing stood there
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +293,7 @@ class Message:
     qos: int = 1
     retain: bool = False
     delivery: Delivery = Delivery.FACT
-    # What MQTT 5 alone carries:
-    correlation: bytes = b""  # of an answer: what the question came with
+    correlation: bytes = b""  # from here to `expiry_s` for MQTT 5 alone; of an answer: what the question had
     content_type: str = "application/json"
     expiry_s: int = 0  # s until nobody wants it any more; 0: never
     late: bool = False  # it had to wait; its payload says so too

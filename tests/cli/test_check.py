@@ -62,6 +62,19 @@ def test_an_edge_node_without_protobuf(write: Any, command: Command, monkeypatch
 
 
 @pytest.mark.skipif(importlib.util.find_spec("picamera2") is not None, reason="picamera2 is installed")
+def test_a_plan_of_the_shop_that_is_none(write: Any, command: Command, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.svg"
+    plan.write_text("<html/>")
+    kiosk = {
+        "id": "till",
+        "source": "/dev/video0",
+        "regions": {"mode": "motion"},
+        "kiosk": {"map": str(plan)},
+    }
+    done = command("check", "-c", write(cameras=[kiosk]))
+    assert (done.code, done.err) == (78, f"spotter: {plan}: expected an SVG drawing, found 'html'\n")
+
+
 def test_a_camera_whose_package_is_not_installed(write: Any, command: Command) -> None:
     config = write(cameras=[{"id": "front", "source": "csi:0"}])
     done = command("check", "-c", config)

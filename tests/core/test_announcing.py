@@ -109,3 +109,15 @@ def test_an_answer_that_is_undecided_at_the_end_is_told() -> None:
     a = announcer(looks=2)
     assert told(a, track(2, at=0.5), undecided(1)) == []
     assert told(a, track(2, at=0.6, ended=True), undecided(1)) == [(Phase.NEW, 0), (Phase.END, 1)]
+
+
+def test_another_thing_in_the_same_place_is_told_of_whatever_the_answer() -> None:
+    a = announcer(looks=2)
+    assert told(a, track(2), known(1)) == [(Phase.NEW, 0)]
+    assert told(a, track(3, at=9.0), undecided(1)) == [], "looks were forgotten, it is still named"
+    other = replace(track(2, at=10.0), turn=1)
+    assert told(a, other, undecided(1)) == [], "it is looked at a while first"
+    assert told(a, replace(other, last_at=13.0), undecided(1)) == [(Phase.UPDATE, 1)]
+    assert told(a, replace(other, last_at=14.0), undecided(1)) == []
+    assert told(a, replace(other, turn=2, last_at=15.0), known(1)) == [(Phase.UPDATE, 2)]
+    assert told(a, replace(other, turn=3, last_at=16.0), known(1)) == [(Phase.UPDATE, 3)], "the same again"

@@ -23,18 +23,22 @@ WIRE = Wire(**DEVICE)
 MADE = document("1.2.3", {"host": "b:1883", "protocol": "mqtt"}, DEVICE)
 
 
+def key_of(command: str) -> str:
+    return f"command_{command.replace('/', '_')}"
+
+
 def test_it_names_every_topic_and_every_command() -> None:
     kinds = set(DEFINITIONS) - {"command_result"}
-    keys = {f"command_{name}" for name in COMMANDS}
+    keys = {key_of(name) for name in COMMANDS}
     assert set(MADE["channels"]) == kinds | keys | {f"{key}_result" for key in keys}
     for kind in kinds:
         address = MADE["channels"][kind]["address"]
-        assert WIRE.kind(address.replace("{camera}", "bay-4")) == kind
+        assert WIRE.kind(address.replace("{camera}", "bay-4").replace("{slot}", "a1")) == kind
         binding = MADE["operations"][f"send_{kind}"]["bindings"]["mqtt"]
         assert (binding["qos"], binding["retain"]) == (DEFINITIONS[kind].qos, DEFINITIONS[kind].retain)
     for name in COMMANDS:
-        assert MADE["channels"][f"command_{name}"]["address"] == WIRE.command_topic(name)
-        assert WIRE.kind(MADE["channels"][f"command_{name}_result"]["address"]) == "command_result"
+        assert MADE["channels"][key_of(name)]["address"] == WIRE.command_topic(name)
+        assert WIRE.kind(MADE["channels"][f"{key_of(name)}_result"]["address"]) == "command_result"
 
 
 def references(value: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.core.changes import ChangeSettings, changed, signature
+from agent.core.changes import ChangeSettings, changed, replaced, signature
 from agent.core.types import Region
 from tests.support.tiny_pictures import drawn_picture
 
@@ -88,3 +88,15 @@ def test_what_changes_outside_the_region_does_not_count() -> None:
 
 def noisy(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
     return np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 255).astype(np.uint8)
+
+
+def test_another_thing_in_the_same_place_is_told_from_another_light() -> None:
+    before = np.random.default_rng(3).integers(40, 180, (16, 16, 3)).astype(np.uint8)
+    dimmed = (before * 0.5).astype(np.uint8)
+    label = before.copy()
+    label[4:8, 4:8] = 220
+    assert not replaced(before, before)
+    assert not replaced(before, dimmed)
+    assert replaced(before, label)
+    assert replaced(before, (label * 0.5).astype(np.uint8))
+    assert not replaced(before, before[:8]), "of another size: nothing can be said"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,16 @@ def test_looks_begin_anew_with_the_next_one_and_the_track_goes_on() -> None:
     assert later.looks == (fresh, fresh)
     tracker.renew()
     assert tracker.end()[0].looks == (fresh, fresh), "it ends with what was known of it"
+
+
+def test_another_thing_in_a_watched_place_begins_its_looks_anew() -> None:
+    tracker = new()
+    there = seen((0, 0, 9, 9), names=("a1",))
+    for step in range(3):
+        (track,) = tracker.update(frame(step * 0.1), there)
+    assert (len(track.looks), track.turn) == (3, 0)
+    other = [replace(there[0], anew=True)]
+    (after,) = tracker.update(frame(0.4), other)
+    assert (after.id, len(after.looks), after.turn) == (track.id, 1, 1)
+    (after,) = tracker.update(frame(0.5), there)
+    assert (len(after.looks), after.turn) == (2, 1)

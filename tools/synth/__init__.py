@@ -14,9 +14,11 @@
     parcels   the belt of a dock, with labels that a reader reads
     people    shoppers and hands
     kiosk     a hand that holds a product up
+    visit     a visit to a kiosk, frame by frame
     camera    the light on a scene, and the camera's noise
     sheet     all of it in one picture to look at: python -m tools.synth.sheet OUT.png
     script    what the bay shows at a time, and the frames with their ground truth
+    stories   half an hour of a shelf, with what is true of each of its slots
 
 Every scene has its ground truth as plain data. The same seed gives the same products and scenes; pixels may
 differ slightly between OpenCV versions.

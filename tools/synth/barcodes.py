@@ -31,6 +31,7 @@ _WIDTHS = (
 """Of Code 128: widths of bars and gaps in turn, six for each value of a symbol."""
 
 _START_B, _START_C, _STOP = 104, 105, "2331112"
+_FNC1 = 102
 
 
 def ean13(digits: str) -> str:
@@ -51,6 +52,17 @@ def ean13(digits: str) -> str:
     return "101" + "".join(left) + "01010" + "".join(right) + "101"
 
 
+def gs1_128(digits: str) -> str:
+    """The modules of an element string that is all digits, an even number of them: `"00106141412345678908"`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not digits.isdigit() or not digits.isascii() or len(digits) % 2:
+        raise ValueError(f"GS1-128: expected pairs of digits, found {digits!r}")
+    return _symbols([_START_C, _FNC1] + [int(digits[at : at + 2]) for at in range(0, len(digits), 2)])
+
+
 def code128(text: str) -> str:
     """The modules of a text, quiet zones not included: two digits a symbol where it is all digits.
 
@@ -63,6 +75,11 @@ def code128(text: str) -> str:
         values = [_START_C] + [int(text[at : at + 2]) for at in range(0, len(text), 2)]
     else:
         values = [_START_B] + [ord(letter) - 32 for letter in text]
+    return _symbols(values)
+
+
+def _symbols(values: list[int]) -> str:
+    """The modules of the symbols with these values, check symbol and stop behind them."""
     check = (values[0] + sum(at * value for at, value in enumerate(values))) % 103
     widths = "".join(_WIDTHS[6 * value : 6 * value + 6] for value in [*values, check]) + _STOP
     return "".join("10"[at % 2] * int(width) for at, width in enumerate(widths))

@@ -84,9 +84,12 @@ def hold(product: Design, seed: int = 0, width: int = 640, height: int = 480) ->
     )
 
 
-def draw_held(held: Held) -> Picture:
-    """`(height, width, 3)` uint8 BGR: the shop out of focus, the arm, the product, the fingers round it."""
-    picture = _shop(held.width, held.height, held.seed).copy()
+def draw_held(held: Held, noise: int | None = None) -> Picture:
+    """`(height, width, 3)` uint8 BGR: the shop out of focus, the arm, the product, the fingers round it.
+
+    `noise`: of which frame; the number of the product where there is but one.
+    """
+    picture = shop_behind(held.width, held.height, held.seed).copy()
     side = 1.0 if held.from_right else 0.0
     grip = 0.62  # how far down the product it is held
     skin, width = SKINS[held.skin], held.tall * 0.115
@@ -102,7 +105,7 @@ def draw_held(held: Held) -> Picture:
         length = reach * (0.86, 1.0, 0.95, 0.74)[number]
         root, tip = held.place(np.array([[side - away * 0.06, y], [side + away * length, y - 0.012]]))
         draw_finger(picture, (root[0], root[1]), (tip[0], tip[1]), width, skin)
-    return noisy(lit_by_shop(picture), held.product.index)
+    return noisy(lit_by_shop(picture), held.product.index if noise is None else noise)
 
 
 def _lay_product(picture: Picture, held: Held) -> None:
@@ -115,7 +118,7 @@ def _lay_product(picture: Picture, held: Held) -> None:
 
 
 @lru_cache(maxsize=4)
-def _shop(width: int, height: int, seed: int) -> Picture:
+def shop_behind(width: int, height: int, seed: int) -> Picture:
     """Shelves far behind, out of focus. Do not write to it."""
     bay = Bay(rows=3, columns=5, width=width, height=height, seed=seed)
     rng = np.random.default_rng([seed, 127])

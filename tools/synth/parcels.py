@@ -146,12 +146,12 @@ def load(count: int, seed: int = 0, width: int = 1280, height: int = 720, speed_
 
 def draw_belt(belt: Belt, at_s: float = 0.0) -> Picture:
     """`(height, width, 3)` uint8 BGR: what the camera above the belt takes at a time."""
-    picture = _empty(belt.width, belt.height, round(belt.speed_px_s * at_s) % SLATS_PX).copy()
+    picture = empty_belt(belt.width, belt.height, round(belt.speed_px_s * at_s) % SLATS_PX).copy()
     for parcel in belt.parcels:
         if belt.box(parcel, at_s) is None:
             continue
         corners = belt.corners(parcel, at_s)
-        _cast_shadow(picture, corners)
+        cast_shadow(picture, corners)
         flat = np.array([(0, 0), (parcel.length, 0), (parcel.length, parcel.width), (0, parcel.width)])
         there = cv2.getPerspectiveTransform(flat.astype(np.float32), corners.astype(np.float32))
         d.paste(picture, cv2.warpPerspective(_top(parcel), there, (belt.width, belt.height)), 0, 0)
@@ -228,7 +228,7 @@ def _sscc(rng: np.random.Generator) -> str:
     return "00" + body + check_digit(body)
 
 
-def _cast_shadow(picture: Picture, corners: NDArray[np.float64]) -> None:
+def cast_shadow(picture: Picture, corners: NDArray[np.float64]) -> None:
     """Soft and to the lower right: the lamps hang to the left of the camera."""
     x1, y1 = np.maximum(corners.min(axis=0).astype(int) - 30, 0)
     x2, y2 = corners.max(axis=0).astype(int) + 60
@@ -241,7 +241,7 @@ def _cast_shadow(picture: Picture, corners: NDArray[np.float64]) -> None:
 
 
 @lru_cache(maxsize=SLATS_PX)
-def _empty(width: int, height: int, moved_px: int) -> Picture:
+def empty_belt(width: int, height: int, moved_px: int) -> Picture:
     """Floor, frame, rubber belt with its ribs, moved on by so many pixels. Do not write to it."""
     picture = d.canvas(width, height, (126, 130, 132))
     for y in range(0, height, 90):

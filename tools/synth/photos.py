@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.synth import drawing as d
+from tools.synth.designs import design
 from tools.synth.scenes import Bay, draw_bay
 from tools.synth.views import soft
 
 if TYPE_CHECKING:
     from tools.synth.drawing import Picture
+    from tools.synth.scenes import Looks
 
 JITTER = 0.06
 """How far each side of the cut lies from the slot's own, as a share of the slot's side."""
@@ -20,10 +22,11 @@ NOISE_SIGMA = 3.0
 """Grey levels; a phone in a shop shows a little more than a camera that hangs still."""
 
 
-def shelf_photo(product: int, number: int, seed: int = 0) -> Picture:
+def shelf_photo(product: int, number: int, seed: int = 0, looks: Looks = design) -> Picture:
     """Photo `number` of product `product` of the shop `seed`: `(H, W, 3)` uint8 BGR, some 150 to 300 px.
 
     Each photo is of another shelf: other slot sizes, other neighbours, another place of the camera.
+    `looks`: as `draw_bay`.
     """
     rng = np.random.default_rng([seed, product, number, 61])
     width = int(rng.integers(620, 1100))
@@ -39,7 +42,7 @@ def shelf_photo(product: int, number: int, seed: int = 0) -> Picture:
     shown: dict[str, int | None] = {slot: int(rng.integers(64)) for slot in slots}
     slot = slots[int(rng.integers(len(slots)))]
     shown[slot] = product
-    photo = draw_bay(bay, shown)
+    photo = draw_bay(bay, shown, looks)
     x1, y1, x2, y2 = bay.box(slot)
     moves = rng.uniform(-JITTER, JITTER, 4) * (x2 - x1, y2 - y1, x2 - x1, y2 - y1)
     left, top, right, bottom = (round(value) for value in np.array([x1, y1, x2, y2]) + moves)

@@ -15,11 +15,14 @@ from tools.synth.packages import draw_package
 from tools.synth.views import turned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from tools.synth.designs import Design
     from tools.synth.drawing import Picture, Sprite
+
+    Looks = Callable[[int, int], Design]
 
 Box = tuple[int, int, int, int]
 
@@ -89,8 +92,10 @@ def overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def draw_bay(bay: Bay, shown: Mapping[str, int | None]) -> Picture:
+def draw_bay(bay: Bay, shown: Mapping[str, int | None], looks: Looks = design) -> Picture:
     """The bay with product number `shown[slot]` in each slot (None or absent: empty), before any light.
+
+    `looks(number, seed)`: what a product is; `flavours.flavour` for a shop of lines.
 
     Returns `(height, width, 3)` uint8 BGR as the camera sees it.
     """
@@ -98,7 +103,7 @@ def draw_bay(bay: Bay, shown: Mapping[str, int | None]) -> Picture:
     for slot in bay.slots:
         product = shown.get(slot)
         if product is not None:
-            _stock(shelf, bay, slot, product)
+            _stock(shelf, bay, slot, product, looks)
     return through_camera(bay, shelf)
 
 
@@ -158,10 +163,10 @@ def _price_label(picture: Picture, bay: Bay, slot: str) -> None:
             round((x1 + x2 - label_w) / 2), round(y + tall * 0.1))  # fmt: skip
 
 
-def _stock(shelf: Picture, bay: Bay, slot: str, product: int) -> None:
+def _stock(shelf: Picture, bay: Bay, slot: str, product: int, looks: Looks) -> None:
     """One product in its slot; two side by side where they fit."""
     x1, y1, x2, y2 = bay.flat_box(slot)
-    sprite = _sprite(product, bay.seed, round((y2 - y1) * HEADROOM), round((x2 - x1) * 0.8), slot)
+    sprite = _sprite(product, bay.seed, round((y2 - y1) * HEADROOM), round((x2 - x1) * 0.8), slot, looks)
     width = sprite.shape[1]
     facings = 2 if width * 2.1 < x2 - x1 else 1
     for facing in range(facings):
@@ -182,10 +187,10 @@ def stand(shelf: Picture, sprite: Sprite, x: int, floor: int) -> None:
 
 
 @lru_cache(maxsize=256)
-def _sprite(product: int, seed: int, tallest: int, widest: int, slot: str) -> Sprite:
+def _sprite(product: int, seed: int, tallest: int, widest: int, slot: str, look: Looks) -> Sprite:
     """A product at the size it has on this shelf, put there by hand: turned by up to 4 %."""
     rng = np.random.default_rng([seed, product, *slot.encode()])
-    looks = design(product, seed)
-    height = min(tallest * looks.tall, widest / looks.aspect)
-    sprite = draw_package(looks, max(16, round(height)))
+    made = look(product, seed)
+    height = min(tallest * made.tall, widest / made.aspect)
+    sprite = draw_package(made, max(16, round(height)))
     return turned(sprite, float(rng.uniform(-0.04, 0.04)))

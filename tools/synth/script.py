@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 
 from tools.synth.camera import lit_by_shop, noisy
+from tools.synth.designs import design
 from tools.synth.people import draw_shopper, full_width
 from tools.synth.scenes import Bay, Box, draw_bay, overlap
 
 if TYPE_CHECKING:
     from tools.synth.drawing import Picture
+    from tools.synth.scenes import Looks
 
 ROUND_S = 24.0
 """In `eventful`: long enough that every state stands for some seconds before the next one."""
@@ -37,6 +39,33 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Stand:
+    """Somebody stands before the shelf, `where` (share of its width, their middle), and goes again."""
+
+    start_s: float
+    takes_s: float
+    where: float
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """From `at_s` on the light goes to `gain` of what it was, within `takes_s`."""
+
+    at_s: float
+    gain: float
+    takes_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """From `at_s` on the camera's picture lies so many pixels to the right and further down."""
+
+    at_s: float
+    right_px: int
+    down_px: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """What happens before the camera. Times are seconds since the beginning."""
 
@@ -44,6 +73,10 @@ class Script:
     start: tuple[tuple[str, int | None], ...]
     changes: tuple[Change, ...] = ()
     passages: tuple[Passage, ...] = ()
+    stands: tuple[Stand, ...] = ()
+    lights: tuple[Light, ...] = ()
+    nudges: tuple[Nudge, ...] = ()
+    looks: Looks = design
 
     def shown(self, at_s: float) -> dict[str, int | None]:
         """Slot → product number (None: empty) at a time."""
@@ -56,14 +89,39 @@ class Script:
 
     def shopper(self, at_s: float) -> Box | None:
         """The box of whoever walks past, cut at the picture's edges; None when nobody is there."""
+        full = full_width(self.bay.width)
+        for stand in self.stands:
+            if 0 <= at_s - stand.start_s < stand.takes_s:
+                left = round(stand.where * self.bay.width - full / 2)
+                return (
+                    max(0, left),
+                    round(self.bay.height * 0.08),
+                    min(self.bay.width, left + full),
+                    self.bay.height,
+                )
         for passage in self.passages:
             share = (at_s - passage.start_s) / passage.takes_s
             if 0.0 <= share < 1.0:
-                width = full_width(self.bay.width)
+                width = full
                 left = round(-width + share * (self.bay.width + width))
                 x1, x2 = max(0, left), min(self.bay.width, left + width)
                 return (x1, round(self.bay.height * 0.08), x2, self.bay.height) if x2 > x1 else None
         return None
+
+    def gain(self, at_s: float) -> float:
+        """How bright it is: 1 at the beginning."""
+        gain = 1.0
+        for light in sorted(self.lights, key=lambda light: light.at_s):
+            if light.at_s <= at_s:
+                share = min(1.0, (at_s - light.at_s) / light.takes_s) if light.takes_s else 1.0
+                gain += (light.gain - gain) * share
+        return gain
+
+    def nudge(self, at_s: float) -> tuple[int, int]:
+        """How far the picture lies to the right and down, pixels."""
+        now = [nudge for nudge in self.nudges if nudge.at_s <= at_s]
+        last = max(now, key=lambda nudge: nudge.at_s, default=None)
+        return (last.right_px, last.down_px) if last is not None else (0, 0)
 
     def covered(self, at_s: float) -> frozenset[str]:
         """Slots that the shopper hides at least in part."""
@@ -110,11 +168,16 @@ class Filming:
         """`(height, width, 3)` uint8 BGR. The same time gives the same picture."""
         state = self.script.shown(at_s)
         if state != self._state:
-            self._shelf = lit_by_shop(draw_bay(self.script.bay, state))
+            self._shelf = lit_by_shop(draw_bay(self.script.bay, state, self.script.looks))
             self._state = state
-        gain = 1.0 + 0.02 * np.sin(at_s * 0.35)
+        gain = self.script.gain(at_s) * (1.0 + 0.02 * np.sin(at_s * 0.35))
         picture = cv2.convertScaleAbs(self._shelf, alpha=gain)
         person = self.script.shopper(at_s)
         if person is not None:
             draw_shopper(picture, person, full_width(self.script.bay.width), int(at_s // ROUND_S))
+        right, down = self.script.nudge(at_s)
+        if right or down:
+            onto = np.array([[1, 0, right], [0, 1, down]], np.float32)
+            size = (picture.shape[1], picture.shape[0])
+            picture = cv2.warpAffine(picture, onto, size, borderMode=cv2.BORDER_REPLICATE)
         return noisy(picture, round(at_s * 1000))

@@ -103,7 +103,7 @@ class Asking:
         arguments = await self.arguments(request, operation)
         found = await self.do(operation, arguments, asker)
         if isinstance(found, Picture):
-            return _picture(request, found)
+            return _picture(request, found, operation.media)
         return Response(encode(found), media_type=JSON)
 
     async def _said(self, request: Request, operation: Operation) -> dict[str, Any]:
@@ -140,12 +140,12 @@ def _number(text: str) -> Any:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
-def _picture(request: Request, found: Picture) -> Response:
+def _picture(request: Request, found: Picture, media: str) -> Response:
     tag = f'"{found.tag}"'
     headers = {"etag": tag, "cache-control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
-    return Response(found.data, headers=headers, media_type="image/jpeg")
+    return Response(found.data, headers=headers, media_type=media)
 
 
 def dumped(body: Mapping[str, Any]) -> str:

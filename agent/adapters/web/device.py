@@ -32,7 +32,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG. `tag` is another one for another picture."""
+    """A JPEG, or what else its operation says. `tag` is another one for another picture."""
 
     data: bytes
     tag: str

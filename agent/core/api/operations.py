@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from agent.core.access import NAMED, Role
+from agent.core.api.kiosks import KIOSKS
 from agent.core.api.operation import JPEG, PRODUCT, Operation
 from agent.core.api.setting_up import SETTING_UP
 from agent.core.commands import COMMANDS, FIND_LIMIT
@@ -221,8 +222,8 @@ _QUESTIONS: Final = (
         name="events",
         path="/api/events",
         does="Server-sent events: `scene` (what a camera shows now), `told` (what was told over MQTT), "
-        "`status` (as /api/status) and `states` (as /api/states). The kiosk's role hears only "
-        "what was told of its application.",
+        "`status` (as /api/status), `states` (as /api/states) and `kiosk` (what a kiosk shows). The "
+        "kiosk's role hears only what is of its application.",
         role=Role.KIOSK,
         media=EVENTS,
         per_minute=60,
@@ -247,5 +248,6 @@ _COMMANDS: Final = tuple(
     if name != "find"
 )
 
-OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in (*_QUESTIONS, *SETTING_UP, *_COMMANDS)}
+_ALL: Final = (*_QUESTIONS, *KIOSKS, *SETTING_UP, *_COMMANDS)
+OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in _ALL}
 """By name."""

@@ -11,11 +11,17 @@
     {prefix}/{site}/{device}/command/{name}/result  answer     what came of it, where no other topic is wanted
     {prefix}/{site}/{device}/{camera}/status        retained   online, offline, stalled or paused, and why
     {prefix}/{site}/{device}/{camera}/recognition   fact       new, update or end of a track
+    {prefix}/{site}/{device}/{camera}/kiosk         fact       what was asked at a kiosk, and answered
+    {prefix}/{site}/{device}/{camera}/event         fact       something that an application saw happen
+    {prefix}/{site}/{device}/{camera}/shelf         retained   how much of a bay is as its planogram says
+    {prefix}/{site}/{device}/{camera}/shelf/{slot}  retained   what a slot shows
+    {prefix}/{site}/{device}/{camera}/inbound/{shipment}  retained  expected against seen, and the result
+    {prefix}/{site}/{device}/{camera}/epcis         fact       the same for keepers of events, EPCIS 2.0
 
-`messages.py` makes them, `late.py` marks those that had to wait, `cloudevents.py` is their envelope,
-`definitions.py` is the table of them, `schemas.py` and `orders.py` say what is in them, and `asyncapi.py`
-tells all of it to others. What is said once more in the words of others is in `home_assistant*.py` and
-`sparkplug.py`.
+`messages.py` makes them, `making.py` those of applications, `late.py` marks those that had to wait,
+`cloudevents.py` is their envelope, `definitions.py` is the table of them, `schemas.py` and `orders.py` say
+what is in them, and `asyncapi.py` tells all of it to others. What is said once more in the words of others is
+in `home_assistant*.py` and `sparkplug.py`.
 """
 
 from agent.core.wire.cloudevents import Envelope, in_envelope

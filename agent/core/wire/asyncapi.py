@@ -23,6 +23,8 @@ _PARAMETERS: Final = {
     "site": {"description": "store or warehouse"},
     "device": {"description": "unique within the site"},
     "camera": {"description": "cameras[].id"},
+    "shipment": {"description": "as it was opened"},
+    "slot": {"description": "name of a slot of the camera's planogram"},
 }
 _ANSWER: Final = "command_result"
 

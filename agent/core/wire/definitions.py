@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.topics import RESERVED_CAMERAS
+from agent.core.wire import epcis, happenings, inbound, shelf
 from agent.core.wire import schemas as describe
+from agent.core.wire.kiosk import kiosk
 from agent.core.wire.things import unknown
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ COMMAND: Final = "command"
 RESULT: Final = "result"
 """The level below a command where its answer goes when nobody said where to."""
 
-_LEVELS: Final = {"{camera}": (1,), "{command}": (1, 2)}
+_LEVELS: Final = {"{camera}": (1,), "{command}": (1, 2), "{shipment}": (1,), "{slot}": (1,)}
 """How many levels a parameter stands for: commands may be grouped, as `shipment/open` is."""
 
 
@@ -91,6 +93,12 @@ _ALL: Final = (
     Definition(
         kind="recognition", address="{camera}/recognition", retain=False, schema=describe.recognition()
     ),
+    Definition(kind="kiosk", address="{camera}/kiosk", retain=False, schema=kiosk()),
+    Definition(kind="event", address="{camera}/event", retain=False, schema=happenings.schema()),
+    Definition(kind="shelf", address="{camera}/shelf", retain=True, schema=shelf.bay()),
+    Definition(kind="shelf_slot", address="{camera}/shelf/{slot}", retain=True, schema=shelf.slot()),
+    Definition(kind="inbound", address="{camera}/inbound/{shipment}", retain=True, schema=inbound.shipment()),
+    Definition(kind="epcis", address="{camera}/epcis", retain=False, schema=epcis.schema()),
 )
 
 DEFINITIONS: Final[dict[str, Definition]] = {each.kind: each for each in _ALL}

@@ -17,6 +17,7 @@ from agent.core.types import Delivery, Event, Message, Recognition
 from agent.core.wire.bodies import recognition_body
 from agent.core.wire.definitions import COMMAND, DEFINITIONS, kind_of
 from agent.core.wire.late import lost_body
+from agent.core.wire.making import MAKERS
 from agent.core.wire.schemas import CAMERA_STATES, HEALTHS, SCHEMA
 from agent.core.wire.things import unknown_body
 
@@ -184,8 +185,32 @@ class Wire:
         """
         if event.kind == "recognition" and isinstance(event.body, Recognition):
             return self.recognition(event.body)
-        found = f"{event.kind!r} with {type(event.body).__name__}"
-        raise ValueError(f"event: expected kind 'recognition' with a Recognition, found {found}")
+        if event.kind == "gone":
+            return self._nothing(event)
+        maker = MAKERS.get(event.kind)
+        if maker is None or isinstance(event.body, Recognition):
+            found = f"{event.kind!r} with {type(event.body).__name__}"
+            expected = f"kind 'recognition' with a Recognition, or one of {', '.join(MAKERS)} with plain data"
+            raise ValueError(f"event: expected {expected}, found {found}")
+        told, camera = maker(event), _checked_camera(event.camera)
+        identity = self._id(*told.identity) if told.identity else ""
+        body = {**({"id": identity} if identity else {}), **told.body, "camera": camera}
+        payload = self._encoded(body, event.utc)
+        return self._made(event.kind, payload, event.utc, identity=identity, camera=camera, **told.levels)
+
+    def _nothing(self, event: Event) -> Message:
+        """Nothing is true any more of what `body` names: the `kind` of a state and the levels of its
+        topic.
+        """
+        body: Any = event.body
+        levels = {name: level for name, level in body.items() if name != "kind"}
+        for name, level in levels.items():
+            check_topic_part(name, level)
+        address = DEFINITIONS[body["kind"]].address.format_map(
+            {**levels, "camera": _checked_camera(event.camera)}
+        )
+        topic = f"{self.root}/{address}"
+        return Message(topic, b"", "", event.utc, retain=True, delivery=Delivery.STATE)
 
     def recognition(self, recognition: Recognition) -> Message:
         """A fact about one track. Its id depends on site, device, track and revision alone.
@@ -220,6 +245,10 @@ class Wire:
         below = topic.removeprefix(f"{self.root}/")
         camera, slash, _ = below.partition("/")
         return camera if slash and below != topic and camera not in RESERVED_CAMERAS else ""
+
+    def below(self, camera: str, topic: str) -> str:
+        """What stands below the level of a camera in one of its topics."""
+        return topic.removeprefix(f"{self.root}/{camera}/")
 
     def _encoded(self, body: Mapping[str, Any], utc: float) -> bytes:
         return encode(self._headed(body, utc))

@@ -18,12 +18,12 @@ SINKS: Final = ("broker", "webhook")
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_TEXT: Final = {"type": "string"}
-_NAME: Final = {"type": "string", "minLength": 1}
-_NAME_OR_NULL: Final = {"type": ["string", "null"], "minLength": 1}
+TEXT: Final = {"type": "string"}
+NAME: Final = {"type": "string", "minLength": 1}
+NAME_OR_NULL: Final = {"type": ["string", "null"], "minLength": 1}
 COUNT: Final = {"type": "integer", "minimum": 0}
 _COSINE: Final = {"type": "number", "minimum": -1, "maximum": 1}
-_PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}
+PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}
 TIME: Final = {
     "type": "string",
     "format": "date-time",
@@ -55,10 +55,10 @@ def command_result() -> dict[str, Any]:
         "command result",
         "What came of a command: on the response topic of MQTT 5, else here. Not retained.",
         {
-            "id": {**_NAME_OR_NULL, "description": "of the request; null where it could not be read"},
-            "command": _NAME,
+            "id": {**NAME_OR_NULL, "description": "of the request; null where it could not be read"},
+            "command": NAME,
             "ok": {"type": "boolean"},
-            "error": {**_TEXT, "description": "why it was not done; empty when it was"},
+            "error": {**TEXT, "description": "why it was not done; empty when it was"},
             "result": {"type": "object", "description": "depends on the command; empty when it was not done"},
         },
     )
@@ -71,8 +71,8 @@ def message(title: str, description: str, properties: dict[str, Any]) -> dict[st
     """A message with what all of them have."""
     head = {
         "schema": {"const": SCHEMA, "description": "version of all payloads together"},
-        "site": _NAME,
-        "device": _NAME,
+        "site": NAME,
+        "device": NAME,
         "time": TIME,
     }
     schema = object_of({**head, **properties})
@@ -84,7 +84,7 @@ def message(title: str, description: str, properties: dict[str, Any]) -> dict[st
     }
 
 
-def _fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
+def fact(title: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
     """A message that waits until the broker has it."""
     schema = message(title, description, {"id": _IDENTITY, **properties})
     schema["properties"] |= {
@@ -105,10 +105,10 @@ def info() -> dict[str, Any]:
         "info",
         "What runs on the device. Retained.",
         {
-            "versions": {"type": "object", "additionalProperties": _TEXT},
-            "model": {**_NAME_OR_NULL, "description": "null while there is none"},
-            "release": {**_NAME_OR_NULL, "description": "of the catalogue in use; null while there is none"},
-            "capabilities": {"type": "array", "items": _NAME, "uniqueItems": True},
+            "versions": {"type": "object", "additionalProperties": TEXT},
+            "model": {**NAME_OR_NULL, "description": "null while there is none"},
+            "release": {**NAME_OR_NULL, "description": "of the catalogue in use; null while there is none"},
+            "capabilities": {"type": "array", "items": NAME, "uniqueItems": True},
             "identified": {
                 **TIME_OR_NULL,
                 "description": "when the command `identify` last asked which device this is",
@@ -119,7 +119,7 @@ def info() -> dict[str, Any]:
 
 def health() -> dict[str, Any]:
     """How the device is."""
-    cause = object_of({"part": _NAME, "reason": _TEXT})
+    cause = object_of({"part": NAME, "reason": TEXT})
     return message(
         "health",
         "How the device is. Retained.",
@@ -133,10 +133,10 @@ def index() -> dict[str, Any]:
         "index",
         "The catalogue that the device recognises with, and how syncing it stands. Retained.",
         {
-            "release": {**_NAME_OR_NULL, "description": "id of the catalogue; null while there is none"},
-            "model": {**_NAME_OR_NULL, "description": "that made its vectors"},
+            "release": {**NAME_OR_NULL, "description": "id of the catalogue; null while there is none"},
+            "model": {**NAME_OR_NULL, "description": "that made its vectors"},
             "channel": {
-                **_NAME_OR_NULL,
+                **NAME_OR_NULL,
                 "description": "null when it did not come by sync; number is 0 then",
             },
             "number": {**COUNT, "description": "of the release within its channel"},
@@ -155,8 +155,8 @@ def index() -> dict[str, Any]:
                 "description": "by the device itself: pictures that count beside the catalogue, their "
                 "products, products that do not count, and what the catalogue has taken in",
             },
-            "note": {**_TEXT, "description": "why a release is not taken although nothing is wrong"},
-            "error": {**_TEXT, "description": "empty when nothing is wrong"},
+            "note": {**TEXT, "description": "why a release is not taken although nothing is wrong"},
+            "error": {**TEXT, "description": "empty when nothing is wrong"},
         },
     )
 
@@ -184,23 +184,23 @@ def camera_status() -> dict[str, Any]:
         "camera status",
         "Whether pictures come from a camera. Retained.",
         {
-            "camera": _NAME,
+            "camera": NAME,
             "state": {"enum": list(CAMERA_STATES)},
-            "reason": {**_TEXT, "description": "empty when online"},
+            "reason": {**TEXT, "description": "empty when online"},
         },
     )
 
 
 def recognition() -> dict[str, Any]:
     """A fact about one track."""
-    weight = object_of({"source": _NAME, "log_odds": {"type": "number", "description": "natural logarithm"}})
+    weight = object_of({"source": NAME, "log_odds": {"type": "number", "description": "natural logarithm"}})
     option = object_of(
         {
-            "sku": _NAME,
-            "name": _NAME_OR_NULL,
+            "sku": NAME,
+            "name": NAME_OR_NULL,
             "similarity": _COSINE,
-            "probability": _PROBABILITY,
-            "reference": {**_TEXT, "description": "path of the nearest picture in the product folder"},
+            "probability": PROBABILITY,
+            "reference": {**TEXT, "description": "path of the nearest picture in the product folder"},
             "clues": {
                 "type": "array",
                 "items": weight,
@@ -208,26 +208,26 @@ def recognition() -> dict[str, Any]:
             },
         }
     )
-    return _fact(
+    return fact(
         "recognition",
         "What is known of one thing followed over frames, when that is new, has changed, or it went away.",
         {
-            "camera": _NAME,
-            "track": _NAME,
+            "camera": NAME,
+            "track": NAME,
             "phase": {"enum": ["new", "update", "end"]},
             "revision": {**COUNT, "description": "counts up within the track, 0 for new"},
             "verdict": {"enum": ["known", "ambiguous", "unknown"]},
-            "sku": {**_NAME_OR_NULL, "description": "null unless known; so gtin and name"},
+            "sku": {**NAME_OR_NULL, "description": "null unless known; so gtin and name"},
             "gtin": {"type": ["string", "null"], "pattern": r"^\d{14}$"},
-            "name": _NAME_OR_NULL,
-            "probability": {**_PROBABILITY, "description": "that the best option is right"},
+            "name": NAME_OR_NULL,
+            "probability": {**PROBABILITY, "description": "that the best option is right"},
             "similarity": {**_COSINE, "description": "of the best option; -1 without options"},
             "margin": {
                 "type": "number",
                 "description": "similarity above that of the next product",
             },
             "false_accept": {
-                **_PROBABILITY,
+                **PROBABILITY,
                 "description": "the least `decision.false_accept` at which the best option would be named",
             },
             "looks": {**COUNT, "description": "frames in which the thing was looked at"},
@@ -242,7 +242,7 @@ def recognition() -> dict[str, Any]:
                 "description": "what counted how much for the best option: that most things are known, "
                 "the pictures, other clues, and that it is not one of its rivals",
             },
-            "reason": {**_TEXT, "description": "why it is not known; empty when it is"},
+            "reason": {**TEXT, "description": "why it is not known; empty when it is"},
             "box": {
                 "type": "array",
                 "items": {"type": "integer"},
@@ -250,9 +250,9 @@ def recognition() -> dict[str, Any]:
                 "maxItems": 4,
                 "description": "x1 y1 x2 y2, pixels of the frame, half open",
             },
-            "region": {**_TEXT, "description": "name of the configured region; empty for a proposed one"},
+            "region": {**TEXT, "description": "name of the configured region; empty for a proposed one"},
             "options": {"type": "array", "items": option, "description": "products weighed, best first"},
-            "release": {**_NAME_OR_NULL, "description": "of the catalogue that answered"},
+            "release": {**NAME_OR_NULL, "description": "of the catalogue that answered"},
             "first_seen": TIME,
             "seen_s": {"type": "number", "minimum": 0, "description": "seconds since it was first seen"},
         },
@@ -261,13 +261,13 @@ def recognition() -> dict[str, Any]:
 
 def lost() -> dict[str, Any]:
     """Facts that were given up."""
-    return _fact(
+    return fact(
         "lost",
         "Facts that were dropped before they could be sent: the sum of all counts is what a reader misses.",
         {
             "to": {"enum": list(SINKS), "description": "whose readers miss them"},
-            "topic": {**_NAME_OR_NULL, "description": "that they would have gone to; null: nobody knows"},
-            "kind": {**_NAME_OR_NULL, "description": "of message"},
+            "topic": {**NAME_OR_NULL, "description": "that they would have gone to; null: nobody knows"},
+            "kind": {**NAME_OR_NULL, "description": "of message"},
             "cause": {"enum": [cause.value for cause in Cause]},
             "count": {"type": ["integer", "null"], "minimum": 1, "description": "null: nobody knows"},
             "first": {**TIME_OR_NULL, "description": "when the earliest of them happened"},

@@ -1,0 +1,1 @@
+"""A kiosk on this machine: a drawn hand before a drawn camera, the real agent, and its page in a browser."""
