@@ -80,7 +80,9 @@ class CameraEntry(CameraSettings):
         check_camera("id", self.id)
         used = [name for name in ("shelf", "inbound", "kiosk") if getattr(self, name) is not None]
         if len(used) > 1:
-            raise ValueError(f"{used[1]}: expected one application of a camera, found {' and '.join(used)}")
+            raise ValueError(
+                f"{used[1]}: expected at most one of shelf, inbound and kiosk, found {' and '.join(used)}"
+            )
         if self.shelf is not None and self.regions != RegionSettings():
             raise ValueError("regions: expected none beside shelf, whose slots are the regions, found some")
         if used and self.shelf is None and self.regions.mode not in PROPOSED:

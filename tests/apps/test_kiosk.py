@@ -227,3 +227,6 @@ cameras: [{id: till, source: /dev/video0, regions: {mode: MODE}, kiosk: {idle_s:
     assert settings.cameras[0].kiosk == KioskSettings(idle_s=20.0)
     with pytest.raises(ConfigError, match=r"kiosk: expected regions.mode detector or motion, found whole"):
         parse_config(text.replace("MODE", "whole").encode(), "a.yaml", {})
+    both = text.replace("kiosk: {", "inbound: {}, kiosk: {").replace("MODE", "motion")
+    with pytest.raises(ConfigError, match="kiosk: expected at most one of shelf, inbound and kiosk"):
+        parse_config(both.encode(), "a.yaml", {})
