@@ -181,6 +181,7 @@ function edit(key, value) {
 
 let lookTimer = 0;
 let looking = false;
+let turn = 0; // where there are many, some at each look
 
 function lookSoon(pause) {
   clearTimeout(lookTimer);
@@ -188,7 +189,9 @@ function lookSoon(pause) {
 }
 
 async function look() {
-  const shapes = board.places.filter((each) => each.kind !== "zone").slice(0, LOOKED_AT);
+  const all = board.places.filter((each) => each.kind !== "zone");
+  turn = turn + LOOKED_AT < all.length ? turn + LOOKED_AT : 0;
+  const shapes = all.slice(turn, turn + LOOKED_AT);
   if (looking || document.hidden || board.drag || !shapes.length || !board.width) {
     lookSoon(LOOK_MS);
     return;
