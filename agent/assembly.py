@@ -15,6 +15,7 @@ from agent.capturing import Lost, follow
 from agent.channel import Latest
 from agent.config import load_config
 from agent.core.api.operations import RECENT
+from agent.core.api.setting_up import DECISIONS
 from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
@@ -29,8 +30,10 @@ from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
+from agent.placing import ConfigFile
 from agent.recognising import Recogniser
 from agent.reviewing import Reviews
+from agent.setting_up import SettingUp
 from agent.showing import Showing
 from agent.sinks import open_sinks
 from agent.state import lock_state
@@ -71,6 +74,7 @@ class Assembly:
         """
         self.clock = clock
         self.metrics = Metrics()
+        self.config_path = config_path
         self.settings = load_config(config_path)
         self.log_level = LogLevel(self.settings.log.level)
         self.mailbox: Latest[Frame | Lost] = Latest(follow)
@@ -103,7 +107,7 @@ class Assembly:
         self.kept = Kept(Path(self.settings.state_dir) / "apps")
         self.apps = make_apps(self.settings, self.kept.read)
         self.filing = Filing(self._epcis_folder)
-        self.showing = Showing(RECENT)
+        self.showing = Showing(RECENT, DECISIONS)
         self.recogniser = Recogniser(
             pipeline=make_pipeline(
                 self.settings, sight.eyes, sight.memory, clock, self.metrics, proposers(self.apps)
@@ -220,6 +224,15 @@ class Assembly:
             showing=self.showing,
             lookup=lookup,
             kiosks=Kiosks(lambda: self.apps, self.recogniser, self.gate, lookup),
+            setting_up=SettingUp(
+                file=ConfigFile(self.config_path),
+                settings=lambda: self.settings,
+                lookup=lookup,
+                gate=self.gate,
+                showing=self.showing,
+                commander=self.commander,
+                veil=self.veil,
+            ),
             holding=self.holding,
             gate=self.gate,
             health=self.health,

@@ -16,7 +16,7 @@ from agent.adapters.images import shrunk_jpeg
 from agent.adapters.web import MissingError, Note, Picture
 from agent.core.api import OPERATIONS
 from agent.core.api.scenes import product_body, scene_body
-from agent.core.errors import quoted
+from agent.core.errors import AgentError, quoted
 from agent.core.payload import content, rfc3339
 from agent.core.requests import Command
 from agent.searching import describe
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent.config import Settings
     from agent.core.clock import Clock
     from agent.core.privacy import Veil
-    from agent.core.types import Event, Message, Product
+    from agent.core.types import Event, Frame, Message, Product
     from agent.core.wire import Wire
     from agent.desk_review import ReviewDesk
     from agent.gate import Gate
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agent.lookup import Lookup
     from agent.observing import Observing
     from agent.publisher import Publisher
+    from agent.setting_up import SettingUp
     from agent.showing import Showing, Shown
 
 PICTURE_QUALITY: Final = 75
@@ -60,6 +61,7 @@ class Desk:
     showing: Showing
     lookup: Lookup
     kiosks: Kiosks
+    setting_up: SettingUp
     holding: Holding
     gate: Gate
     health: Health
@@ -90,6 +92,7 @@ class Desk:
             "status": self._status,
             **self.kiosks.deeds,
             **self.reviews.deeds,
+            **self.setting_up.deeds,
         }
 
     def do(self, operation: str, arguments: Mapping[str, Any], asker: Asker) -> Mapping[str, Any] | Picture:
@@ -184,27 +187,36 @@ class Desk:
         `plain`: without the veil.
         """
         self._known_camera(camera)
-        shown = self.showing.latest(camera)
-        if shown is None or shown.frame is None:
-            state, reason = self.gate.states().get(camera, ("offline", ""))
-            raise MissingError(
-                f"camera {quoted(camera)}: expected pictures, found none: it is {state}: {reason}"
-            )
+        latest, number = self._latest(camera)
         web = self.settings().web
         pause_s = 1 / web.pictures_per_s if web is not None else 0.0
         now = self.clock.monotonic()
         with self._encoding:
             held = self._encoded.get((camera, side_px, plain))
-            if held is not None and (now - held[0] < pause_s or held[1].tag == str(shown.number)):
+            if held is not None and (now - held[0] < pause_s or held[1].tag == number):
                 return held[1]
-            frame = shown.frame if plain else self.veil.over(shown.frame)
+            frame = latest if plain else self.veil.over(latest)
             data, _, _ = shrunk_jpeg(frame.image, side_px, PICTURE_QUALITY, PICTURE_BYTES)
-            picture = Picture(data, str(shown.number))
+            picture = Picture(data, number)
             self._encoded.pop((camera, side_px, plain), None)
             self._encoded[camera, side_px, plain] = (now, picture)
             while len(self._encoded) > _SIDES * max(1, len(self.settings().cameras)):
                 self._encoded.popitem(last=False)
         return picture
+
+    def _latest(self, camera: str) -> tuple[Frame, str]:
+        """The picture that was looked at last, and what tells it from others.
+
+        Where none could be looked at, because its regions lie outside, what the camera gave: veiled.
+        """
+        shown = self.showing.latest(camera)
+        if shown is not None and shown.frame is not None:
+            return shown.frame, str(shown.number)
+        try:
+            frame = self.gate.given(camera)
+        except AgentError as error:
+            raise MissingError(str(error)) from None
+        return frame, f"{frame.at:.6f}"
 
     def _recognitions(self, camera: str, limit: int) -> dict[str, Any]:
         if camera:

@@ -9,6 +9,8 @@ from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -34,13 +36,25 @@ def find(
         ModelError: the model's answer is no embedding.
     """
     regions = propose(kept_centre(crop), image.shape[1], image.shape[0])
+    return look(image, regions, eyes, memory, listed, second)
+
+
+def look(
+    image: NDArray[np.uint8],
+    regions: Sequence[Region],
+    eyes: Eyes,
+    memory: Memory,
+    listed: int,
+    second: SecondLook | None = None,
+) -> list[dict[str, Any]]:
+    """The same of given regions, in their order. Raises as `find`."""
     embeddings = eyes.embed(image, regions)
     looks = looks_at(image, regions, embeddings, memory.nearest(embeddings, max(listed, WEIGHED)))
     if second is not None:
         looks = second.improved(image, regions, looks, memory)
     return [
-        describe(region, decide([look], memory.calibration, ONE_LOOK, listed=listed), memory)
-        for region, look in zip(regions, looks, strict=True)
+        describe(region, decide([each], memory.calibration, ONE_LOOK, listed=listed), memory)
+        for region, each in zip(regions, looks, strict=True)
     ]
 
 

@@ -7,21 +7,25 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from agent.adapters.catalogue import Catalogue
 from agent.adapters.images import decode_image, thumbnail
 from agent.adapters.pictures import Pictures
 from agent.core.errors import CatalogueError
 from agent.core.regions import kept_centre, propose
-from agent.finding import find
+from agent.finding import find, look
 from agent.parts import OVERLAY_FOLDER, make_second_look
 from agent.searching import search_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from agent.config import Settings
     from agent.core.clock import Clock
-    from agent.core.types import Product
+    from agent.core.types import Product, Region
     from agent.parts import Sight
     from agent.searching import Hit, TextSearch
 
@@ -51,6 +55,22 @@ class Lookup:
         with self._seeing:
             picture = decode_image(image, "image")
             return find(picture, sight.eyes, sight.memory, sight.memory.base.crop, k, second)
+
+    def looked(self, image: NDArray[np.uint8], regions: Sequence[Region], k: int) -> list[dict[str, Any]]:
+        """What each region of a picture `(H, W, 3)` BGR shows, see `finding.look`. Raises as `seen`."""
+        sight = self._sight()
+        _ = sight.memory.version
+        second = make_second_look(self._settings.second_look, self._clock)
+        with self._seeing:
+            return look(image, regions, sight.eyes, sight.memory, k, second)
+
+    def rows(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """`(N, D)` unit rows of pictures of products, as they are learned. Raises as `seen`."""
+        sight = self._sight()
+        where = kept_centre(sight.memory.base.crop)
+        with self._seeing:
+            rows = [sight.eyes.embed(each, propose(where, each.shape[1], each.shape[0])) for each in pictures]
+        return np.concatenate(rows) if rows else np.empty((0, sight.eyes.dimension), np.float32)
 
     def meant(self, text: str, k: int) -> list[Hit]:
         """What a text means, best first.

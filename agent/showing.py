@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,13 +45,16 @@ class Shown:
 class Showing:
     """`show` is for the recognise thread, the rest for any."""
 
-    def __init__(self, remembered: int) -> None:
-        """`remembered`: events that are kept for later."""
+    def __init__(self, remembered: int, decided: int) -> None:
+        """`remembered`: events that are kept for later; `decided`: things whose latest answer is."""
+        self._decided: OrderedDict[str, Recognition] = OrderedDict()  # track → what was last told of it
+        self._most = decided
         self._shown: dict[str, Shown] = {}
         self._recent: deque[Event] = deque(maxlen=remembered)
         self._number = 0
         self._ears: tuple[Ear, ...] = ()
         self._lock = threading.Lock()  # of changes of the ears
+        self._deciding = threading.Lock()  # of the decisions; held for microseconds
 
     def show(self, scene: Scene, events: Sequence[Event]) -> None:
         """Keep what `scene.camera` shows now, and what was told of it."""
@@ -61,6 +64,7 @@ class Showing:
         for event in events:
             if isinstance(event.body, Recognition):
                 known[event.body.track.id] = event.body
+                self._decide(event.body)
         if scene.frame is not None or scene.recognitions or not events:
             followed = {track.id for track in scene.tracks}
             known = {track: told for track, told in known.items() if track in followed}
@@ -81,6 +85,11 @@ class Showing:
             except RuntimeError:  # another one came meanwhile
                 continue
 
+    def decisions(self) -> list[Recognition]:
+        """The latest answer to each of the things that were seen of late, oldest first."""
+        with self._deciding:
+            return list(self._decided.values())
+
     def forget_but(self, cameras: Sequence[str]) -> None:
         """Those that were taken away show nothing any more."""
         self._shown = {camera: shown for camera, shown in self._shown.items() if camera in cameras}
@@ -95,6 +104,13 @@ class Showing:
                 self._ears = tuple(each for each in self._ears if each is not ear)
 
         return leave
+
+    def _decide(self, told: Recognition) -> None:
+        with self._deciding:
+            self._decided.pop(told.track.id, None)
+            self._decided[told.track.id] = told
+            while len(self._decided) > self._most:
+                self._decided.popitem(last=False)
 
     def _tell(self, ears: Sequence[Ear], camera: str, events: Sequence[Event]) -> None:
         shown = self._shown.get(camera)

@@ -19,6 +19,7 @@ FLOORS = {
     "health": 1,
     "bookkeeping": 4,
     "yamlfile": 1,
+    "yamlsplice": 2,
     "settings_fill": 2,
     "planograms": 3,
     "adapters": 3,
@@ -49,6 +50,7 @@ FLOORS = {
     "home_assistant": 4,
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
+    "placing": 5,  # writes what config reads
     "sighting": 5,  # what was not known, and the teacher who may learn it
     "reviewing": 5,  # what was decided, for people to look at again
     "searching": 5,  # a catalogue and what was learned, asked by text
@@ -73,6 +75,7 @@ FLOORS = {
     "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "desk_review": 9,
+    "setting_up": 9,
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,
     "daemon": 12,

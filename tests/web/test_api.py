@@ -72,7 +72,7 @@ def test_how_the_device_is(site: Site) -> None:
     assert checked("session", site.ask("/api/session")) == {
         "role": "operator",
         "password": False,
-        "pages": ["/", "/kiosk", "/review"],
+        "pages": ["/", "/kiosk", "/setup", "/review"],
     }
 
 

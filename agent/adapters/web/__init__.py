@@ -11,8 +11,17 @@ The rest of the daemon is asked through `device.Device` alone. What stands in th
 configuration has `web`.
 """
 
-from agent.adapters.web.device import Asker, Device, MissingError, Note, Picture
+from agent.adapters.web.device import Asker, ConflictError, Device, MissingError, Note, Picture
 from agent.adapters.web.passwords import hash_password
 from agent.adapters.web.settings import WebSettings
 
-__all__ = ["Asker", "Device", "MissingError", "Note", "Picture", "WebSettings", "hash_password"]
+__all__ = [
+    "Asker",
+    "ConflictError",
+    "Device",
+    "MissingError",
+    "Note",
+    "Picture",
+    "WebSettings",
+    "hash_password",
+]

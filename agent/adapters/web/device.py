@@ -17,6 +17,10 @@ class MissingError(InputError):
     """What was asked for does not exist, or has nothing to show now."""
 
 
+class ConflictError(InputError):
+    """What is to be changed was changed by somebody else meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Who asks."""

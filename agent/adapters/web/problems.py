@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from agent.adapters.web.device import MissingError
+from agent.adapters.web.device import ConflictError, MissingError
 from agent.core.api.openapi import PROBLEM
 from agent.core.errors import (
     AgentError,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (MissingError, 404),
+    (ConflictError, 409),
     ((CatalogueError), 503),
     ((ModelError), 503),
     ((ConfigError), 400),

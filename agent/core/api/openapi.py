@@ -26,6 +26,7 @@ _PROBLEMS: Final = {
     404: "there is no such thing, or nothing to be had of it now",
     405: "not by this method",
     408: "it came too slowly",
+    409: "somebody else changed it meanwhile: read it again",
     413: "it is too large",
     415: "it is of a kind that is not taken",
     421: "the name that this device was called by is none of its own",
