@@ -16,6 +16,7 @@ from agent.core.forms import Number, Text
 from agent.desk import Desk
 from agent.desk_review import ReviewDesk
 from agent.kiosking import Kiosks
+from agent.setting_up import SettingUp
 
 FIELDS = {
     "camera": Text(doc="which", limit=8),
@@ -60,6 +61,7 @@ def test_every_question_is_answered_somewhere() -> None:
     desk = Desk.__new__(Desk)
     desk.kiosks = Kiosks.__new__(Kiosks)
     desk.reviews = ReviewDesk.__new__(ReviewDesk)
+    desk.setting_up = SettingUp.__new__(SettingUp)
     deeds = set(desk.deeds)
     assert deeds == {name for name, each in OPERATIONS.items() if not each.command} - own
 
