@@ -216,8 +216,8 @@ def test_rows_stream_in_bounded_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert count == rows
-    # The SKUs, and not the rows: those would be 21 MB. Other threads may allocate meanwhile.
-    assert peak_bytes < rows * 200 + 4_000_000
+    # The SKUs (6 MB), and not the rows: those would be 21 MB. Threads that other tests left allocate meanwhile.
+    assert peak_bytes < rows * 200 + 8_000_000
 
 
 def test_the_error_of_a_strict_build_is_one_line_and_holds_all() -> None:

@@ -68,11 +68,20 @@ class Look:
         )
         assert over <= 0, f"{over} px too wide"
 
+    def settle(self) -> None:
+        """Until what fades or slides in has arrived: half way, colours are those of nobody's choice."""
+        self.page.evaluate(
+            """() => Promise.all(document.getAnimations()
+                .filter(each => Number.isFinite(each.effect?.getComputedTiming().endTime))
+                .map(each => each.finished.catch(() => {})))"""
+        )
+
     def assert_accessible(self, *skipped: str) -> None:
         """axe finds nothing serious."""
         axe = pytest.importorskip(
             "axe_playwright_python.sync_playwright", reason="axe is not installed (extra `test`)"
         )
+        self.settle()
         found = axe.Axe().run(self.page).response["violations"]
         hard = [
             f"{each['id']}: {each['help']}: {node['html'][:200]}: {node['failureSummary'][:400]}"
