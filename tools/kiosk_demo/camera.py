@@ -5,47 +5,38 @@ from __future__ import annotations
 import threading
 import time
 from functools import lru_cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import cv2
 
+from tools.motion_jpeg import MotionJpeg
 from tools.synth.visit import Visit
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
 
     from tools.synth.designs import Design
     from tools.synth.drawing import Picture
 
 FPS = 10.0
 QUALITY = 90
-PATH = "/stream.mjpg"
 
 _EMPTY = 6
 """Pictures of nobody, shown in turn: a live camera never sends the same one twice."""
 
 
-class KioskCamera:
+class KioskCamera(MotionJpeg):
     """`with KioskCamera(…) as camera:` serves `camera.url`. What is shown is drawn before it is shown."""
 
     def __init__(self, product: Design) -> None:
         """`product`: any; nobody holds it."""
+        super().__init__()
         self._empty = [_jpeg(Visit(product, before=_EMPTY, held=0).frame(number)) for number in range(_EMPTY)]
         self._film: tuple[bytes, ...] = ()
         self._steady = 0
         self._lock = threading.Lock()
         self._number = 0
         self.steady_at: float | None = None  # Unix seconds when the first steady frame of the film was sent
-        self._stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.camera = self
-        self._thread = threading.Thread(target=self._server.serve_forever, name="stream", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where the stream is."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}{PATH}"
 
     def show(self, visit: Visit, held: int = 0) -> None:
         """Somebody holds something up from the next picture on, for `held` pictures where that is longer."""
@@ -73,51 +64,12 @@ class KioskCamera:
                 return self._film[number]
             return self._empty[number % _EMPTY]
 
-    def wait(self, seconds: float) -> bool:
-        """Whether it goes on after that long."""
-        return not self._stopping.wait(max(0.0, seconds))
-
-    def __enter__(self) -> KioskCamera:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    camera: KioskCamera
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        if self.path != PATH:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
+    def pictures(self) -> Iterator[bytes]:
+        """`picture` after `picture`, `FPS` a second."""
         due = time.monotonic()
-        try:
-            while self.server.camera.wait(due - time.monotonic()):
-                due = max(due + 1 / FPS, time.monotonic())
-                picture = self.server.camera.picture()
-                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                self.wfile.write(head.encode() + picture + b"\r\n")
-        except OSError:  # the viewer went away
-            self.close_connection = True
-
-    def log_message(self, *args: object) -> None:
-        """Viewers are not worth a line."""
+        while not self.stopping.wait(max(0.0, due - time.monotonic())):
+            due = max(due + 1 / FPS, time.monotonic())
+            yield self.picture()
 
 
 @lru_cache(maxsize=32)
