@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import add_config, add_json, add_verb, complain, print_json
+from agent.cli.exported import add_folder, say_exported
+from agent.cli.options import add_config, add_json, add_verb, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,7 @@ def add(verbs: Verbs) -> None:
         "spotter overlay export learned -c /etc/spotter/spotter.yaml",
         do_export,
     )
-    exported.add_argument("folder", metavar="DIR", help="folder to make, or an empty one")
+    add_folder(exported)
     cleared = add_verb(
         inner,
         "clear",
@@ -77,15 +77,11 @@ def do_export(args: argparse.Namespace) -> int:
     memory = open_sight(settings).memory
     with closing(open_overlay(settings)) as overlay:
         done = export(overlay, Path(args.folder), settings.device, memory.release, memory.by_sku)
-    for problem in done.problems:
-        complain(problem)
-    if args.json:
-        print_json(asdict(done) | {"problems": len(done.problems)})
-    else:
-        print(
-            f"{args.folder}: {done.products} products, {done.pictures} pictures, {done.forgotten} forgotten"
-        )
-    return 1 if done.problems else 0
+    return say_exported(
+        args,
+        done,
+        f"{done.products} products, {done.pictures} pictures, {done.forgotten} forgotten",
+    )
 
 
 def do_clear(args: argparse.Namespace) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import add_config, add_json, add_verb, complain, print_json
+from agent.cli.exported import add_folder, say_exported
+from agent.cli.options import add_config, add_json, add_verb, print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +35,7 @@ def add(verbs: Verbs) -> None:
         "spotter review export reviewed -c /etc/spotter/spotter.yaml",
         do_export,
     )
-    exported.add_argument("folder", metavar="DIR", help="folder to make, or an empty one")
+    add_folder(exported)
     cleared = add_verb(
         inner,
         "clear",
@@ -83,16 +83,12 @@ def do_export(args: argparse.Namespace) -> int:
     memory = open_sight(settings).memory
     with closing(_opened(settings)) as store:
         done = export_review(store, Path(args.folder), settings.device, memory.by_sku)
-    for problem in done.problems:
-        complain(problem)
-    if args.json:
-        print_json(asdict(done) | {"problems": len(done.problems)})
-    else:
-        print(
-            f"{args.folder}: {done.decisions} decisions, {done.corrections} of them corrected,"
-            f" {done.products} products, {done.pictures} pictures"
-        )
-    return 1 if done.problems else 0
+    return say_exported(
+        args,
+        done,
+        f"{done.decisions} decisions, {done.corrections} of them corrected,"
+        f" {done.products} products, {done.pictures} pictures",
+    )
 
 
 def do_clear(args: argparse.Namespace) -> int:
