@@ -2,9 +2,9 @@
 
 The file is written with the schema that `ai-edge-litert` brings, one operator after the other, and quantised
 by `ai-edge-quantizer`: weights per channel, activations from the range that calibration pictures show. That
-range is the widest. The quantizer's own way, a moving mean of each picture's least and most, leaves out half of the
-pictures' most: of `base` it cut the embedding at -2.7 and 1.9, and the cosine of the float embedding and the int8
-one was 0.94 in the mean of 294 photos, 0.76 in the worst.
+range is the widest. The quantizer's own way, a moving mean of each picture's least and most, leaves out what
+half of them show: it cut the embedding of `base` at -2.7 and 1.9, and the cosine of float and int8 was 0.94
+in the mean of 294 photos, 0.76 in the worst.
 """
 
 from __future__ import annotations
