@@ -140,7 +140,9 @@ def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
 
 def test_every_link_within_it_leads_somewhere() -> None:
     # GitHub's rule: lower case, punctuation out, each space a hyphen
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", TEXT, flags=re.M | re.S), re.MULTILINE)
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
     anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
     links = set(re.findall(r"\]\(#([^)]+)\)", TEXT))
     assert len(links) >= 10
