@@ -134,8 +134,8 @@ class Broker:
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.may_retain
         if qos:
-            sent = client.send(token, message.topic, message.payload, retain=retain, properties=properties)
-            return sent and self._client is client
+            client.send(token, message.topic, message.payload, retain=retain, properties=properties)
+            return True
         info = client.publish(message.topic, message.payload, 0, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False

@@ -3,8 +3,8 @@
 Each way it makes one or three calls for every packet. Of each message it keeps an object with a lock and a
 condition, and of each acknowledgement it makes one with a list of all properties there are, for whoever wants
 to wait: two thirds of what publishing cost. Nobody waits here, and what has to be sent again is in the
-outbox, so what goes out with QoS 1 is known by its identifier alone. Connecting, subscribing, keeping alive
-and what others send stay with paho.
+outbox, so what goes out with QoS 1 is known by its identifier alone, and passes by paho's queue. Connecting,
+subscribing, keeping alive and what others send stay with paho.
 
 The methods that it reads and writes by are paho's own and undocumented; the tests of the broker would show a
 version of paho that has none.
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
 _READ_BYTES: Final = 65_536
 _GATHER_BYTES: Final = 65_536
-"""More is not gathered: it is sent as it comes."""
+"""More is sent at once, as far as the network takes it."""
 
 _PUBACK: Final = 0x40
-_PUBLISH: Final = 0x30
 
 
 class GatheringClient(mqtt.Client):
@@ -40,8 +39,8 @@ class GatheringClient(mqtt.Client):
         self.on_ack: Callable[[int, int], None] = lambda _token, _reason: None
         """Told the token of what was sent, and the reason code of its acknowledgement."""
         self._tokens: dict[int, int] = {}  # packet identifier → token
-        self._gathering = False
         self._gathered = bytearray()
+        self._within = False  # a packet of paho's: some of it, or none yet for want of room, was sent
         self._ahead = b""  # read, and not yet asked for
 
     @property
@@ -51,8 +50,8 @@ class GatheringClient(mqtt.Client):
 
     def send(
         self, token: int, topic: str, payload: bytes, *, retain: bool, properties: Packed | None
-    ) -> bool:
-        """Publish with QoS 1; `on_ack` follows. False: there is no connection.
+    ) -> None:
+        """Publish with QoS 1; `on_ack` follows, or the end of the connection.
 
         Raises:
             ValueError: a topic that is none.
@@ -60,12 +59,10 @@ class GatheringClient(mqtt.Client):
         identifier = self._mid_generate()
         while identifier in self._tokens:
             identifier = self._mid_generate()
-        packet = publish_packet(topic.encode(), payload, identifier, retain=retain, properties=properties)
+        self._gathered += publish_packet(topic, payload, identifier, retain=retain, properties=properties)
         self._tokens[identifier] = token
-        self._gathering = True
-        sent = self._packet_queue(_PUBLISH, packet, identifier, 1)
-        self._gathering = False
-        return sent == mqtt.MQTT_ERR_SUCCESS
+        if len(self._gathered) > _GATHER_BYTES:
+            self.flush()
 
     def turn(self) -> None:
         """Read, write, keep alive. What was read ahead is taken in whole: the socket shows nothing of it."""
@@ -76,8 +73,9 @@ class GatheringClient(mqtt.Client):
 
     def flush(self) -> None:
         """Send what was gathered, as far as the network takes it. A broken one is met by who reads."""
-        with suppress(OSError, ValueError):  # BlockingIOError is one
-            self._flush()
+        if not self._within:
+            with suppress(OSError, ValueError):  # BlockingIOError is one
+                self._flush()
 
     def _takes_acks(self) -> bool:
         """Take in acknowledgements that came. True: what is next, or the end, is for paho to read.
@@ -119,11 +117,13 @@ class GatheringClient(mqtt.Client):
             del self._gathered[: super()._sock_send(self._gathered)]
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
-        if self._gathering and len(self._gathered) < _GATHER_BYTES:
-            self._gathered += buf
-            return len(buf)
-        self._flush()  # each in its place
-        return super()._sock_send(buf)
+        """Each packet in its place: none between the parts of another, and TLS wants the same bytes again."""
+        if not self._within:
+            self._flush()
+        self._within = True
+        sent = super()._sock_send(buf)
+        self._within = sent < len(buf)
+        return sent
 
     def _sock_recv(self, bufsize: int) -> bytes:
         data = self._ahead or super()._sock_recv(_READ_BYTES)
