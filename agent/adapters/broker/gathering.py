@@ -22,6 +22,7 @@ from agent.adapters.broker.packets import publish_packet, read_puback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.adapters.broker.bell import Bell
     from agent.adapters.broker.packets import Packed
 
 _READ_BYTES: Final = 65_536
@@ -36,17 +37,12 @@ class GatheringClient(mqtt.Client):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.on_ack: Callable[[int, int], None] = lambda _token, _reason: None
-        """Told the token of what was sent, and the reason code of its acknowledgement."""
+        self.on_ack: Callable[[tuple[int, ...], int], None] = lambda _tokens, _reason: None
+        """Told the tokens of what was acknowledged, and the reason code that all of them had."""
         self._tokens: dict[int, int] = {}  # packet identifier → token
         self._gathered = bytearray()
         self._within = False  # a packet of paho's: some of it, or none yet for want of room, was sent
         self._ahead = b""  # read, and not yet asked for
-
-    @property
-    def unsent(self) -> bool:
-        """Whether `flush` has something to do."""
-        return bool(self._gathered)
 
     def send(
         self, token: int, topic: str, payload: bytes, *, retain: bool, properties: Packed | None
@@ -64,11 +60,27 @@ class GatheringClient(mqtt.Client):
         if len(self._gathered) > _GATHER_BYTES:
             self.flush()
 
-    def turn(self) -> None:
-        """Read, write, keep alive. What was read ahead is taken in whole: the socket shows nothing of it."""
+    def turn(self, bell: Bell, timeout_s: float, rest_s: float = 0.0) -> None:
+        """Send what was gathered; wait for the network or the bell; read, write, keep alive.
+
+        For `rest_s` answers may come together. If none did, the wait is for up to `timeout_s`.
+        """
+        self.flush()
+        sent = len(self._tokens)
+        if rest_s:
+            bell.wait(rest_s)
+            self._work()
+            if len(self._tokens) < sent or self.socket() is None:
+                return
+        bell.wait(timeout_s, self.socket(), writing=bool(self._gathered) or self.want_write())
+        self._work()
+
+    def _work(self) -> None:
+        """What was read ahead is taken in whole: the socket shows nothing of it."""
         while self._takes_acks() and self.loop_read() == mqtt.MQTT_ERR_SUCCESS and self._ahead:
             pass
-        self.loop_write()
+        if self.want_write():
+            self.loop_write()
         self.loop_misc()
 
     def flush(self) -> None:
@@ -104,11 +116,19 @@ class GatheringClient(mqtt.Client):
     def _take_acks(self) -> bool:
         """Those that were read already; whether there was one."""
         data, at = self._ahead, 0
+        tokens: list[int] = []
+        reason = 0
         while at < len(data) and data[at] == _PUBACK and (ack := read_puback(data, at)):
             at += ack.size
             token = self._tokens.pop(ack.identifier, None)
+            if ack.reason != reason and tokens:
+                self.on_ack(tuple(tokens), reason)
+                tokens.clear()
+            reason = ack.reason
             if token is not None:
-                self.on_ack(token, ack.reason)
+                tokens.append(token)
+        if tokens:
+            self.on_ack(tuple(tokens), reason)
         self._ahead = data[at:]
         return at > 0
 
