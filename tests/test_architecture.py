@@ -50,7 +50,8 @@ FLOORS = {
     "home_assistant": 4,
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
-    "placing": 5,  # writes what config reads
+    "drawing": 5,  # changes what config reads
+    "placing": 6,
     "sighting": 5,  # what was not known, and the teacher who may learn it
     "reviewing": 5,  # what was decided, for people to look at again
     "searching": 5,  # a catalogue and what was learned, asked by text
