@@ -67,10 +67,12 @@ FLOORS = {
     "commanding": 4,
     "finding": 4,
     "explaining": 4,
+    "drafting": 4,
     "gate": 4,  # in front of the mailbox that capturing puts into
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "shelving": 8,  # likewise, what shelves' applications are asked
     "receiving": 8,  # shipments, by the docks' applications
     "lookup": 8,
     "doing": 9,
