@@ -240,6 +240,7 @@ class NamedOption:
     probability: float
     reference: str  # path of the nearest reference picture within the product folder
     clues: tuple[Clue, ...] = ()
+    gtin: str = ""  # 14 digits or empty
 
 
 @dataclass(frozen=True, slots=True)
