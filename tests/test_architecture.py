@@ -79,6 +79,7 @@ FLOORS = {
     "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "desk_review": 9,
+    "desk_shipments": 9,
     "setting_up": 9,
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,
