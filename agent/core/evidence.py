@@ -159,10 +159,10 @@ def is_open(decision: Decision) -> bool:
 def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
     """Products among which a closer look could still decide, the likeliest first; none where it could not.
 
-    It says which of them it is, and nothing of whether it is one of them at all: two cartons of one brand have
-    as many points in common as two pictures of one. Of 100 photos of cartons, once with and once without their
-    product in the catalogue, points tell the two apart with an AUROC of 0.71, the first look with 0.95, and
-    both together no better.
+    It says which of them it is, and nothing of whether it is one of them at all: two cartons of one brand
+    have as many points in common as two pictures of one. With 100 photos of cartons, once with and once
+    without their product in the catalogue, points tell the two cases apart with an AUROC of 0.71, the first
+    look with 0.95, and both together no better.
     """
     if not is_open(decision) or dict(decision.evidence).get(RIVALS, _CLEAR) >= _CLEAR:
         return ()

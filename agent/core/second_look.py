@@ -46,9 +46,10 @@ are taken one after the other, in one light; 40 of them move the weights half of
 WEIGHT_LIMIT: Final = 4.0
 
 MOST: Final = (WEIGHT_LIMIT, WEIGHT_LIMIT, WEIGHT_LIMIT, WEIGHT_LIMIT, 0.5)
-"""Of each weight, whatever the pictures of a catalogue say. Those were taken in one place, so that the palette
-finds the shelves around a product again, and is fitted 1.6. Of 27 errors of two models in validation photos of
-cartons, taken elsewhere, closer looks then left 20 and made one; with 0.5 they left 19 and made none."""
+"""Of each weight, whatever the pictures of a catalogue say. Those were taken in one place, so that the
+palette finds the shelves around a product again, and is fitted 1.6. Of 27 errors of two models in validation
+photos of cartons, taken elsewhere, closer looks then left 20 and made one; with 0.5 they left 19 and made
+none."""
 
 _STEPS: Final = 50
 _SETTLED: Final = 1e-8
