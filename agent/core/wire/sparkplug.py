@@ -13,7 +13,7 @@ The content is protobuf, see `adapters/sparkplug.py`. A new metric is one entry 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +24,9 @@ from agent.core.settings import setting
 from agent.core.topics import check_topic_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+
+    from agent.core.watched import Watched
 
 NAMESPACE: Final = "spBv1.0"
 
@@ -203,7 +205,68 @@ _SEEN: Final = (
 )
 
 
-KINDS: Final = frozenset({"camera_status", *(point.kind for point in (*NODE, *_SEEN))})
+def _percent(*path: str) -> Callable[[Any], Any]:
+    """A share of 1, in percent."""
+
+    def read(said: Any) -> Any:
+        share = _at(*path)(said)
+        return None if share is None else round(100 * share, 2)
+
+    return read
+
+
+def _how_many(key: str) -> Callable[[Any], int]:
+    return lambda said: len(said[key])
+
+
+def _slots(said: Any) -> str:
+    return ", ".join(missing["slot"] for missing in said["missing"])
+
+
+def _missing(said: Any) -> int:
+    return sum(max(0, line["expected"] - line["received"]) for line in said["lines"])
+
+
+def _over(said: Any) -> int:
+    lines = sum(max(0, line["received"] - line["expected"]) for line in said["lines"])
+    return int(lines + sum(product["received"] for product in said["unexpected"]))
+
+
+_OF_APP: Final[dict[str, tuple[Point, ...]]] = {
+    "shelf": (
+        Point("Shelf/Correct Percent", Type.DOUBLE, "shelf", _percent("share_correct")),
+        Point("Shelf/Slots", Type.UINT64, "shelf", _at("slots")),
+        Point("Shelf/Out Of Stock", Type.UINT64, "shelf", _at("empty")),
+        Point("Shelf/Out Of Stock Slots", Type.STRING, "shelf", _slots),
+        Point("Shelf/Wrong", Type.UINT64, "shelf", _at("wrong")),
+        Point("Shelf/Unknown", Type.UINT64, "shelf", _at("unknown")),
+        Point("Shelf/Low", Type.UINT64, "shelf", _how_many("low")),
+    ),
+    "inbound": (
+        Point("Dock/Shipment", Type.STRING, "inbound", _at("shipment")),
+        Point("Dock/State", Type.STRING, "inbound", _at("state")),
+        Point("Dock/Complete", Type.BOOLEAN, "inbound", _at("complete")),
+        Point("Dock/Exact", Type.BOOLEAN, "inbound", _at("exact")),
+        Point("Dock/Parcels", Type.UINT64, "inbound", _at("parcels")),
+        Point("Dock/Expected", Type.UINT64, "inbound", _at("expected")),
+        Point("Dock/Received", Type.UINT64, "inbound", _at("received")),
+        Point("Dock/Missing", Type.UINT64, "inbound", _missing),
+        Point("Dock/Over", Type.UINT64, "inbound", _over),
+        Point("Dock/Unnamed", Type.UINT64, "inbound", _at("unnamed")),
+        Point("Dock/Conflicts", Type.UINT64, "inbound", _at("conflicts")),
+    ),
+}
+"""What an application tells of a camera: a bay as a whole; of a dock the shipment that was told of last.
+That is the open one, or the latest that was closed."""
+
+
+KINDS: Final = frozenset(
+    {
+        "camera_status",
+        *(point.kind for point in (*NODE, *_SEEN)),
+        *(point.kind for points in _OF_APP.values() for point in points),
+    }
+)
 """Of messages that have something to say of a metric."""
 
 
@@ -213,16 +276,20 @@ def of_camera(camera: str) -> Iterator[Point]:
     yield Point(f"Cameras/{camera}/Reason", Type.STRING, "camera_status", _at("reason"), camera)
 
 
-def of_device(camera: str, slots: Sequence[str]) -> Iterator[Point]:
-    """Metrics of the device that a camera is: what it recognised last, also in each of its slots."""
+def of_device(camera: str, watched: Watched) -> Iterator[Point]:
+    """Metrics of the device that a camera is: what it recognised last, also in each of its slots, and what
+    its application makes of that.
+    """
     for point in _SEEN:
         yield Point(f"Last/{point.name}", point.type, point.kind, point.read, camera)
-    for slot in slots:
+    for slot in watched.slots:
         for name, kind in (("SKU", Type.STRING), ("Verdict", Type.STRING), ("Probability", Type.DOUBLE)):
             yield Point(f"Slots/{slot}/{name}", kind, "recognition", _in_slot(slot, name.lower()), camera)
     for name, figure in (("Recognised", "recognised"), ("Dropped", "dropped")):
         read = _at("values", f"frames.{figure}.{camera}")
         yield Point(f"Frames/{name}", Type.UINT64, "metrics", read)
+    for point in _OF_APP.get(watched.app, ()):
+        yield replace(point, camera=camera)
 
 
 def _in_slot(slot: str, key: str) -> Callable[[Any], Any]:
