@@ -18,7 +18,13 @@ from agent.core.errors import DeviceError
 from agent.core.incoming import Deaf, Incoming
 from agent.core.payload import content
 from agent.core.types import Message
-from agent.core.wire.sparkplug import KINDS, host_state, host_topic
+from agent.core.wire.sparkplug import (
+    host_state,
+    host_topic,
+)
+from agent.core.wire.sparkplug_metrics import (
+    KINDS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

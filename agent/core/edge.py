@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.wire.sparkplug import (
     BD_SEQ,
-    NODE,
     REBIRTH,
     Metric,
     Payload,
-    Point,
     Type,
     Value,
+)
+from agent.core.wire.sparkplug_metrics import (
+    NODE,
+    Point,
     of_camera,
     of_device,
 )

@@ -18,14 +18,16 @@ from agent.core.watched import Watched
 from agent.core.wire import IndexStatus, Wire
 from agent.core.wire.sparkplug import (
     BD_SEQ,
-    KINDS,
-    NODE,
     REBIRTH,
     Metric,
     Namespace,
     Payload,
     SparkplugSettings,
     Type,
+)
+from agent.core.wire.sparkplug_metrics import (
+    KINDS,
+    NODE,
     of_camera,
     of_device,
 )
