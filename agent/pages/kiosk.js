@@ -11,7 +11,7 @@ import { parsePlan, showWay } from "./kiosk-plan.js";
 
 const BUSY_MS = 6000;      // so long after a touch only a product that is known changes the page
 const LISTED = 24;         // products of one search: three screens of large cards
-const LARGE_PX = 320;      // of the picture of an answer: catalogues have none that is larger
+const PICTURE_PX = 320;    // of a product: catalogues have none that is larger
 const FETCHED = 500;       // pictures that are remembered to be there
 const PAUSE_MS = 180;      // between two letters: then the pictures of a list are worth asking for
 const DEFAULT = "en";
@@ -105,7 +105,7 @@ function price(product) {
 const fetched = new Set(); // addresses of pictures that the browser has
 
 /** The picture of a product; its first letters where it has none. `wait`: it is asked for by `fetchPictures`. */
-function picture(room, product, { wait = false, large = false } = {}) {
+function picture(room, product, wait = false) {
   const letters = () => {
     room.classList.add("lettered");
     room.replaceChildren(h("span", { "aria-hidden": "true" }, [...nameOf(product)].slice(0, 2).join("").toUpperCase()));
@@ -115,7 +115,7 @@ function picture(room, product, { wait = false, large = false } = {}) {
     letters();
     return room;
   }
-  const address = `/api/products/${encodeURIComponent(product.sku)}/picture${large ? `?side_px=${LARGE_PX}` : ""}`;
+  const address = `/api/products/${encodeURIComponent(product.sku)}/picture?side_px=${PICTURE_PX}`;
   const image = h("img", { alt: "", decoding: "async", loading: wait ? "lazy" : "eager" });
   image.onerror = letters;
   if (wait && !fetched.has(address)) image.dataset.src = address;
@@ -142,7 +142,7 @@ function card(product, open, wait = false) {
   if (product.price) last.append(h("span", { class: "card-price" }, price(product)));
   if (where(product)) last.append(h("span", { class: "card-place" }, where(product)));
   if (last.childElementCount) facts.append(last);
-  button.append(picture(h("span", { class: "picture" }), product, { wait }), facts);
+  button.append(picture(h("span", { class: "picture" }), product, wait), facts);
   button.onclick = () => open(product);
   return h("li", {}, button);
 }
@@ -204,7 +204,7 @@ function drawPlan(product) {
 function openProduct(product, from) {
   now.product = product;
   now.from = from;
-  picture($("product-picture"), product, { large: true });
+  picture($("product-picture"), product);
   $("product-similar").hidden = true;
   show("product");
   drawProduct(product);
