@@ -20,6 +20,7 @@ from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
 from agent.desk_review import ReviewDesk
+from agent.desk_shipments import ShipmentDesk
 from agent.doing import Doing
 from agent.filing import Filing
 from agent.gate import Gate
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from agent.core.scene import Scene
     from agent.core.types import Event, Frame, Recognition
     from agent.lookup import Lookup
+    from agent.receiving import Receiving
     from agent.recognising import App
 
 
@@ -185,7 +187,7 @@ class Assembly:
             clock=clock,
         )
         self.commander = doing.commander(self.wire, self.publisher.answer, self.metrics)
-        self.web = self._make_web(doing.lookup)
+        self.web = self._make_web(doing.lookup, doing.receiving)
 
     def remake_apps(self, new: Settings) -> dict[str, App]:
         """The applications of another configuration; those whose camera is the same go on.
@@ -220,7 +222,7 @@ class Assembly:
         self.holding.unknowns.note(told, frame)
         self.reviews.note(told, frame)
 
-    def _make_web(self, lookup: Lookup) -> WebServer | None:
+    def _make_web(self, lookup: Lookup, receiving: Receiving) -> WebServer | None:
         """The pages, where they are configured: only then is anything of them loaded."""
         if self.settings.web is None:
             return None
@@ -251,6 +253,7 @@ class Assembly:
             wire=self.wire,
             clock=self.clock,
             reviews=ReviewDesk(self.reviews, lookup),
+            shipments=ShipmentDesk(receiving),
         )
         state = Path(self.settings.state_dir)
         return WebServer(self.settings.web, desk, state, self.clock, partial(self.health.report, "web"))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agent.core.types import Event, Frame, Message, Product
     from agent.core.wire import Wire
     from agent.desk_review import ReviewDesk
+    from agent.desk_shipments import ShipmentDesk
     from agent.gate import Gate
     from agent.health import Health
     from agent.holding import Holding
@@ -73,6 +74,7 @@ class Desk:
     wire: Wire
     clock: Clock
     reviews: ReviewDesk
+    shipments: ShipmentDesk
     _encoded: OrderedDict[tuple[str, int, bool], tuple[float, Picture]] = field(default_factory=OrderedDict)
     _encoding: Lock = field(default_factory=Lock)
 
@@ -92,6 +94,7 @@ class Desk:
             "status": self._status,
             **self.kiosks.deeds,
             **self.reviews.deeds,
+            **self.shipments.deeds,
             **self.setting_up.deeds,
         }
 
@@ -219,14 +222,12 @@ class Desk:
         return frame, f"{frame.at:.6f}"
 
     def _recognitions(self, camera: str, limit: int) -> dict[str, Any]:
-        if camera:
-            self._known_camera(camera)
+        self._known_camera(camera)
         events = [event for event in reversed(self.showing.recent()) if camera in {"", event.camera}]
         return {"events": [_told(self.wire.event(event)) for event in events[:limit]]}
 
     def _states(self, camera: str) -> dict[str, Any]:
-        if camera:
-            self._known_camera(camera)
+        self._known_camera(camera)
         head = f"{self.wire.root}/"
         return {
             "states": {
@@ -258,7 +259,7 @@ class Desk:
 
     def _known_camera(self, camera: str) -> None:
         known = [each.id for each in self.settings().cameras]
-        if camera not in known:
+        if camera and camera not in known:
             raise MissingError(f"camera: expected one of {', '.join(known)}, found {quoted(camera)}")
 
     def _all_shown(self) -> Iterator[Shown]:

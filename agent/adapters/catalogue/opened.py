@@ -225,6 +225,10 @@ class Catalogue:
         """The product with this GTIN of 14 digits, None where there is none or where several have it."""
         return self._table.by_gtin(gtin)
 
+    def has_gtins(self) -> bool:
+        """Whether any product has one. Raises as `numbers`."""
+        return self._table.has_gtins()
+
     def close(self) -> None:
         """Give the tables back; the index goes with the object."""
         self._table.close()
