@@ -190,7 +190,9 @@ function drawProduct(product) {
   $("product-about").hidden = !product.description && $("product-tags").hidden;
   $("product-back").hidden = now.from !== "search";
   $("product-wrong").hidden = Boolean(now.from);
-  drawPlan(product);
+  $("product-map").hidden = true;
+  // When the answer is on the screen: finding the way takes longer than drawing all else.
+  requestAnimationFrame(() => setTimeout(() => now.product === product && drawPlan(product)));
 }
 
 function drawPlan(product) {
