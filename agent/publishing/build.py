@@ -24,6 +24,7 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.publishing.cache import EmbeddingCache
 from agent.publishing.calibrate import calibrate, trusted, usual_cosine
+from agent.publishing.cards import write_cards
 from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -147,6 +148,7 @@ def build_catalogue(
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
 
         def finish(made: Manifest, changes: Changes) -> Manifest:
+            made = write_cards(root, out, made)
             made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
             if settings.features:
                 features = write_portraits(root, out, made, former.manifest, force, anew=bool(changes.why))
