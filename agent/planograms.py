@@ -8,6 +8,7 @@ What goes into a release is the plain data of the YAML files by their names, as 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Final
 
 from agent.core.errors import CatalogueError, ConfigError, InputError, quoted
@@ -38,7 +39,12 @@ def read_planogram(path: Path, environment: Mapping[str, str]) -> Planogram:
     Raises:
         ConfigError: naming file, line and key, what was expected and what was found.
     """
-    return fill(_document(path), Planogram, environment)
+    return parse_planogram(_read(path), str(path), environment)
+
+
+def parse_planogram(raw: bytes, name: str, environment: Mapping[str, str] | None = None) -> Planogram:
+    """`read_planogram` of bytes; `name` stands in the errors."""
+    return fill(_document(raw, name), Planogram, os.environ if environment is None else environment)
 
 
 def gather_site(folder: Path) -> bytes:
@@ -50,7 +56,7 @@ def gather_site(folder: Path) -> bytes:
     """
     found = {}
     for path in sorted(folder.glob("*.yaml")):
-        document = _document(path)
+        document = _document(_read(path), str(path))
         fill(document, Planogram, {})
         found[path.stem] = document.data
     if not found:
@@ -79,13 +85,16 @@ def site_planogram(data: bytes, wanted: str, name: str) -> Planogram:
     return fill(Document(f"{name}: planogram {quoted(wanted)}", plans[wanted], {(): 1}), Planogram, {})
 
 
-def _document(path: Path) -> Document:
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable planogram, found: {error.strerror}") from None
-    document = parse_yaml(raw, str(path), MAX_BYTES)
+
+
+def _document(raw: bytes, name: str) -> Document:
+    document = parse_yaml(raw, name, MAX_BYTES)
     if not isinstance(document.data, dict):
         raise document.error((), "expected a planogram: a mapping with slots")
     return document

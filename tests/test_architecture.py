@@ -50,7 +50,9 @@ FLOORS = {
     "home_assistant": 4,
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
-    "placing": 5,  # writes what config reads
+    "drawing": 5,  # changes what config reads
+    "placing": 6,
+    "people": 4,  # faces and people by the models of adapters
     "sighting": 5,  # what was not known, and the teacher who may learn it
     "reviewing": 5,  # what was decided, for people to look at again
     "searching": 5,  # a catalogue and what was learned, asked by text
@@ -77,6 +79,7 @@ FLOORS = {
     "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "desk_review": 9,
+    "desk_shipments": 9,
     "setting_up": 9,
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,
