@@ -31,6 +31,7 @@ from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
+from agent.people import clearer, make_finder
 from agent.placing import ConfigFile
 from agent.recognising import Recogniser
 from agent.reviewing import Reviews
@@ -97,7 +98,8 @@ class Assembly:
             overhear=self.bridges.overhear,
         )
         self.publisher = self.sinks.publisher
-        self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
+        privacy = {camera.id: camera.privacy for camera in self.settings.cameras}
+        self.veil = Veil(privacy, make_finder(self.settings.privacy))
         self.gate = Gate(
             self.mailbox,
             self.publisher.set_state,
@@ -152,6 +154,7 @@ class Assembly:
             health=self.health,
             clock=clock,
             metrics=self.metrics,
+            clear=clearer(self.veil.clear),
         )
         self.strangers = Strangers(self.health.report)
         self.observing = Observing(
@@ -170,6 +173,7 @@ class Assembly:
             lambda: self.holding.sight.memory,
             partial(self.health.report, "review"),
             clock,
+            clearer(self.veil.clear),
         )
         self.updater = self.holding.updater()
         doing = Doing(
@@ -209,9 +213,12 @@ class Assembly:
         return epcis.folder if epcis else ""
 
     def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
-        """What was not known, or is worth a review, is kept, with pictures perhaps: as others see them."""
-        if frame is not None and (self.settings.unknown.pictures or self.settings.review.pictures):
-            frame = self.veil.over(frame)
+        """What was not known, or is worth a review, is kept, with pictures perhaps: as others see them.
+
+        Whoever keeps one looks for people in it, in the main thread: recognising does not wait for that.
+        """
+        if told and frame is not None and (self.settings.unknown.pictures or self.settings.review.pictures):
+            frame = self.veil.masked(frame)
         self.holding.unknowns.note(told, frame)
         self.reviews.note(told, frame)
 

@@ -50,6 +50,11 @@ _GROUP_SHARE: Final = 0.9
 _WORTH: Final = 0.1
 """Products less probable than this share of the likeliest are not worth a second look."""
 
+_CLEAR: Final = log(3)
+"""Log-odds of the likeliest product against all others, from which a second look is not worth its time: what
+local features and colours say rarely outweighs it. Of 100 validation photos of cartons 16 are below; with no
+such limit 26 got a second look, and of the ten more none was mended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionSettings:
@@ -146,13 +151,24 @@ def in_catalogue(decision: Decision) -> float:
     return sigmoid(sum(log_odds for source, log_odds in decision.evidence if source != RIVALS))
 
 
+def is_open(decision: Decision) -> bool:
+    """Whether it is neither known nor surely unknown."""
+    return not (decision.settled and decision.verdict in {Verdict.KNOWN, Verdict.UNKNOWN})
+
+
 def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
-    """Products among which a closer look could still decide, the likeliest first; none where it could not."""
-    if decision.verdict is Verdict.KNOWN or (decision.settled and decision.verdict is Verdict.UNKNOWN):
+    """Products among which a closer look could still decide, the likeliest first; none where it could not.
+
+    It says which of them it is, and nothing of whether it is one of them at all: two cartons of one brand
+    have as many points in common as two pictures of one. With 100 photos of cartons, once with and once
+    without their product in the catalogue, points tell the two cases apart with an AUROC of 0.71, the first
+    look with 0.95, and both together no better.
+    """
+    if not is_open(decision) or dict(decision.evidence).get(RIVALS, _CLEAR) >= _CLEAR:
         return ()
     least = _WORTH * max((option.probability for option in decision.options), default=0.0)
     likely = [option.product for option in decision.options if option.probability >= least]
-    return tuple(likely[:GROUP_LIMIT])
+    return tuple(likely[:GROUP_LIMIT]) if len(likely) > 1 else ()
 
 
 class _Weighing:

@@ -146,7 +146,8 @@ SECOND = {
     "what is nothing like a product needs none": (look(0.1, 0.09), ()),
     "two that look alike": (look(0.9, 0.89, 0.5), (1, 2)),
     "four that look alike: the likeliest three": (look(0.9, 0.9, 0.9, 0.9), (1, 2, 3)),
-    "one that may be something else": (look(0.7, 0.3), (1,)),
+    "one that may be something else, but no other product": (look(0.7, 0.3), ()),
+    "one that is far likelier than the next": (look(0.9, 0.85), ()),
 }
 
 

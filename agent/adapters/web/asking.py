@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KEPT_S: Final = 60
+"""So long a browser shows a picture again without asking: every letter draws a list of products anew."""
+
 _QUESTIONS_AT_ONCE: Final = 3
 _COMMANDS_AT_ONCE: Final = 2
 """Workers. Recognising needs the processor more; commands wait for each other, and must not keep questions
@@ -107,7 +110,7 @@ class Asking:
         arguments = await self.arguments(request, operation)
         found = await self.do(operation, arguments, asker)
         if isinstance(found, Picture):
-            return _picture(request, found, operation.media)
+            return _picture(request, found, operation.media, kept=operation.kept)
         return Response(encode(found), media_type=JSON)
 
     async def _said(self, request: Request, operation: Operation) -> dict[str, Any]:
@@ -162,9 +165,9 @@ def _number(text: str) -> Any:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
-def _picture(request: Request, found: Picture, media: str) -> Response:
+def _picture(request: Request, found: Picture, media: str, *, kept: bool) -> Response:
     tag = f'"{found.tag}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    headers = {"etag": tag, "cache-control": f"private, max-age={KEPT_S}" if kept else "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(found.data, headers=headers, media_type=media)

@@ -40,6 +40,7 @@ class Operation:
     media: str = JSON  # of the answer
     per_minute: float = 600.0  # from one address
     burst: int = 60
+    kept: bool = False  # a browser may show the picture again for a while
     command: str = ""  # the one of `COMMANDS` that it gives
 
     @property
@@ -60,5 +61,6 @@ PRODUCT: Final = object_of(
         "sku": {"type": "string"},
         **{name: {"type": "string"} for name in TEXT_FIELDS},
         "learned": {"type": "boolean", "description": "this device alone knows it"},
+        "pictured": {"type": "boolean", "description": "there is a picture of it"},
     }
 )

@@ -149,6 +149,7 @@ _QUESTIONS: Final = (
         role=Role.KIOSK,
         fields={"sku": _SKU},
         media=JPEG,
+        kept=True,
         per_minute=3000,
         burst=300,
     ),
