@@ -202,6 +202,7 @@ class _Weighing:
         rivals = [each.similarity for each in pooled if each.product != best.product]
         self._margin = max(0.0, best.similarity - max(rivals, default=0.0))
         self._look = calibration.evidence(best.similarity, self._margin, best.support)
+        self._look -= calibration.against(latest)
         proof = [weight_of(clues, each.product, priors=False) for each in products]
         chances = _shares([plain[each.product] for each in products])
         weighed = sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True))
