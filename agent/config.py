@@ -21,7 +21,7 @@ from agent.core.commands import CommandSettings
 from agent.core.errors import ConfigError, quoted
 from agent.core.evidence import DecisionSettings
 from agent.core.inbound.settings import InboundSettings  # noqa: TC001  likewise
-from agent.core.privacy import PrivacySettings
+from agent.core.privacy import PeopleSettings, PrivacySettings
 from agent.core.regions import PROPOSED, RegionSettings
 from agent.core.review import ReviewSettings
 from agent.core.second_look import SecondLookSettings
@@ -133,6 +133,7 @@ class Settings:
         "closer looks at what the first look leaves undecided", SecondLookSettings()
     )
     tracking: TrackingSettings = setting("when two sightings are the same thing", TrackingSettings())
+    privacy: PeopleSettings = setting("people and faces in pictures that are kept or shown", PeopleSettings())
     log: LogSettings = setting("logging", LogSettings())
 
     def __post_init__(self) -> None:

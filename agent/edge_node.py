@@ -225,7 +225,7 @@ class EdgeNode:
         self._network.publish(_DEATH, self._message("NDEATH", "", self._edge.death(self._number), qos=1))
         end = self._clock.monotonic() + _DEATH_S
         while self._clock.monotonic() < end:
-            if any(isinstance(each, Ack) and each.token == _DEATH for each in self._network.service(0.1)):
+            if any(isinstance(each, Ack) and _DEATH in each.tokens for each in self._network.service(0.1)):
                 break
 
     def _last_number(self) -> int:

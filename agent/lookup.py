@@ -12,6 +12,7 @@ import numpy as np
 from agent.adapters.catalogue import Catalogue
 from agent.adapters.images import decode_image, thumbnail
 from agent.adapters.pictures import Pictures
+from agent.core.api.scenes import product_body
 from agent.core.errors import CatalogueError
 from agent.core.regions import kept_centre, propose
 from agent.finding import find, look
@@ -108,9 +109,16 @@ class Lookup:
         found = memory.by_sku(sku)
         return None if found is None or memory.is_left_out(found.no) else found
 
-    def is_learned(self, product: Product) -> bool:
-        """Whether this device alone knows it."""
-        return self._sight().memory.base.by_sku(product.sku) is None
+    def body(self, product: Product) -> dict[str, Any]:
+        """A product as pages and programs are told of it. CatalogueError: the table cannot be read."""
+        memory = self._sight().memory
+        base = memory.base
+        shown = isinstance(base, Catalogue) and base.is_pictured(product.no)
+        return product_body(
+            product,
+            learned=base.by_sku(product.sku) is None,
+            pictured=shown or bool(memory.picture_of(product.sku)),
+        )
 
     def after(self, no: int, limit: int) -> list[Product]:
         """Products whose number is larger, by their number, at most `limit`. CatalogueError as above."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from agent.core.errors import ConfigError
@@ -28,7 +29,12 @@ def read_planogram(path: Path, environment: Mapping[str, str]) -> Planogram:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable planogram, found: {error.strerror}") from None
-    document = parse_yaml(raw, str(path), MAX_BYTES)
+    return parse_planogram(raw, str(path), environment)
+
+
+def parse_planogram(raw: bytes, name: str, environment: Mapping[str, str] | None = None) -> Planogram:
+    """`read_planogram` of bytes; `name` stands in the errors."""
+    document = parse_yaml(raw, name, MAX_BYTES)
     if not isinstance(document.data, dict):
         raise document.error((), "expected a planogram: a mapping with slots")
-    return fill(document, Planogram, environment)
+    return fill(document, Planogram, os.environ if environment is None else environment)

@@ -263,6 +263,32 @@ def test_the_file_computes_what_the_network_computes() -> None:
 
 
 @needs_torch
+def test_quantising_cuts_nothing_off_a_picture_whose_numbers_are_the_largest(tmp_path: Path) -> None:
+    import torch
+    from ai_edge_litert.interpreter import Interpreter
+
+    from tools.train.convert import float_model, quantised
+    from tools.train.network import Network
+
+    torch.manual_seed(0)
+    network = Network(0.25, 16)
+    with torch.no_grad():
+        for step in network.steps:
+            step.convolution.weight *= 3  # so that what is in the picture arrives at the end
+            step.convolution.bias.zero_()
+    # Eleven pictures of twelve are grey: a mean of the ranges would be theirs.
+    pixels = np.random.default_rng(0).uniform(-1, 1, (12, 1, 64, 64, 3)).astype(np.float32)
+    pixels[1:] *= 0.02
+    interpreter = Interpreter(model_content=quantised(float_model(network, 64, "test"), pixels, tmp_path))
+    interpreter.allocate_tensors()
+    scale, zero = interpreter.get_output_details()[0]["quantization"]
+    with torch.no_grad():
+        made = network(torch.from_numpy(pixels[0]).permute(0, 3, 1, 2)).numpy()
+    assert (-128 - zero) * scale == pytest.approx(made.min(), abs=scale)
+    assert (127 - zero) * scale == pytest.approx(made.max(), abs=scale)
+
+
+@needs_torch
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_smoke_run_learns_something_and_writes_a_model(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ class Run:
             for gtin, count in shipment.lines
             if count > inside[gtin]
         ]
-        return dock.open(made_order(shipment.name, rows, None, strict=False), at, utc)[1]
+        return dock.open(made_order(shipment.name, rows, self.catalogue, strict=False), at, utc)[1]
 
     def _tell(self, events: tuple[Event, ...]) -> None:
         for event in events:

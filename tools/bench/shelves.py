@@ -12,6 +12,8 @@ until a box has so many pixels across, a little out of focus, and as JPEG.
     … closer looks   the same with closer looks where the first leaves it undecided
     … jittered       boxes that are off by up to a tenth of their sides, each side for itself
 
+`states` is what the shelf application says of the same boxes as slots, see tools/bench/_shelf_photos.py.
+
 An interval of 95 % counts boxes and not their jittered variants, which are not independent.
 """
 
@@ -25,12 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from agent.adapters.barcodes import read_barcodes
 from agent.adapters.embedder import EmbedderSettings, load_embedder
-from agent.adapters.images import decode_image, encode_jpeg, read_image
+from agent.adapters.images import read_image
 from agent.core.evidence import ONE_LOOK, decide
 from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
@@ -42,6 +43,7 @@ from agent.publishing.build import BuildSettings, build_catalogue
 from agent.publishing.worker import Worker
 from agent.second_look import SecondLook
 from agent.sight import open_folder
+from tools.bench import _shelf_photos
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +60,6 @@ MIDDLE = 0.75
 
 VARIANTS = 5
 JITTER = 0.1
-BLUR_PX = 0.6
-JPEG_QUALITY = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ def measure(argv: list[str]) -> dict[str, Any]:
     parser.add_argument("--model", required=True, help="embedding model (.tflite)")
     parser.add_argument("--widths", type=int, nargs="*", default=[0, 100, 70, 50, 40], help="0: as it is")
     parser.add_argument("--small", type=int, nargs="*", default=[100, 70, 50], help="of --small of a build")
+    parser.add_argument("--states-only", action="store_true", help="leave the ingredients out")
     args = parser.parse_args(argv)
+    states = _shelf_photos.states(args.folder, args.model, args.widths, args.small)
+    if args.states_only:
+        return {"states": states}
     eyes = load_embedder(EmbedderSettings(file=args.model))
     notes = json.loads((args.folder / "annotations.json").read_text())
     references = sorted((args.folder / "references").iterdir())
@@ -98,7 +102,12 @@ def measure(argv: list[str]) -> dict[str, Any]:
                 rows[f"{ingredient}{name}"] = [round(100 * number, 1) for number in (share, low, high)]
         rows |= _answered(args, notes, width)
         table[str(width) if width else "as it is"] = rows
-    return {"model": eyes.spec.name, "references": len(references), "right_low_high_percent": table}
+    return {
+        "model": eyes.spec.name,
+        "references": len(references),
+        "right_low_high_percent": table,
+        "states": states,
+    }
 
 
 def _answered(args: argparse.Namespace, notes: Notes, width: int) -> dict[str, list[float]]:
@@ -191,13 +200,9 @@ def _asked(
 
 def _from_afar(picture: Pixels, box: list[int], width: int) -> tuple[Pixels, Box]:
     """The photograph in which this box is `width` pixels wide, and where the box is in it."""
-    times = width / (box[2] - box[0]) if width else 1.0
-    if times < 1:
-        size = (round(picture.shape[1] * times), round(picture.shape[0] * times))
-        small = cv2.GaussianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (0, 0), BLUR_PX)
-        picture = decode_image(encode_jpeg(np.asarray(small, np.uint8), JPEG_QUALITY), "scene")
-    x1, y1, x2, y2 = (round(number * min(times, 1.0)) for number in box)
-    return picture, (x1, y1, x2, y2)
+    times = min(1.0, width / (box[2] - box[0])) if width else 1.0
+    x1, y1, x2, y2 = (round(number * times) for number in box)
+    return _shelf_photos.from_afar(picture, times), (x1, y1, x2, y2)
 
 
 def _moved(box: Box, dice: np.random.Generator, jitter: float, size: tuple[int, int]) -> Box:

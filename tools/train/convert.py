@@ -1,7 +1,10 @@
 """A trained network → a float `.tflite` → an int8 one: written as a flatbuffer, then quantised.
 
 The file is written with the schema that `ai-edge-litert` brings, one operator after the other, and quantised
-by `ai-edge-quantizer`: weights per channel, activations from the range that calibration pictures show.
+by `ai-edge-quantizer`: weights per channel, activations from the range that calibration pictures show. That
+range is the widest. The quantizer's own way, a moving mean of each picture's least and most, leaves out what
+half of them show: it cut the embedding of `base` at -2.7 and 1.9, and the cosine of float and int8 was 0.94
+in the mean of 294 photos, 0.76 in the worst.
 """
 
 from __future__ import annotations
@@ -155,14 +158,18 @@ def quantised(model: bytes, pictures: Iterable[NDArray[np.float32]], work: Path)
     `pictures` are inputs `(1, side, side, 3)` that show the range of each activation.
     `work` is a directory for the file that passes between the two libraries.
     """
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import calibrator, quantizer, recipe, recipe_manager
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
 
     source = work / "float.tflite"
     source.write_bytes(model)
+    wanted = recipe_manager.RecipeManager()
+    wanted.load_quantization_recipe(recipe.static_wi8_ai8())
     quiet = io.StringIO()  # it prints progress and a report
     with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that keeping all tensors takes memory
+        ranges = calibrator.Calibrator(str(source), num_threads=1, qsv_update_func=min_max_update)
+        ranges.calibrate({SIGNATURE: [{"picture": picture} for picture in pictures]}, wanted)
         maker = quantizer.Quantizer(str(source), recipe.static_wi8_ai8())
-        ranges = maker.calibrate({SIGNATURE: [{"picture": picture} for picture in pictures]}, num_threads=1)
-        result = maker.quantize(ranges)
+        result = maker.quantize(ranges.get_model_qsvs())
     return bytes(result.quantized_model)

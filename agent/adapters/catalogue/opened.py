@@ -195,6 +195,10 @@ class Catalogue:
         """
         return self._thumbnails.of(self._table.picture_key(key)) if self._thumbnails else None
 
+    def is_pictured(self, product: int) -> bool:
+        """Whether there is a thumbnail of a product. Raises as `numbers`."""
+        return self._thumbnails is not None and self._table.first_key(product) != 0
+
     def portraits(self, product: int) -> tuple[Reference, ...]:
         """References of a product for closer looks; none where it has no near rival.
 

@@ -13,6 +13,7 @@ from agent.core.api.kiosks import KIOSKS
 from agent.core.api.operation import JPEG, PRODUCT, Operation
 from agent.core.api.reviews import REVIEWS
 from agent.core.api.setting_up import SETTING_UP
+from agent.core.api.shipments import SHIPMENTS
 from agent.core.commands import COMMANDS, FIND_LIMIT
 from agent.core.forms import Form, Number, Text
 from agent.core.product_rules import SKU_LIMIT
@@ -148,6 +149,7 @@ _QUESTIONS: Final = (
         role=Role.KIOSK,
         fields={"sku": _SKU},
         media=JPEG,
+        kept=True,
         per_minute=3000,
         burst=300,
     ),
@@ -249,6 +251,6 @@ _COMMANDS: Final = tuple(
     if name != "find"
 )
 
-_ALL: Final = (*_QUESTIONS, *KIOSKS, *SETTING_UP, *REVIEWS, *_COMMANDS)
+_ALL: Final = (*_QUESTIONS, *KIOSKS, *SHIPMENTS, *SETTING_UP, *REVIEWS, *_COMMANDS)
 OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in _ALL}
 """By name."""

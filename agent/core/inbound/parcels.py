@@ -8,7 +8,7 @@ nothing more will be learned of it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -62,6 +62,8 @@ class Parcel:
     passed_utc: float = 0.0
     told: bool = False
     reads: dict[str, tuple[str, Said]] = field(default_factory=dict)  # text → format and what it says
+    times: Counter[str] = field(default_factory=Counter)  # text → in how many looks it was read
+    shown: set[str] = field(default_factory=set)  # GTINs of them that the catalogue has pictures of
     answer: Recognition | None = None  # the latest that is worth something
     look: NDArray[np.float32] | None = None  # `(D,)`, sum of unit rows
 
@@ -193,6 +195,9 @@ class Parcels:
             parcel = self.of_track(read.track)
             if parcel is not None:
                 parcel.reads.setdefault(read.text, (read.format, read.said))
+                parcel.times[read.text] += 1
+                if read.shown:
+                    parcel.shown.add(read.said.content or read.said.gtin)
         for recognition in scene.recognitions:
             parcel = self.of_track(recognition.track.id)
             if parcel is not None and _better(recognition, parcel.answer):
