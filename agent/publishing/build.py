@@ -29,7 +29,7 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.planograms import gather_site
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate, trusted, usual_cosine
+from agent.publishing.calibrate import beside_others, calibrate, trusted, usual_cosine
 from agent.publishing.cards import write_cards
 from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
@@ -216,9 +216,12 @@ def write_catalogue(
     calibration = trusted(
         calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
     )
+    photos = assigned.positions[own]
     alike = usual_cosine(
-        assigned.keys[own] >> np.uint64(VIEW_BITS),
-        lambda places: gathered.rows(assigned.positions[own][places]),
+        assigned.keys[own] >> np.uint64(VIEW_BITS), lambda places: gathered.rows(photos[places])
+    )
+    calibration = beside_others(
+        replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )
     words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
@@ -226,7 +229,7 @@ def write_catalogue(
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=replace(calibration, alike=alike),
+        calibration=calibration,
         products=former.table.products,
         references=len(index),
         index=index.save(out),
