@@ -65,8 +65,10 @@ def rounded(value: float, digits: int) -> float:
     return _Odd(number)
 
 
-def encode_rounded(payload: Mapping[str, Any]) -> bytes:
+def encode_rounded(payload: Mapping[str, Any] | msgspec.Struct) -> bytes:
     """The same bytes as `encode` in a sixth of the time, where all floats in it come from `rounded`.
+
+    The fields of a struct stand in the order of its definition.
 
     Raises:
         TypeError: it holds something that is not JSON.
@@ -74,7 +76,7 @@ def encode_rounded(payload: Mapping[str, Any]) -> bytes:
     try:
         return _QUICK.encode(payload)
     except UnicodeEncodeError:  # half a surrogate pair
-        return encode(payload)
+        return encode(msgspec.to_builtins(payload, enc_hook=float))
 
 
 def _written(value: Any) -> msgspec.Raw:
@@ -83,7 +85,7 @@ def _written(value: Any) -> msgspec.Raw:
     raise TypeError(f"payload: expected JSON with finite numbers, found {type(value).__name__} {value}")
 
 
-_QUICK: Final = msgspec.json.Encoder(order="sorted", enc_hook=_written)
+_QUICK: Final = msgspec.json.Encoder(order="deterministic", enc_hook=_written)
 
 
 def content(payload: bytes) -> Any:
