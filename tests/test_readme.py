@@ -138,6 +138,17 @@ def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
     parse_config(text.encode(), "README.md", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 
+def test_every_link_within_it_leads_somewhere() -> None:
+    # GitHub's rule: lower case, punctuation out, each space a hyphen
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = set(re.findall(r"\]\(#([^)]+)\)", TEXT))
+    assert len(links) >= 10
+    assert not links - anchors
+
+
 def test_the_table_of_keys_is_up_to_date() -> None:
     assert updated(TEXT) == TEXT, "run `python -m tools.readme`"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import select
 import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
 from agent.adapters.embedder import library_module
@@ -51,7 +54,25 @@ _WORKERS: list[Worker] = []
 def _start(recipe: Recipe) -> None:
     """First thing in a process. The model is opened with the first chunk, where an error has a way home."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered once, by the process that asked
+    _end_with_parent()
     _RECIPES.append(recipe)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed takes its workers with it: they would wait for its next chunk for ever.
+
+    And the process that they are forks of would wait for them. SIGIO comes when the pipe that the parent
+    keeps open is closed, and ends a process that says nothing else.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+    alive = parent.sentinel
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([alive], [], [], 0)[0]:  # it was gone before we listened
+        os._exit(1)
 
 
 def _answer(task: Task, chunk: Chunk) -> Any:
