@@ -29,7 +29,8 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.planograms import gather_site
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate, trusted, usual_cosine
+from agent.publishing.calibrate import beside_others, calibrate, trusted, usual_cosine
+from agent.publishing.cards import write_cards
 from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -156,6 +157,7 @@ def build_catalogue(
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
 
         def finish(made: Manifest, changes: Changes) -> Manifest:
+            made = write_cards(root, out, made)
             made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
             if settings.features:
                 features = write_portraits(root, out, made, former.manifest, force, anew=bool(changes.why))
@@ -214,9 +216,12 @@ def write_catalogue(
     calibration = trusted(
         calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
     )
+    photos = assigned.positions[own]
     alike = usual_cosine(
-        assigned.keys[own] >> np.uint64(VIEW_BITS),
-        lambda places: gathered.rows(assigned.positions[own][places]),
+        assigned.keys[own] >> np.uint64(VIEW_BITS), lambda places: gathered.rows(photos[places])
+    )
+    calibration = beside_others(
+        replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )
     words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
@@ -224,7 +229,7 @@ def write_catalogue(
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=replace(calibration, alike=alike),
+        calibration=calibration,
         products=former.table.products,
         references=len(index),
         index=index.save(out),

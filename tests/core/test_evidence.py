@@ -156,6 +156,15 @@ def test_a_second_look_is_worth_it_where_it_could_decide(seen: Look, products: t
     assert worth_a_second_look(decide([seen], CURVE, SETTINGS)) == products
 
 
+def test_a_blurred_look_moves_the_answer_of_a_sharp_one_little() -> None:
+    sharp, blurred = (
+        replace(look(*near), sharpness=value) for near, value in (((0.95, 0.7), 80.0), ((0.4, 0.6), 8.0))
+    )
+    assert decide([sharp, blurred], CURVE, SETTINGS).options[0].product == 1
+    (first, *_) = combine([sharp, blurred])
+    assert first.similarity == pytest.approx((0.95 + 0.1 * 0.4) / 1.1)
+
+
 similarities = st.lists(st.floats(-1, 1), min_size=1, max_size=6)
 clues = st.lists(st.builds(Clue, st.just("x"), st.integers(1, 7), st.floats(-30, 30)), max_size=3).map(tuple)
 
