@@ -57,7 +57,7 @@ def unpack(text: str) -> Rows:
     words = text.split(" ") if text else []
     try:
         rows = [np.frombuffer(b64decode(word, validate=True), np.int8) for word in words[: OTHERS_LIMIT + 1]]
-    except ValueError as error:  # binascii.Error is one
+    except ValueError as error:
         raise ValueError(f"others: expected directions in base64, found others: {error}") from None
     if len(rows) > OTHERS_LIMIT or len({len(row) for row in rows}) > 1 or not all(row.any() for row in rows):
         raise ValueError(
