@@ -20,6 +20,7 @@ from agent.core.privacy import Veil
 from agent.core.wire import Wire
 from agent.desk import Desk
 from agent.desk_review import ReviewDesk
+from agent.desk_shipments import ShipmentDesk
 from agent.doing import Doing
 from agent.filing import Filing
 from agent.gate import Gate
@@ -30,6 +31,7 @@ from agent.loglevel import LogLevel
 from agent.metrics import Metrics
 from agent.observing import Observing
 from agent.parts import make_pipeline, open_outbox, open_sight
+from agent.people import clearer, make_finder
 from agent.placing import ConfigFile
 from agent.recognising import Recogniser
 from agent.reviewing import Reviews
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from agent.core.scene import Scene
     from agent.core.types import Event, Frame, Recognition
     from agent.lookup import Lookup
+    from agent.receiving import Receiving
     from agent.recognising import App
 
 
@@ -95,7 +98,8 @@ class Assembly:
             overhear=self.bridges.overhear,
         )
         self.publisher = self.sinks.publisher
-        self.veil = Veil({camera.id: camera.privacy for camera in self.settings.cameras})
+        privacy = {camera.id: camera.privacy for camera in self.settings.cameras}
+        self.veil = Veil(privacy, make_finder(self.settings.privacy))
         self.gate = Gate(
             self.mailbox,
             self.publisher.set_state,
@@ -150,6 +154,7 @@ class Assembly:
             health=self.health,
             clock=clock,
             metrics=self.metrics,
+            clear=clearer(self.veil.clear),
         )
         self.strangers = Strangers(self.health.report)
         self.observing = Observing(
@@ -168,6 +173,7 @@ class Assembly:
             lambda: self.holding.sight.memory,
             partial(self.health.report, "review"),
             clock,
+            clearer(self.veil.clear),
         )
         self.updater = self.holding.updater()
         doing = Doing(
@@ -181,7 +187,7 @@ class Assembly:
             clock=clock,
         )
         self.commander = doing.commander(self.wire, self.publisher.answer, self.metrics)
-        self.web = self._make_web(doing.lookup)
+        self.web = self._make_web(doing.lookup, doing.receiving)
 
     def remake_apps(self, new: Settings) -> dict[str, App]:
         """The applications of another configuration; those whose camera is the same go on.
@@ -207,13 +213,16 @@ class Assembly:
         return epcis.folder if epcis else ""
 
     def _note(self, told: Sequence[Recognition], frame: Frame | None) -> None:
-        """What was not known, or is worth a review, is kept, with pictures perhaps: as others see them."""
-        if frame is not None and (self.settings.unknown.pictures or self.settings.review.pictures):
-            frame = self.veil.over(frame)
+        """What was not known, or is worth a review, is kept, with pictures perhaps: as others see them.
+
+        Whoever keeps one looks for people in it, in the main thread: recognising does not wait for that.
+        """
+        if told and frame is not None and (self.settings.unknown.pictures or self.settings.review.pictures):
+            frame = self.veil.masked(frame)
         self.holding.unknowns.note(told, frame)
         self.reviews.note(told, frame)
 
-    def _make_web(self, lookup: Lookup) -> WebServer | None:
+    def _make_web(self, lookup: Lookup, receiving: Receiving) -> WebServer | None:
         """The pages, where they are configured: only then is anything of them loaded."""
         if self.settings.web is None:
             return None
@@ -244,6 +253,7 @@ class Assembly:
             wire=self.wire,
             clock=self.clock,
             reviews=ReviewDesk(self.reviews, lookup),
+            shipments=ShipmentDesk(receiving),
         )
         state = Path(self.settings.state_dir)
         return WebServer(self.settings.web, desk, state, self.clock, partial(self.health.report, "web"))

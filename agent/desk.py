@@ -15,7 +15,7 @@ from agent import __version__
 from agent.adapters.images import shrunk_jpeg
 from agent.adapters.web import MissingError, Note, Picture
 from agent.core.api import OPERATIONS
-from agent.core.api.scenes import product_body, scene_body
+from agent.core.api.scenes import scene_body
 from agent.core.errors import AgentError, quoted
 from agent.core.payload import content, rfc3339
 from agent.core.requests import Command
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agent.core.types import Event, Frame, Message, Product
     from agent.core.wire import Wire
     from agent.desk_review import ReviewDesk
+    from agent.desk_shipments import ShipmentDesk
     from agent.gate import Gate
     from agent.health import Health
     from agent.holding import Holding
@@ -73,6 +74,7 @@ class Desk:
     wire: Wire
     clock: Clock
     reviews: ReviewDesk
+    shipments: ShipmentDesk
     _encoded: OrderedDict[tuple[str, int, bool], tuple[float, Picture]] = field(default_factory=OrderedDict)
     _encoding: Lock = field(default_factory=Lock)
 
@@ -92,6 +94,7 @@ class Desk:
             "status": self._status,
             **self.kiosks.deeds,
             **self.reviews.deeds,
+            **self.shipments.deeds,
             **self.setting_up.deeds,
         }
 
@@ -141,24 +144,24 @@ class Desk:
     def _search(self, text: str, after: int, limit: int) -> dict[str, Any]:
         if text:
             hits = self.lookup.meant(text, limit)
-            return {"products": [self._row(hit.product) for hit in hits], "next": None}
+            return {"products": [self.lookup.body(hit.product) for hit in hits], "next": None}
         found = self.lookup.after(after, limit)
         more = found[-1].no if len(found) == limit else None
-        return {"products": [self._row(product) for product in found], "next": more}
+        return {"products": [self.lookup.body(product) for product in found], "next": more}
 
     def _product(self, sku: str) -> dict[str, Any]:
-        return self._row(self._known(sku))
+        return self.lookup.body(self._known(sku))
 
-    def _thumbnail(self, sku: str) -> Picture:
+    def _thumbnail(self, sku: str, side_px: int) -> Picture:
         self._known(sku)
-        data = self.lookup.thumbnail(sku)
+        data = self.lookup.thumbnail(sku, side_px)
         if data is None:
             raise MissingError(f"sku: expected a product with a picture, found {quoted(sku)} without")
         return Picture(data, f"{hash(data) & 0xFFFFFFFFFFFFFFFF:016x}")
 
     def _similar(self, sku: str, k: int) -> dict[str, Any]:
         self._known(sku)
-        return {"products": [self._row(product) for product in self.lookup.alike(sku, k)]}
+        return {"products": [self.lookup.body(product) for product in self.lookup.alike(sku, k)]}
 
     def _cameras(self) -> dict[str, Any]:
         states = self.gate.states()
@@ -219,14 +222,12 @@ class Desk:
         return frame, f"{frame.at:.6f}"
 
     def _recognitions(self, camera: str, limit: int) -> dict[str, Any]:
-        if camera:
-            self._known_camera(camera)
+        self._known_camera(camera)
         events = [event for event in reversed(self.showing.recent()) if camera in {"", event.camera}]
         return {"events": [_told(self.wire.event(event)) for event in events[:limit]]}
 
     def _states(self, camera: str) -> dict[str, Any]:
-        if camera:
-            self._known_camera(camera)
+        self._known_camera(camera)
         head = f"{self.wire.root}/"
         return {
             "states": {
@@ -258,11 +259,8 @@ class Desk:
 
     def _known_camera(self, camera: str) -> None:
         known = [each.id for each in self.settings().cameras]
-        if camera not in known:
+        if camera and camera not in known:
             raise MissingError(f"camera: expected one of {', '.join(known)}, found {quoted(camera)}")
-
-    def _row(self, product: Product) -> dict[str, Any]:
-        return product_body(product, learned=self.lookup.is_learned(product))
 
     def _all_shown(self) -> Iterator[Shown]:
         for camera in self.settings().cameras:

@@ -21,6 +21,7 @@ from agent.parts import library_of
 from agent.receiving import Receiving
 from agent.searching import describe
 from agent.selftest import run_checks
+from agent.shelving import Shelving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,10 +61,12 @@ class Doing:
     _settled: Teacher | None = field(init=False, default=None)
     _complaint: str = field(init=False, default="")
     receiving: Receiving = field(init=False)
+    shelving: Shelving = field(init=False)
 
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
         self.receiving = Receiving(self.holding.recogniser, lambda: self.holding.sight.memory)
+        self.shelving = Shelving(self.holding.recogniser, Path(self.settings.state_dir))
         self.lookup = Lookup(self.settings, lambda: self.holding.sight, self.clock)
 
     def commander(self, wire: Wire, answer: Callable[[Message], None], metrics: Metrics) -> Commander:
@@ -87,6 +90,7 @@ class Doing:
             "self_test": self._self_test,
             "snapshot": self._snapshot,
             "find": self._find,
+            "accept_view": self.shelving.accept_view,
             "shipment/open": self._open_shipment,
             "shipment/close": self.receiving.close,
         }
@@ -104,12 +108,17 @@ class Doing:
         """Twice a second. Lets each new release settle what was learned, so that nobody else writes to it."""
         self.log_level.tend(self.clock.monotonic())
         self.receiving.tend()
+        self.shelving.tend()
         self.lookup.tend()
         try:
             teacher = self.holding.teacher()
             if teacher is not self._settled:
                 teacher.settle()
-                self._settled = teacher
+                first, self._settled = self._settled is None, teacher
+                if not first and any(
+                    camera.shelf is not None and camera.shelf.of_release for camera in self.settings.cameras
+                ):
+                    self.reload()  # another release may have brought another planogram
             self._complaint = ""
         except AgentError as error:  # the disk refuses: again at the next look
             log.log(logging.DEBUG if self._complaint == str(error) else logging.ERROR, "learned: %s", error)

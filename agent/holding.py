@@ -48,8 +48,11 @@ class Holding:
         health: Health,
         clock: Clock,
         metrics: Metrics | None = None,
+        clear: Callable[[bytes], bytes] = lambda picture: picture,
     ) -> None:
-        """`sight` is what `recogniser` begins with; `tell(message)` is for what is true from then on."""
+        """`sight` is what `recogniser` begins with; `tell(message)` is for what is true from then on;
+        `clear(jpeg)`: a picture that is kept, without people.
+        """
         self._settings = settings
         self._sight = sight
         self._recogniser = recogniser
@@ -73,6 +76,7 @@ class Holding:
             tell,
             partial(health.report, "unknown"),
             clock,
+            clear,
         )
 
     @property

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.adapters.storemap import read_map
 from agent.adapters.web import MissingError, Note, Picture
 from agent.apps.kiosk import Choice, Kiosk
-from agent.core.api.scenes import product_body
 from agent.core.errors import quoted
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Kiosks:
             "online": state == "online",
             "mood": shown.mood.value,
             "number": shown.number,
-            "products": [product_body(each, learned=self._lookup.is_learned(each)) for each in products],
+            "products": [self._lookup.body(product) for product in products],
             "idle_s": kiosk.settings.idle_s,
             "currency": kiosk.settings.currency,
             "plan": bool(kiosk.settings.map),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from agent.adapters.catalogue import Catalogue
-from agent.adapters.images import decode_image, thumbnail
+from agent.adapters.images import THUMBNAIL_PX, decode_image, thumbnail
 from agent.adapters.pictures import Pictures
+from agent.core.api.scenes import product_body
 from agent.core.errors import CatalogueError
 from agent.core.regions import kept_centre, propose
 from agent.finding import find, look
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from agent.core.types import Product, Region
     from agent.parts import Sight
     from agent.searching import Hit, TextSearch
+
+
+CARD_PX: Final = 320
+"""Longer side of the largest picture of what this device learned, as releases have it."""
 
 
 class Lookup:
@@ -108,9 +113,16 @@ class Lookup:
         found = memory.by_sku(sku)
         return None if found is None or memory.is_left_out(found.no) else found
 
-    def is_learned(self, product: Product) -> bool:
-        """Whether this device alone knows it."""
-        return self._sight().memory.base.by_sku(product.sku) is None
+    def body(self, product: Product) -> dict[str, Any]:
+        """A product as pages and programs are told of it. CatalogueError: the table cannot be read."""
+        memory = self._sight().memory
+        base = memory.base
+        shown = isinstance(base, Catalogue) and base.is_pictured(product.no)
+        return product_body(
+            product,
+            learned=base.by_sku(product.sku) is None,
+            pictured=shown or bool(memory.picture_of(product.sku)),
+        )
 
     def after(self, no: int, limit: int) -> list[Product]:
         """Products whose number is larger, by their number, at most `limit`. CatalogueError as above."""
@@ -122,8 +134,8 @@ class Lookup:
         learned = sorted((each for each in memory.learned_products() if each.no > no), key=lambda p: p.no)
         return (found + learned)[:limit]
 
-    def thumbnail(self, sku: str) -> bytes | None:
-        """A small picture of a product, JPEG; None where there is none.
+    def thumbnail(self, sku: str, side_px: int = THUMBNAIL_PX) -> bytes | None:
+        """A picture of a product, JPEG: of at least so many pixels, else the largest; None without any.
 
         Raises:
             CatalogueError, InputError: it cannot be read.
@@ -135,14 +147,16 @@ class Lookup:
         base = memory.base
         if isinstance(base, Catalogue) and base.by_sku(sku) is not None:
             key = base.first_key(product.no)
-            found = base.thumbnail(key) if key else None
+            found = base.card(product.no) if side_px > THUMBNAIL_PX else None
+            if found is None and key:
+                found = base.thumbnail(key)
             if found is not None:
                 return found
         learned = memory.picture_of(sku)
         if not learned:
             return None
         data = Pictures(Path(self._settings.state_dir) / OVERLAY_FOLDER / "pictures").get(learned)
-        return thumbnail(decode_image(data, sku))
+        return thumbnail(decode_image(data, sku), min(side_px, CARD_PX))
 
     def reference(self, key: int, release: str) -> bytes | None:
         """The small picture of a reference of a release, JPEG; None where that is not in use, or has none.

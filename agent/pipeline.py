@@ -10,7 +10,7 @@ looks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from agent.core.looking import looks_at
@@ -120,7 +120,8 @@ class Pipeline:
         self.tally.frames += 1
         tracks = view.tracker.update(frame, detections)
         if view.plan.reader is not None:
-            view.codes = view.plan.reader.codes(frame, view.tracker.live)
+            read = view.plan.reader.codes(frame, view.tracker.live)
+            view.codes = tuple(replace(each, shown=_is_shown(each, memory)) for each in read)
         return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc))
 
     def tracks(self, camera: str) -> tuple[Track, ...]:
@@ -179,3 +180,9 @@ class Pipeline:
             Detection(place.region, kept[number], anew=steady and place.replaced)
             for number, place in enumerate(places)
         ]
+
+
+def _is_shown(read: Read, memory: Memory) -> bool:
+    number = read.said.content or read.said.gtin
+    closer = memory.closer
+    return bool(number) and closer is not None and closer.by_gtin(number) is not None

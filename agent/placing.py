@@ -7,27 +7,34 @@ place of the old one, which is kept beside it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from agent.adapters.durable import write_whole
 from agent.adapters.web import ConflictError
 from agent.config import parse_config
-from agent.core.errors import ConfigError, DeviceError, InputError, quoted
-from agent.core.regions import SlotSettings
+from agent.core.errors import ConfigError, DeviceError, InputError
+from agent.drawing import (
+    decided,
+    index_of,
+    masked,
+    placed,
+    plan_file,
+    plan_files,
+    replanned,
+    shelved,
+    with_plan,
+)
 from agent.yamlfile import MAX_BYTES
-from agent.yamlsplice import Splice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agent.config import CameraEntry, Settings
     from agent.core.layout import Layout, Place
-    from agent.core.regions import RegionSettings
-
-_MARK: Final = b"\xef\xbb\xbf"
-"""What some editors put before UTF-8."""
+    from agent.core.privacy import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class ConfigFile:
             ConfigError: it cannot be read, or is wrong.
         """
         raw = self._raw()
-        return Written(parse_config(raw, self._name), _tag(raw))
+        return Written(parse_config(raw, self._name), self._tag(raw))
 
     def place(
         self,
@@ -70,19 +77,83 @@ class ConfigFile:
             InputError: there is no such camera in it.
             DeviceError: it cannot be written.
         """
+        return self._change(tag, lambda raw: placed(raw, self._name, camera, layout), camera, check)
+
+    def mask(self, camera: str, masks: Sequence[Shares], tag: str) -> Written:
+        """Write what of the pictures nobody is to see; what stands in the file now. Raises as `place`."""
+        return self._change(tag, lambda raw: masked(raw, self._name, camera, masks))
+
+    def decide(self, false_accept: float, tag: str) -> Written:
+        """Write the rate of wrong names that is allowed; what stands in the file now. Raises as `place`."""
+        return self._change(tag, lambda raw: decided(raw, self._name, false_accept))
+
+    def shelve(
+        self,
+        camera: str,
+        places: Sequence[Place],
+        tag: str,
+        check: Callable[[CameraEntry], None] = lambda _entry: None,
+    ) -> Written:
+        """Write the slots of a planogram, where it stands: in the configuration, or in a file of its own.
+
+        Raises: as `place`.
+        """
         raw = self._raw()
-        if _tag(raw) != tag:
+        path = plan_file(raw, self._name, camera)
+        settings = parse_config(raw, self._name)
+        shelf = settings.cameras[index_of(settings, camera)].shelf
+        if shelf is not None and shelf.of_release:
+            raise InputError(
+                f"camera {camera!r}: expected a planogram of this device, found {shelf.planogram!r}, which "
+                "comes with the catalogue: change it there"
+            )
+        if path is None:
+            return self._change(tag, lambda raw: shelved(raw, self._name, camera, places), camera, check)
+        self._check_tag(raw, tag)
+        entry = settings.cameras[index_of(settings, camera)]
+        assert entry.shelf is not None  # noqa: S101  it has the file
+        assert entry.shelf.plan is not None  # noqa: S101
+        old = path.read_bytes()  # which `parse_config` read a moment ago
+        changed, plan = replanned(old, str(path), entry.shelf.plan, places)
+        check(with_plan(entry, plan))
+        if changed != old:
+            self._write(path, old, changed)
+        return self.read()
+
+    def _change(
+        self,
+        tag: str,
+        change: Callable[[bytes], tuple[bytes, Settings]],
+        camera: str = "",
+        check: Callable[[CameraEntry], None] = lambda _entry: None,
+    ) -> Written:
+        raw = self._raw()
+        self._check_tag(raw, tag)
+        changed, settings = change(raw)
+        for entry in settings.cameras:
+            if entry.id == camera:
+                check(entry)
+        if changed != raw:
+            self._write(Path(self._name), raw, changed)
+        return Written(settings, self._tag(changed))
+
+    def _check_tag(self, raw: bytes, tag: str) -> None:
+        if self._tag(raw) != tag:
             raise ConflictError(
                 f"{self._name}: expected the file as it was read, found it changed since: load it again"
             )
-        changed, settings = placed(raw, self._name, camera, layout)
-        check(next(entry for entry in settings.cameras if entry.id == camera))
-        if changed != raw:
-            self._write(raw, changed)
-        return Written(settings, _tag(changed))
 
-    def _write(self, old: bytes, new: bytes) -> None:
-        path = Path(self._name).resolve()  # where it is a link, what it leads to is written
+    def _tag(self, raw: bytes) -> str:
+        """Of the file and of the planograms beside it."""
+        digest = hashlib.sha256(raw)
+        for path in plan_files(raw, self._name):
+            if path is not None:
+                with suppress(OSError):
+                    digest.update(path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def _write(self, path: Path, old: bytes, new: bytes) -> None:
+        path = path.resolve()  # where it is a link, what it leads to is written
         try:
             mode = path.stat().st_mode & 0o777
         except OSError as error:
@@ -96,90 +167,3 @@ class ConfigFile:
                 return file.read(MAX_BYTES + 1)
         except OSError as error:
             raise ConfigError(f"{self._name}: cannot be read: {error.strerror}") from None
-
-
-def placed(raw: bytes, name: str, camera: str, layout: Layout) -> tuple[bytes, Settings]:
-    """The content of a file with another layout of a camera, and what it then says.
-
-    Raises: as `ConfigFile.place`.
-    """
-    settings = parse_config(raw, name)
-    ids = [each.id for each in settings.cameras]
-    if camera not in ids:
-        raise InputError(f"camera: expected one of {', '.join(ids)}, found {quoted(camera)}")
-    number = ids.index(camera)
-    old = settings.cameras[number]
-    mark = _MARK if raw.startswith(_MARK) else b""
-    splice = Splice(raw[len(mark) :].decode())
-    _draw(splice, number, old.regions, layout)
-    changed = mark + splice.done().encode("utf-8", "surrogatepass")
-    new = parse_config(changed, name)
-    wanted = [*settings.cameras]
-    wanted[number] = _with(old, layout)
-    if new != replace(settings, cameras=tuple(wanted)):
-        raise ConfigError(
-            f"{name}: cameras[{number}].regions: expected them written so that they can be changed in their "
-            "place, found otherwise: change them by hand"
-        )
-    return changed, new
-
-
-def _draw(splice: Splice, camera: int, old: RegionSettings, layout: Layout) -> None:
-    """Write the difference, from the inside out: what comes behind a thing is written after it."""
-    where = splice.at("cameras", camera)
-    regions = splice.at("cameras", camera, "regions")
-    assert where is not None  # noqa: S101
-    if regions is None or not regions.value:
-        plain: dict[str, Any] = {"mode": layout.mode}
-        plain |= {"slots": [_slot(each) for each in layout.places]} if layout.places else {}
-        plain |= {"zone": list(layout.zone)} if layout.zone else {}
-        splice.put(where, "regions", plain)
-        return
-    were = {slot.name: number for number, slot in enumerate(old.slots)}
-    kept = {were[each.was]: each for each in layout.places if each.was in were}
-    for number, place in kept.items():
-        _redraw(splice, splice.at("cameras", camera, "regions", "slots", number), old.slots[number], place)
-    added = [_slot(each) for each in layout.places if each.was not in were]
-    splice.relist(regions, "slots", kept.keys(), added)
-    if layout.zone != old.zone:
-        splice.put(regions, "zone", list(layout.zone) if layout.zone else None)
-    if layout.mode != old.mode:
-        splice.put(regions, "mode", layout.mode)
-
-
-def _redraw(splice: Splice, node: Any, old: SlotSettings, new: Place) -> None:
-    if new.name != old.name:
-        splice.put(node, "name", new.name)
-    shape, was = ("box" if new.box else "quad"), ("box" if old.box else "quad")
-    if (new.box, new.quad) != (old.box, old.quad):
-        splice.put(node, shape, _plain(new), was if was != shape else "")
-    if new.sku != old.sku:
-        splice.put(node, "sku", new.sku)
-
-
-def _slot(place: Place) -> dict[str, Any]:
-    shape = {"box" if place.box or not place.quad else "quad": _plain(place)}
-    return {"name": place.name, **shape, **({"sku": place.sku} if place.sku else {})}
-
-
-def _plain(place: Place) -> list[Any]:
-    return list(place.box) if place.box else [list(corner) for corner in place.quad or ()]
-
-
-def _with(camera: CameraEntry, layout: Layout) -> CameraEntry:
-    """Raises ValueError as the settings do; the configuration that was written has passed them."""
-    slots = {slot.name: slot for slot in camera.regions.slots}
-    order = {name: number for number, name in enumerate(slots)}
-    places = sorted(layout.places, key=lambda each: order.get(each.was, len(order)))
-    drawn = tuple(
-        replace(slots[each.was], name=each.name, box=each.box, quad=each.quad, sku=each.sku)
-        if each.was in slots
-        else SlotSettings(name=each.name, box=each.box, quad=each.quad, sku=each.sku)
-        for each in places
-    )
-    regions = replace(camera.regions, mode=layout.mode, slots=drawn, zone=layout.zone)  # type: ignore[arg-type]
-    return replace(camera, regions=regions)
-
-
-def _tag(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()[:16]

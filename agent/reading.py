@@ -75,7 +75,9 @@ class _Tried:
 
 
 class Reader:
-    """One camera's. Frames come in their order; what is told of a track is told once for each text."""
+    """One camera's. Frames come in their order. A code is told with every look in which it is read, so that
+    whoever counts them can tell a misreading.
+    """
 
     def __init__(self, read: Callable[[NDArray[np.uint8]], Sequence[Code]], limit: int) -> None:
         """`read(picture)` gives the codes in it; `limit`: regions of one frame that are looked at."""
@@ -85,7 +87,7 @@ class Reader:
         self.looks = 0  # since it was made; the caller reads it
 
     def codes(self, frame: Frame, tracks: Sequence[Track]) -> tuple[Read, ...]:
-        """Codes that are new in this frame, each with the track that it is on."""
+        """Codes that were read in this frame, each with the track that it is on."""
         seen = [track for track in tracks if track.last_at == frame.at and not track.ended]
         live = {track.id for track in tracks}
         self._tried = {track: tried for track, tried in self._tried.items() if track in live}
@@ -139,15 +141,15 @@ class Reader:
             part = np.asarray(
                 cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), np.uint8
             )
-        fresh = []
+        found = []
         for code in self._read(part):
             a, b, c, d = ((x / scale + left, y / scale + top) for x, y in code.place)
             place = (a, b, c, d)
-            if code.text not in tried.texts and _belongs(place, track, seen):
+            if _belongs(place, track, seen):
                 tried.texts |= {code.text}
-                fresh.append(Read(track.id, code.format, code.text, code.said, place))
+                found.append(Read(track.id, code.format, code.text, code.said, place))
         tried.after += bool(tried.texts)
-        return fresh
+        return found
 
 
 def _belongs(place: Quad, track: Track, seen: Sequence[Track]) -> bool:

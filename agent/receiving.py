@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.apps.inbound import Inbound
 from agent.core.errors import DeviceError, InputError, quoted
 from agent.core.inbound.order_files import ORDER_LIMIT_BYTES, read_order
-from agent.core.inbound.report import report
+from agent.core.inbound.report import LINES_TOLD, report
 from agent.core.payload import rfc3339
 
 if TYPE_CHECKING:
@@ -86,12 +86,19 @@ class Receiving:
 
         return self._recogniser.ask(dock, work)
 
-    def shipments(self, camera: str = "") -> list[dict[str, Any]]:
-        """How the shipments of a dock stand, the open one and the latest closed ones. Raises as `close`."""
+    def shipments(
+        self, camera: str = "", shipment: str = "", lines: int = LINES_TOLD
+    ) -> list[dict[str, Any]]:
+        """How the shipments of a dock stand, the open one and the latest closed ones; one alone, where it is
+        named; with at most `lines` of each. Raises as `close`.
+        """
         dock = self._dock(camera)
-        return self._recogniser.ask(
-            dock, lambda app, _at, _utc: ([answer(each, dock) for each in _inbound(app, dock).sessions], ())
-        )
+
+        def work(app: App, _at: float, _utc: float) -> tuple[list[dict[str, Any]], tuple[Event, ...]]:
+            sessions = _inbound(app, dock).sessions
+            return [answer(each, dock, lines) for each in sessions if shipment in {"", each.shipment}], ()
+
+        return self._recogniser.ask(dock, work)
 
     def tend(self) -> None:
         """Twice a second: open the shipments that lie in the directories of orders, one after the other."""
@@ -145,9 +152,9 @@ class Receiving:
         return camera
 
 
-def answer(session: Session, camera: str) -> dict[str, Any]:
+def answer(session: Session, camera: str, lines: int = LINES_TOLD) -> dict[str, Any]:
     """How a shipment stands, as commands and pages answer it."""
-    told: Mapping[str, Any] = report(session)
+    told: Mapping[str, Any] = report(session, lines)
     timed = {
         key.removesuffix("_utc"): (rfc3339(value) if value is not None else None)
         if key.endswith("_utc")

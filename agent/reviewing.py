@@ -67,13 +67,17 @@ class Reviews:
         memory: Callable[[], DeviceMemory],
         report: Callable[[str], None],
         clock: Clock,
+        clear: Callable[[bytes], bytes] = lambda picture: picture,
     ) -> None:
-        """`memory()`: what is recognised with. `report(reason)`: what is wrong with keeping them."""
+        """`memory()`: what is recognised with. `report(reason)`: what is wrong with keeping them.
+        `clear(jpeg)`: the picture without people, for the thread that keeps it.
+        """
         self.settings = settings
         self._folder = state / FOLDER
         self._memory = memory
         self._report = report
         self._clock = clock
+        self._clear = clear
         self._following: OrderedDict[str, Noted] = OrderedDict()  # track → what was last told of it
         self._ready: deque[Noted] = deque(maxlen=WAITING)
         self._taken: OrderedDict[str, None] = OrderedDict()  # tracks that went to the disk, the latest ones
@@ -176,7 +180,9 @@ class Reviews:
         kind = kind_of(told, self.settings)
         if kind is None:
             return Decided(track.id, track.camera, told.utc, None)
-        return Decided(track.id, track.camera, told.utc, kind, body_of(told, self._keys(told)), picture)
+        return Decided(
+            track.id, track.camera, told.utc, kind, body_of(told, self._keys(told)), self._clear(picture)
+        )
 
     def _keys(self, told: Recognition) -> dict[str, int]:
         """SKU → the reference that came nearest in any of its looks."""

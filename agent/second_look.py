@@ -1,7 +1,8 @@
 """A closer look at what the first one leaves undecided, while the time of the frame lasts.
 
-It is taken only where it can change the answer: a barcode is read, and the picture is compared with the
-references of the few products that are still likely. What comes of it are clues of the look.
+It is taken only where it can change the answer: a barcode is read where the catalogue has any, and the
+picture is compared with the references of the few products between which the first look leaves it open. What
+comes of it are clues of the look.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from agent.core.evidence import ONE_LOOK, decide, worth_a_second_look
+from agent.core.evidence import ONE_LOOK, decide, is_open, worth_a_second_look
 from agent.core.second_look import BARCODE_LOG_ODDS, clues_of
 from agent.core.tensors import visible
 from agent.core.types import Clue
 from agent.core.verifying import compare, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agent.core.calibration import Calibration
     from agent.core.second_look import Closer, SecondLookSettings
     from agent.core.types import Look, Region
+    from agent.core.verifying import Reference
     from agent.metrics import Metrics
 
     Read = Callable[[NDArray[np.uint8]], Sequence["Code"]]
@@ -57,6 +59,7 @@ class Looks:
     """How many there were; the caller reads it."""
 
     taken: int = 0
+    compared: int = 0  # of those, how many compared pictures; the others read barcodes alone
     skipped: int = 0  # because the time of the frame was up
 
 
@@ -101,43 +104,47 @@ class SecondLook:
         until = self._monotonic() + self._settings.budget_ms / 1e3
         better = []
         for region, look in zip(regions, looks, strict=True):
-            rivals = worth_a_second_look(decide([look], memory.calibration, ONE_LOOK))
-            if rivals and self._monotonic() < until:
+            decision = decide([look], memory.calibration, ONE_LOOK)
+            shown = self._portraits(worth_a_second_look(decision), memory.closer)
+            read = barcodes and self._settings.barcode and is_open(decision) and memory.closer.has_gtins()
+            if not (shown or read):
+                better.append(look)
+            elif self._monotonic() < until:
                 began = self._monotonic()
-                clues = self.verify(image, region, rivals, memory.closer, barcodes=barcodes)
+                clues = self._verified(image, region, shown, memory.closer, barcodes=read)
                 self._taken(self._monotonic() - began)
                 better.append(replace(look, clues=(*look.clues, *clues)))
-                continue
-            if rivals:
+            else:
                 self._skipped()
-            better.append(look)
+                better.append(look)
         return better
 
-    def verify(
+    def _portraits(self, rivals: Sequence[int], closer: Closer) -> dict[int, tuple[Reference, ...]]:
+        """What the picture is compared with; none where fewer than two of the products are portrayed."""
+        if not (rivals and self._settings.sources):
+            return {}
+        portraits = {product: closer.portraits(product) for product in rivals}
+        shown = {product: references for product, references in portraits.items() if references}
+        return shown if len(shown) > 1 else {}
+
+    def _verified(
         self,
         image: NDArray[np.uint8],
         region: Region,
-        rivals: Sequence[int],
+        shown: Mapping[int, tuple[Reference, ...]],
         closer: Closer,
         *,
-        barcodes: bool = True,
+        barcodes: bool,
     ) -> tuple[Clue, ...]:
-        """What a closer look at a region says of these products, and of the one whose barcode it shows.
-
-        Raises:
-            CatalogueError: the catalogue could not be read.
-        """
+        """What a closer look at a region says of these products, and of the one whose barcode it shows."""
         x1, y1, x2, y2 = visible(region, image)
         picture = image[y1:y2, x1:x2]
         if min(picture.shape[:2]) < LEAST_SIDE_PX:
             return ()
         read = self._barcode(picture, closer) if barcodes else ()
-        if read or not self._settings.sources:
+        if read or not shown:
             return read
-        portraits = {product: closer.portraits(product) for product in rivals}
-        shown = {product: references for product, references in portraits.items() if references}
-        if len(shown) < 2:
-            return ()
+        self.tally.compared += 1
         measures = compare(query_of(picture), list(shown.values()))
         return clues_of(measures, list(shown), closer.weights, self._settings.sources)
 
@@ -154,8 +161,6 @@ class SecondLook:
 
     def _barcode(self, picture: NDArray[np.uint8], closer: Closer) -> tuple[Clue, ...]:
         """The product whose barcode is in the picture; nothing where there are those of several."""
-        if not self._settings.barcode:
-            return ()
         found = {code.gtin for code in self._read(picture) if code.gtin}
         products = {product.no for product in map(closer.by_gtin, found) if product is not None}
         return tuple(Clue("barcode", product, BARCODE_LOG_ODDS) for product in products if len(products) == 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agent.adapters.images import decode_image, shrunk_jpeg
 from agent.adapters.web import MissingError
 from agent.core.errors import AgentError, InputError, quoted
-from agent.core.layout import Layout, Place
+from agent.core.layout import DIGITS, Layout, Place
 from agent.core.looking import sharpness, side_px
 from agent.core.meter import read_meter
 from agent.core.payload import rfc3339
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from agent.commanding import Commander
     from agent.config import CameraEntry, Settings
-    from agent.core.privacy import Veil
+    from agent.core.planogram import Planogram
+    from agent.core.privacy import Shares, Veil
     from agent.core.types import Frame, Region
     from agent.core.what_if import Change
     from agent.core.zone import Corners
@@ -65,6 +66,9 @@ class SettingUp:
         return {
             "layout": self._layout,
             "lay_out": self._lay_out,
+            "shelve": self._shelve,
+            "mask": self._mask,
+            "decide": self._decide,
             "look": self._look,
             "meter": self._meter,
             "what_if": self._what_if,
@@ -80,22 +84,48 @@ class SettingUp:
         with self._writing:
             layout = Layout(mode, tuple(places), zone)
             written = self.file.place(camera, layout, etag, self._check_fit)
-            reason = ""
-            try:
-                self.commander.ask(Command("reload", {}))
-            except AgentError as error:  # it is written all the same, and a restart takes it over
-                reason = str(error)
-        return {**self._told(camera, written), "taken_over": not reason, "reason": reason}
+            taken = self._take_over()
+        return {**self._told(camera, written), **taken}
+
+    def _shelve(self, camera: str, etag: str, places: Sequence[Place]) -> dict[str, Any]:
+        with self._writing:
+            written = self.file.shelve(camera, places, etag, self._check_fit)
+            taken = self._take_over()
+        return {**self._told(camera, written), **taken}
+
+    def _mask(self, camera: str, etag: str, masks: Sequence[Shares]) -> dict[str, Any]:
+        with self._writing:
+            written = self.file.mask(camera, masks, etag)
+            taken = self._take_over()
+        return {**self._told(camera, written), **taken}
+
+    def _decide(self, etag: str, false_accept: float) -> dict[str, Any]:
+        with self._writing:
+            written = self.file.decide(round(false_accept, DIGITS), etag)
+            taken = self._take_over()
+        return {"now": written.settings.decision.false_accept, "etag": written.tag, **taken}
+
+    def _take_over(self) -> dict[str, Any]:
+        reason = ""
+        try:
+            self.commander.ask(Command("reload", {}))
+        except AgentError as error:  # it is written all the same, and a restart takes it over
+            reason = str(error)
+        return {"taken_over": not reason, "reason": reason}
 
     def _check_fit(self, entry: CameraEntry) -> None:
         """Refuse at once what would otherwise be noticed at the next picture: a slot outside of it."""
         frame = self._frame_or_none(entry.id)
-        if frame is None or entry.regions.mode in PROPOSED:
+        if frame is None:
             return
+        shelf = entry.shelf
         try:
-            propose(entry.regions, frame.width, frame.height)
+            if shelf is not None and shelf.plan is not None:
+                shelf.plan.cells(frame.width, frame.height)
+            elif entry.regions.mode not in PROPOSED:
+                propose(entry.regions, frame.width, frame.height)
         except ValueError as error:
-            raise InputError(f"{entry.id}: regions: {error}") from None
+            raise InputError(f"{entry.id}: {'shelf' if shelf else 'regions'}: {error}") from None
 
     def _told(self, camera: str, written: Written) -> dict[str, Any]:
         entry = next((each for each in written.settings.cameras if each.id == camera), None)
@@ -109,6 +139,8 @@ class SettingUp:
             "unit": entry.regions.unit,
             "places": [_place(slot) for slot in entry.regions.slots],
             "zone": list(entry.regions.zone) if entry.regions.zone else None,
+            "masks": [list(mask) for mask in entry.privacy.masks],
+            "shelf": _shelf(entry.shelf.plan) if entry.shelf and entry.shelf.plan else None,
             "width": frame.width if frame is not None else 0,
             "height": frame.height if frame is not None else 0,
         }
@@ -197,6 +229,17 @@ def _regions(places: Sequence[Place]) -> RegionSettings:
 def _place(slot: SlotSettings) -> dict[str, Any]:
     shape = {"box": list(slot.box)} if slot.box else {"quad": [list(corner) for corner in slot.quad or ()]}
     return {"name": slot.name, "was": slot.name, "sku": slot.sku, **shape}
+
+
+def _shelf(plan: Planogram) -> dict[str, Any]:
+    outlines = plan.outlines
+    places = []
+    for slot in plan.slots:
+        outline = [list(corner) for corner in outlines[slot.name]]
+        shape = {"box": list(slot.box)} if slot.box else {"quad": outline}
+        told = {"name": slot.name, "was": slot.name, "sku": slot.sku, **shape}
+        places.append({**told, "facings": slot.facings, "minimum": slot.minimum})
+    return {"unit": plan.unit, "places": places}
 
 
 def _seen(frame: Frame, region: Region, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -61,8 +62,11 @@ class Unknowns:
         tell: Callable[[Message], None],
         report: Callable[[str], None],
         clock: Clock,
+        clear: Callable[[bytes], bytes] = lambda picture: picture,
     ) -> None:
-        """`memory()`: what is recognised with. `report(reason)`: what is wrong with keeping them."""
+        """`memory()`: what is recognised with. `report(reason)`: what is wrong with keeping them.
+        `clear(jpeg)`: the picture without people, for the thread that keeps it.
+        """
         self._settings = settings
         self._folder = state / FOLDER
         self._memory = memory
@@ -70,6 +74,7 @@ class Unknowns:
         self._tell = tell
         self._report = report
         self._clock = clock
+        self._clear = clear
         self._noted: deque[Sighting] = deque(maxlen=WAITING)
         self._crops: dict[str, bytes] = {}  # track → JPEG
         self._store: Sightings | None = None
@@ -117,7 +122,8 @@ class Unknowns:
             self._store = Sightings(self._folder)
         taken = []
         while self._noted:
-            taken.append(self._noted.popleft())
+            noted = self._noted.popleft()
+            taken.append(replace(noted, picture=self._clear(noted.picture)))
         if taken:
             alike = self._settings.similarity or self._memory().calibration.alike or USUAL
             try:

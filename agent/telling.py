@@ -110,6 +110,7 @@ def _named(memory: Memory, decision: Decision) -> Names:
                 probability=option.probability,
                 reference=memory.reference(option.key) if option.key else "",
                 clues=option.clues,
+                gtin=product.gtin,
             )
         )
     known = None if decision.product is None else memory.product(decision.product)

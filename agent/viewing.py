@@ -49,7 +49,7 @@ class Reader(Protocol):
     """What reads barcodes of one camera: `reading.Reader`."""
 
     def codes(self, frame: Frame, tracks: Sequence[Track]) -> tuple[Read, ...]:
-        """Codes that are new in this frame. Frames come in their order."""
+        """Codes that were read in this frame. Frames come in their order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ FLOORS = {
     "home_assistant": 4,
     "config": 4,  # composes the slices that adapters declare
     "exporting": 4,
-    "placing": 5,  # writes what config reads
+    "drawing": 5,  # changes what config reads
+    "placing": 6,
+    "people": 4,  # faces and people by the models of adapters
     "sighting": 5,  # what was not known, and the teacher who may learn it
     "reviewing": 5,  # what was decided, for people to look at again
     "searching": 5,  # a catalogue and what was learned, asked by text
@@ -65,16 +67,19 @@ FLOORS = {
     "commanding": 4,
     "finding": 4,
     "explaining": 4,
+    "drafting": 4,
     "gate": 4,  # in front of the mailbox that capturing puts into
     "loglevel": 1,
     "selftest": 7,
     "holding": 8,
+    "shelving": 8,  # likewise, what shelves' applications are asked
     "receiving": 8,  # shipments, by the docks' applications
     "lookup": 8,
     "doing": 9,
     "kiosking": 9,  # what kiosks show, and what is known of their products
     "observing": 9,  # a look at all of it, for Prometheus
     "desk_review": 9,
+    "desk_shipments": 9,
     "setting_up": 9,
     "desk": 10,  # what the web asks of all of it
     "assembly": 11,

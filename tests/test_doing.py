@@ -17,6 +17,7 @@ from agent.capturing import Lost
 from agent.core.commands import COMMANDS, DAY_S, SNAPSHOT_BYTES
 from agent.core.errors import CatalogueError, ConfigError
 from agent.core.types import Frame
+from agent.core.wording import Sought
 from agent.memory import DeviceMemory
 from agent.nothing import Nothing
 from agent.parts import Sight, open_sight
@@ -104,7 +105,7 @@ def test_a_release_that_was_searched_is_let_go_when_another_is_used(post: Post) 
         assert post.doing.lookup._search is not None
         assert post.doing.lookup._search[0] is post.holding.sight
         with pytest.raises(CatalogueError, match="closed"):
-            searched[1]._words.candidates('"sku"', 1)
+            searched[1]._words.candidates(Sought('"sku"', 1), 1)
 
 
 def test_a_text_is_not_searched_where_there_is_no_release_yet(post: Post) -> None:

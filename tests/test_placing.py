@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from agent.adapters.web import ConflictError
 from agent.config import parse_config
 from agent.core.errors import ConfigError, InputError
 from agent.core.layout import Layout, Place, Places, Zoned
-from agent.placing import ConfigFile, placed
+from agent.drawing import decided, masked, placed, shelved
+from agent.placing import ConfigFile
 
 HEAD = """\
 # The shelf by the door.
@@ -295,3 +297,142 @@ def test_places_are_read() -> None:
     assert first.quad == ((0, 0), (1, 0), (1, 1), (0, 1))
     assert second.box == (0, 0, 1, 0.123457)
     assert Zoned(doc="").read("zone", None) is None
+
+
+SHELF = (
+    HEAD
+    + """\
+- id: cam
+  source: folder:/b
+  privacy:
+    masks: [[0, 0, 0.5, 0.1]]   # the till
+  shelf:
+    plan:
+      bay: the door's
+      fixtures:
+        - {name: front, points_cm: [[0, 0], [100, 0], [100, 50], [0, 50]], points: [[500, 0], [700, 0], [700, 100], [500, 100]]}
+      slots:
+        # top
+        - {name: a1, sku: "0012", box: [0, 0, 100, 100]}   # sells best
+        - name: m1   # measured
+          sku: m
+          fixture: front
+          cm: [0, 0, 50, 50]
+          facings: 2
+log: {level: info}
+"""
+)
+SLOT = Place("a1", "a1", "0012", (0, 0, 100, 100))
+CM = Place("m1", "m1", "m", None, ((500, 0), (600, 0), (600, 100), (500, 100)), 2)
+
+
+def shelve(text: str, *places: Place) -> tuple[list[str], list[str]]:
+    return changes(text, shelved(text.encode(), "spotter.yaml", "cam", places)[0].decode())
+
+
+def test_a_planogram_that_is_written_as_it_was_read_changes_nothing() -> None:
+    assert shelve(SHELF, SLOT, CM) == ([], [])
+
+
+def test_of_a_planogram_only_the_lines_that_are_meant_change() -> None:
+    more = replace(SLOT, facings=2, minimum=2)
+    assert shelve(SHELF, more, CM)[1] == [
+        '        - {name: a1, sku: "0012", box: [0, 0, 100, 100], facings: 2, minimum: 2}   # sells best'
+    ]
+    assert shelve(SHELF, SLOT, replace(CM, sku="n", minimum=2))[1] == [
+        "          sku: n",
+        "          minimum: 2",
+    ]
+    new = Place("b1", "", "new", None, ((0, 200), (90, 200), (100, 300), (0, 300)), 3)
+    gone, came = shelve(SHELF, SLOT, new)
+    assert "          cm: [0, 0, 50, 50]" in gone
+    assert came == [
+        "        - {name: b1, quad: [[0, 200], [90, 200], [100, 300], [0, 300]], sku: new, facings: 3}"
+    ]
+
+
+def test_a_camera_without_a_shelf_gets_one() -> None:
+    text = (
+        HEAD
+        + "- {id: other, source: 'folder:/a'}\n- id: cam\n  source: folder:/b  # new\nlog: {level: info}\n"
+    )
+    assert shelve(text, replace(SLOT, was="")) == (
+        [],
+        ["  shelf:", "    plan:", "      slots:", '        - {name: a1, box: [0, 0, 100, 100], sku: "0012"}'],
+    )
+
+
+@pytest.mark.parametrize(
+    ("places", "sentence"),
+    [
+        ([], "slots: expected at least one, found none"),
+        ([replace(SLOT, sku=""), CM], "sku: expected 1 to"),
+        ([replace(SLOT, box=(500, 0, 600, 100)), CM], "overlap|common"),
+        (
+            [SLOT, replace(CM, quad=((500, 0), (600, 0), (600, 90), (500, 90)))],
+            "'m1'.*front.*change its cm by hand",
+        ),
+        ([SLOT, replace(CM, quad=None, box=(500, 0, 600, 100))], "change its cm by hand"),
+        ([SLOT, replace(CM, facings=1, minimum=2)], "minimum"),
+    ],
+)
+def test_a_planogram_that_a_start_would_refuse_is_refused(places: list[Place], sentence: str) -> None:
+    with pytest.raises((ConfigError, InputError), match=sentence):
+        shelve(SHELF, *places)
+
+
+def test_a_planogram_in_a_file_of_its_own_is_written_there(tmp_path: Path) -> None:
+    plan = tmp_path / "bay.yaml"
+    plan.write_text("bay: door\nslots:\n  - name: a1  # best\n    sku: x\n    box: [0, 0, 100, 100]\n")
+    config = tmp_path / "spotter.yaml"
+    config.write_text(HEAD + "- id: cam\n  source: folder:/b\n  shelf: {planogram: bay.yaml}\n")
+    file = ConfigFile(str(config))
+    read = file.read()
+    place_ = Place("a2", "a1", "x", (0, 0, 100, 100), None, 2)
+    written = file.shelve("cam", [place_], read.tag)
+    assert config.read_text().endswith("shelf: {planogram: bay.yaml}\n")
+    assert plan.read_text() == (
+        "bay: door\nslots:\n  - name: a2  # best\n    sku: x\n    box: [0, 0, 100, 100]\n    facings: 2\n"
+    )
+    assert (tmp_path / "bay.yaml.bak").read_text().startswith("bay: door\nslots:\n  - name: a1  # best\n")
+    assert written.settings == file.read().settings
+    assert written.tag != read.tag
+    with pytest.raises(ConflictError):  # somebody else changed the planogram
+        file.shelve("cam", [place_], read.tag)
+
+
+def test_a_planogram_of_the_catalogue_is_not_drawn_on_the_device(tmp_path: Path) -> None:
+    config = tmp_path / "spotter.yaml"
+    config.write_text(HEAD + '- id: cam\n  source: folder:/b\n  shelf: {planogram: "release:bay-4"}\n')
+    file = ConfigFile(str(config))
+    with pytest.raises(InputError, match="found 'release:bay-4', which comes with the catalogue"):
+        file.shelve("cam", [Place("a2", "a1", "x", (0, 0, 100, 100), None, 2)], file.read().tag)
+
+
+def test_masks_are_written_and_taken_away() -> None:
+    old, shares = SHELF.encode(), (0.25, 0.0, 0.75, 0.333333)
+    text, settings = masked(old, "spotter.yaml", "cam", [shares])
+    assert settings.cameras[0].privacy.masks == (shares,)
+    assert changes(SHELF, text.decode())[1] == ["    masks: [[0.25, 0, 0.75, 0.333333]]   # the till"]
+    none, _ = masked(text, "spotter.yaml", "cam", [])
+    assert "    masks: []   # the till" in none.decode()
+    assert masked(old, "spotter.yaml", "cam", [(0, 0, 0.5, 0.1)])[0] == old
+    new, _ = masked(BLOCK.encode(), "spotter.yaml", "cam", [shares])
+    assert changes(BLOCK, new.decode()) == ([], ["  privacy:", "    masks: [[0.25, 0, 0.75, 0.333333]]"])
+    with pytest.raises(ConfigError, match="masks: expected "):
+        masked(old, "spotter.yaml", "cam", [(0.5, 0, 0.2, 1)])
+
+
+@pytest.mark.parametrize(
+    ("tail", "line"),
+    [
+        ("", "  false_accept: 0.00125"),
+        ("decision: {false_accept: 0.05}  # bold\n", "decision: {false_accept: 0.00125}  # bold"),
+        ("decision:\n  # bold\n  false_accept: 0.05\n", "  false_accept: 0.00125"),
+    ],
+)
+def test_a_rate_is_written(tail: str, line: str) -> None:
+    text, settings = decided((BLOCK + tail).encode(), "spotter.yaml", 0.00125)
+    assert settings.decision.false_accept == 0.00125
+    assert line in text.decode().splitlines()
+    assert text.decode().startswith(BLOCK)

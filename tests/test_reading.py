@@ -51,7 +51,7 @@ class Camera:
 LEFT, RIGHT = (20, 60, 400, 400), (460, 60, 860, 400)
 
 
-def test_a_code_is_told_once_with_its_thing_and_its_place() -> None:
+def test_a_code_is_told_with_its_thing_and_its_place_and_looked_for_some_more_times() -> None:
     camera = Camera()
     image = picture((bars(EAN), 100, 200))
     frame = Frame("cam", 0, 1.0, 1.0, image)
@@ -60,7 +60,8 @@ def test_a_code_is_told_once_with_its_thing_and_its_place() -> None:
     xs, ys = zip(*read.place, strict=True)
     assert 100 <= min(xs) < max(xs) <= 100 + bars(EAN).shape[1]
     assert 200 <= min(ys) <= max(ys) <= 260
-    assert [camera.show(image, a=LEFT) for _ in range(9)] == [[]] * 9
+    more = [camera.show(image, a=LEFT) for _ in range(9)]
+    assert more == [[("a", EAN)]] * (MORE_READS - 1) + [[]] * (10 - MORE_READS)
     assert len(camera.looked) == MORE_READS
 
 
@@ -69,7 +70,7 @@ def test_a_label_of_two_codes_is_told_whole_also_where_one_is_seen_later() -> No
     unit, inside = bars(f"00{UNIT}"), bars("02040063813339313712")
     assert camera.show(picture((unit, 30, 100)), a=LEFT) == [("a", f"(00){UNIT}")]
     told = camera.show(picture((unit, 30, 100), (inside, 30, 220)), a=LEFT)
-    assert told == [("a", "(02)04006381333931(37)12")]
+    assert sorted(told) == [("a", f"(00){UNIT}"), ("a", "(02)04006381333931(37)12")]
 
 
 def test_a_code_belongs_to_the_thing_that_it_lies_on() -> None:

@@ -19,7 +19,7 @@ from agent.core.errors import CatalogueError, InputError
 from agent.core.manifest import FileEntry
 from agent.core.text_model import TextModel
 from agent.core.types import Candidate, Product
-from agent.core.wording import TEXT_LIMIT
+from agent.core.wording import CROWD, TEXT_LIMIT, Sought
 from agent.publishing.folder import read_folder
 from agent.searching import TextSearch
 from tools.bench.words import misspelt, product_folder
@@ -191,6 +191,47 @@ def test_pictures_fill_in_and_do_not_take_the_place_of_a_name(tmp_path: Path) ->
         assert shop.found("xyzzyplugh") == []  # the pictures are not asked for what nobody wrote
 
 
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """More products have one word, and more names have another, than are ranked against each other."""
+    count = CROWD + 500
+    products = [
+        Product(no, f"p{no}", name=f"Organic Thing {'abcde'[no % 5] * 3}", description="Made with care")
+        for no in range(1, count)
+    ]
+    products += [
+        Product(count, "plain", name="Organic"),
+        Product(count + 1, "care", name="Care"),
+        Product(count + 2, "hand", name="Hand Care Cream"),
+        Product(count + 3, "zebra", name="Zebra"),
+        Product(count + 4, "pair", name="Zebra Dropped", description="An organic thing"),
+    ]
+    with closing(Shop(tmp_path_factory.mktemp("crowd"), products=products)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("text", "skus"),
+    [
+        ("organic", ["plain"]),
+        ("organi", ["plain"]),
+        ("care", ["care", "hand"]),
+        ("made care", ["p1"]),
+        ("hand care", ["hand"]),
+        ("organic thing zebra", ["pair"]),
+        ("zebra organic", ["zebra", "pair"]),
+        ("p5499", ["p5499"]),
+    ],
+)
+def test_who_is_named_so_is_found_in_a_crowd(crowd: Shop, text: str, skus: list[str]) -> None:
+    assert crowd.found(text)[: len(skus)] == skus
+
+
+def test_a_list_in_a_crowd_is_as_long_as_it_was_asked_for(crowd: Shop) -> None:
+    assert len(crowd.found("organic", 150)) == 150
+    assert len(crowd.found("care", 150)) == 150  # three names, and descriptions
+
+
 def test_names_of_groceries_are_found_also_misspelt(shared_data: Path, tmp_path: Path) -> None:
     """81 of 81 and 806 of 810, with descriptions beside them; asked for are 95 and 90 %."""
     folder = product_folder(shared_data, tmp_path / "products")
@@ -215,8 +256,8 @@ def test_a_product_that_was_changed_or_removed_is_found_as_it_is_now(tmp_path: P
     words = open_words(tmp_path / changed.path, changed)
     assert words
     with closing(words):
-        assert words.candidates('"mandarin"', 5) == [2]
-        assert words.candidates('"orange"', 5) == [2]  # its sku
-        assert words.candidates('"juice"', 5) == []
+        assert words.candidates(Sought('"mandarin"', 1), 5) == [2]
+        assert words.candidates(Sought('"orange"', 1), 5) == [2]  # its sku
+        assert words.candidates(Sought('"juice"', 1), 5) == []
         with pytest.raises(CatalogueError, match="cannot be read"):
-            words.candidates('"', 5)
+            words.candidates(Sought('"', 1), 5)

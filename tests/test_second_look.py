@@ -14,7 +14,7 @@ from agent.adapters.barcodes import read_barcodes
 from agent.adapters.catalogue import Catalogue
 from agent.adapters.embedder import Embedder, EmbedderSettings
 from agent.adapters.images import encode_png
-from agent.core.evidence import ONE_LOOK, decide, worth_a_second_look
+from agent.core.evidence import ONE_LOOK, decide, is_open, worth_a_second_look
 from agent.core.looking import looks_at
 from agent.core.second_look import BARCODE_LOG_ODDS, SecondLookSettings
 from agent.core.types import Look, Region
@@ -109,7 +109,7 @@ def test_a_look_that_is_sure_costs_nothing(sight: Sight) -> None:
     whole = Region((0, 0, picture.shape[1], picture.shape[0]))
     seen = look(sight, picture, whole)
     sure = replace(seen, candidates=seen.candidates[:1])
-    if worth_a_second_look(decide([sure], sight[1].calibration, ONE_LOOK)):
+    if is_open(decide([sure], sight[1].calibration, ONE_LOOK)):
         pytest.skip("this model is not sure of its own reference")
     assert closer.improved(picture, [whole], [sure], sight[1]) == [sure]
     assert closer.tally.taken == 0
@@ -166,13 +166,18 @@ def test_a_barcode_names_its_product_whatever_the_picture_looks_like(sight: Sigh
 
 def test_a_tiny_region_shows_neither_words_nor_bars(sight: Sight) -> None:
     image, _, seen, _ = undecided(sight, 1)[0]
-    numbers = tuple(candidate.product for candidate in seen.candidates)
-    assert second().verify(image, Region((0, 0, 31, 200)), numbers, sight[1]) == ()
+    assert second().improved(image, [Region((0, 0, 31, 200))], [seen], sight[1]) == [seen]
 
 
 def test_one_product_alone_is_compared_with_nobody(sight: Sight) -> None:
     image, region, seen, _ = undecided(sight, 1)[0]
-    assert second().verify(image, region, (seen.candidates[0].product,), sight[1]) == ()
+    alone = replace(seen, candidates=seen.candidates[:1])
+    assert is_open(decide([alone], sight[1].calibration, ONE_LOOK))
+    closer = second()
+    assert closer.improved(image, [region], [alone], sight[1]) == [alone]
+    assert (closer.tally.taken, closer.tally.compared) == (1, 0)  # for a barcode: the shop has one
+    assert closer.improved(image, [region], [alone], sight[1], barcodes=False) == [alone]
+    assert closer.tally.taken == 1
 
 
 def test_the_pipeline_takes_closer_looks(sight: Sight) -> None:

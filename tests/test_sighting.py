@@ -45,6 +45,7 @@ class Device:
         self.memory = DeviceMemory(base, store, self.eyes.dimension, self.eyes.fingerprint)
         self.told: list[Message] = []
         self.problems: list[str] = []
+        self.cleared = 0
         self.unknowns = Unknowns(
             SightingSettings(**settings),  # type: ignore[arg-type]
             folder,
@@ -53,7 +54,12 @@ class Device:
             self.told.append,
             self.problems.append,
             self.clock,
+            self.clear,
         )
+
+    def clear(self, picture: bytes) -> bytes:
+        self.cleared += 1
+        return picture
 
     def show(self, product: int, view: int = 0, verdict: Verdict = Verdict.UNKNOWN) -> None:
         """A track of one look: it comes with a picture, and goes without one."""
@@ -137,6 +143,7 @@ def test_pictures_are_kept_only_where_somebody_wants_them_and_make_it_a_product(
         device.show(STRANGE, view)
     said = device.tell()
     assert said["most_seen"][0]["pictures"] == 3  # type: ignore[index]
+    assert device.cleared >= 3  # of people, by whoever keeps them
     teacher = Teacher(device.overlay, device.eyes, device.memory, device.clock)
     with closing(Sightings(tmp_path / FOLDER)) as store:
         taught = enrol(store, lambda: teacher, 1, "new-1", {"name": "New"})

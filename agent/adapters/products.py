@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _CACHED = 4096
 """Products kept in memory: more than one shop's cameras see in a day, about 4 MB."""
+_A_GTIN = "SELECT no FROM products WHERE gtin != '' LIMIT 1"
 
 
 class ProductTable:
@@ -45,6 +46,8 @@ class ProductTable:
         self._table = table
         self._products = lru_cache(_CACHED)(self._read_product)
         self._gtins = lru_cache(_CACHED)(self._read_gtin)
+        self.has_gtins = lru_cache(1)(lambda: bool(table.column(_A_GTIN)))
+        """`has_gtins()`: whether any product has one, asked once. Raises CatalogueError."""
         self._references = lru_cache(_CACHED)(self._read_reference)
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ class SystemClock:
 
     def wait(self, seconds: float) -> bool:
         """Sleep; True as soon as `stop()` was called."""
-        return self._stopping.wait(max(0.0, seconds))
+        return self._stopping.wait(seconds) if seconds > 0.0 else self._stopping.is_set()
 
     def stop(self) -> None:
         """End every wait. Safe to call from a signal handler's thread."""

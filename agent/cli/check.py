@@ -48,6 +48,7 @@ def do(args: argparse.Namespace) -> int:
     settings = load_config(args.config)
     _check_ways_out(settings, args.config)
     _check_pages(settings, args.config)
+    _check_privacy(settings)
     check_state(Path(settings.state_dir))
     eyes, catalogue = load_eyes(settings)
     make_pipeline(settings, eyes, catalogue, proposers=proposers(make_apps(settings)))
@@ -83,6 +84,13 @@ def _check_pages(settings: Settings, name: str) -> None:
         check_certificate(settings.web)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
+
+
+def _check_privacy(settings: Settings) -> None:
+    """The models that find people: without them a daemon would not start."""
+    from agent.people import make_finder
+
+    make_finder(settings.privacy)
 
 
 def _check_ways_out(settings: Settings, name: str) -> None:

@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
     spec = add_verb(
         inner,
         "spec",
-        "draft the description (.json) of a .tflite that you trust",
+        "draft the description (.json) of a .tflite, or of a YuNet (.onnx), that you trust",
         "spotter model spec embedder.tflite --write --provenance 'our own' --licence Apache-2.0",
         do_spec,
     )
@@ -72,23 +72,27 @@ def do_fetch(args: argparse.Namespace) -> int:
 
 
 def _show(name: str, model: PublicModel, *, as_json: bool) -> None:
+    from agent.core.model_spec import ModelSpec
+
     spec = model.spec
     if as_json:
         facts = {"name": name, "url": model.url, "size": model.size, "sha256": spec.sha256}
         print_json({**facts, "licence": spec.licence, "about": model.about})
         return
-    side = f"{spec.input.width} px, {spec.dimension} numbers"
-    print(f"{name}: {model.about}\n  {model.size / 1e6:.1f} MB, {side}, {spec.licence}\n  {model.url}")
+    shape = f"{spec.input.width} px, {spec.dimension} numbers, " if isinstance(spec, ModelSpec) else ""
+    print(f"{name}: {model.about}\n  {model.size / 1e6:.1f} MB, {shape}{spec.licence}\n  {model.url}")
 
 
 def do_spec(args: argparse.Namespace) -> int:
     """Print or write the draft; an existing description is never overwritten."""
     from agent.adapters.detector import draft_description
+    from agent.adapters.faces import draft_faces
     from agent.adapters.images import read_bytes
     from agent.core.errors import ConfigError
 
     model = Path(args.model)
-    draft = draft_description(read_bytes(model, 256 << 20), model.name)
+    data = read_bytes(model, 256 << 20)
+    draft = draft_faces(data, model.name) if model.suffix == ".onnx" else draft_description(data, model.name)
     draft.update({key: value for key in ("provenance", "licence") if (value := getattr(args, key))})
     text = json.dumps(draft, indent=2, ensure_ascii=False) + "\n"
     if not args.write:

@@ -1,10 +1,11 @@
-"""`spotter planogram`: what stands where on a shelf, taken over from other programs."""
+"""`spotter planogram`: what stands where on a shelf, taken over from other programs or learned."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.cli import planogram_learn
 from agent.cli.options import add_verb, complain
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def add(verbs: Verbs) -> None:
         help="where the corners of the planogram are in the camera's picture, pixels, clockwise from the "
         "upper left (default: those of the picture)",
     )
+    planogram_learn.add(inner)
 
 
 def do_import(args: argparse.Namespace) -> int:

@@ -46,6 +46,7 @@ def do(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import InputError, UsageError, quoted
     from agent.core.privacy import Veil
+    from agent.people import make_finder
 
     if args.seconds is not None:
         check_argument("--seconds", args.seconds, 0.1, 604_800)
@@ -57,8 +58,8 @@ def do(args: argparse.Namespace) -> int:
     if wanted not in by_id:
         raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(wanted)}")
     _refuse_recording(args.out)
-    veil = Veil({wanted: by_id[wanted].privacy})
-    clock = _Until(SystemClock(), args.seconds)
+    veil = Veil({wanted: by_id[wanted].privacy}, make_finder(settings.privacy))
+    clock = Until(SystemClock(), args.seconds)
     written = 0
     why = "the camera showed nothing"
     with RecordingWriter(args.out, lossless=args.lossless) as writer:
@@ -93,7 +94,7 @@ def _refuse_recording(out: Path) -> None:
         raise UsageError(f"{out}: expected a directory without a recording, found one")
 
 
-class _Until:
+class Until:
     """A clock that tells the camera to stop when the time is over, whatever it is waiting for."""
 
     def __init__(self, clock: Clock, seconds: float | None) -> None:

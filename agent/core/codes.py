@@ -19,3 +19,4 @@ class Read:
     text: str
     said: Said  # by the rules of GS1
     place: Quad  # pixels of the frame
+    shown: bool = False  # the catalogue has the product that it names: how that looks is known

@@ -205,6 +205,16 @@ COMMANDS: Final[dict[str, Form]] = {
         burst=10,
         kept=False,
     ),
+    "accept_view": Form(
+        does="Lets a shelf's camera stay where it was moved to: its slots are where it shows them now.",
+        fields={"camera": Text(doc="which camera; empty: the only one", limit=LEVEL_LIMIT, default="")},
+        result={
+            "camera": _TEXT,
+            "moved_px": {**_SHARE, "description": "how far the picture lies from where it was at most"},
+        },
+        per_minute=30,
+        burst=10,
+    ),
     "shipment/open": Form(
         does="Begins to receive a shipment at a dock.",
         fields={

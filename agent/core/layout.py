@@ -19,6 +19,7 @@ DIGITS: Final = 6
 """Of a share of a side: a thousandth of a pixel."""
 
 _TEXT: Final = 1000
+_COUNT: Final = 1000
 _NUMBER: Final = {"type": "number"}
 _POINT: Final = {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2}
 
@@ -34,6 +35,8 @@ PLACE: Final[dict[str, Any]] = {
         "sku": {"type": "string", "maxLength": _TEXT, "description": "product that belongs there"},
         "box": {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4},
         "quad": {"type": "array", "items": _POINT, "minItems": 4, "maxItems": 4},
+        "facings": {"type": "integer", "minimum": 1, "maximum": _COUNT, "description": "of a shelf alone"},
+        "minimum": {"type": "integer", "minimum": 1, "maximum": _COUNT, "description": "of a shelf alone"},
     },
     "required": ["name"],
     "additionalProperties": False,
@@ -50,6 +53,8 @@ class Place:
     sku: str = ""
     box: tuple[float, float, float, float] | None = None
     quad: tuple[Point, Point, Point, Point] | None = None
+    facings: int = 1  # of a shelf alone, as `minimum` is
+    minimum: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,27 @@ class Zoned:
         return {"anyOf": [four, {"type": "null"}], "description": self.doc}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boxes:
+    """A field of a request: up to `limit` of `[x1, y1, x2, y2]`."""
+
+    doc: str
+    limit: int
+    default: Any = NEEDED
+
+    def read(self, where: str, value: Any) -> tuple[tuple[float, ...], ...]:
+        """See `forms.Field`."""
+        listed = typed(where, "list", value)
+        if len(listed) > self.limit:
+            raise ValueError(f"{where}: expected at most {self.limit} boxes, found {len(listed)}")
+        return tuple(_numbers(f"{where}[{number}]", each, 4) for number, each in enumerate(listed))
+
+    def schema(self) -> dict[str, Any]:
+        """See `forms.Field`."""
+        four = {"type": "array", "items": _NUMBER, "minItems": 4, "maxItems": 4}
+        return {"type": "array", "items": four, "maxItems": self.limit, "description": self.doc}
+
+
 def _place(where: str, value: Any) -> Place:
     given = typed(where, "object", value)
     for key in given:
@@ -119,7 +145,12 @@ def _place(where: str, value: Any) -> Place:
         if len(corners) != 4:
             raise ValueError(f"{where}.quad: expected four corners, found {len(corners)}")
         quad = tuple(_numbers(f"{where}.quad[{number}]", each, 2) for number, each in enumerate(corners))
-    return Place(**texts, box=box, quad=quad)
+    counts = {}
+    for key in ("facings", "minimum"):
+        counts[key] = typed(f"{where}.{key}", "int", given.get(key, 1))
+        if not 1 <= counts[key] <= _COUNT:
+            raise ValueError(f"{where}.{key}: expected 1 to {_COUNT}, found {counts[key]}")
+    return Place(**texts, box=box, quad=quad, **counts)
 
 
 def _numbers(where: str, value: Any, count: int) -> Any:

@@ -126,9 +126,10 @@ def check_identity(name: str, file: str, sha256: str) -> None:
 
 
 def document_of(spec: Any) -> dict[str, Any]:
-    """What `read_document` reads back, as JSON holds it: `spec` is a dataclass with a field `input`."""
+    """What `read_document` reads back, as JSON holds it: `spec` is a dataclass, some with a field `input`."""
     plain = asdict(spec)
-    plain["input"] |= {"mean": list(spec.input.mean), "std": list(spec.input.std)}
+    if "input" in plain:
+        plain["input"] |= {"mean": list(spec.input.mean), "std": list(spec.input.std)}
     return {"schema": SPEC_SCHEMA, **plain}
 
 
@@ -154,7 +155,8 @@ def _spec_of(kind: type[T], document: dict[str, Any]) -> T:
     if schema != SPEC_SCHEMA or isinstance(schema, bool):
         raise ValueError(f"schema: expected {SPEC_SCHEMA}, found {quoted(schema)}")
     known = _known_fields(kind, document, "")
-    known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
+    if "input" in known:
+        known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
     if "calibration" in known:
         known["calibration"] = record("calibration", Calibration, LATER | known["calibration"])
     return kind(**known)

@@ -17,6 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+@lru_cache(maxsize=64)  # what is seen at once is told with the same time
 def rfc3339(utc: float) -> str:
     """Unix seconds as RFC 3339 with milliseconds: `rfc3339(0.5)` → `'1970-01-01T00:00:00.500Z'`.
 
@@ -29,7 +30,7 @@ def rfc3339(utc: float) -> str:
     return f"{_second(seconds)}.{milliseconds:03d}Z"
 
 
-@lru_cache(maxsize=64)  # what happens at once is told at once: a fifth of a message's cost
+@lru_cache(maxsize=64)  # a fifth of a message's cost
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
 
@@ -65,8 +66,10 @@ def rounded(value: float, digits: int) -> float:
     return _Odd(number)
 
 
-def encode_rounded(payload: Mapping[str, Any]) -> bytes:
+def encode_rounded(payload: Mapping[str, Any] | msgspec.Struct) -> bytes:
     """The same bytes as `encode` in a sixth of the time, where all floats in it come from `rounded`.
+
+    The fields of a struct stand in the order of its definition.
 
     Raises:
         TypeError: it holds something that is not JSON.
@@ -74,7 +77,7 @@ def encode_rounded(payload: Mapping[str, Any]) -> bytes:
     try:
         return _QUICK.encode(payload)
     except UnicodeEncodeError:  # half a surrogate pair
-        return encode(payload)
+        return encode(msgspec.to_builtins(payload, enc_hook=float))
 
 
 def _written(value: Any) -> msgspec.Raw:
@@ -83,7 +86,7 @@ def _written(value: Any) -> msgspec.Raw:
     raise TypeError(f"payload: expected JSON with finite numbers, found {type(value).__name__} {value}")
 
 
-_QUICK: Final = msgspec.json.Encoder(order="sorted", enc_hook=_written)
+_QUICK: Final = msgspec.json.Encoder(order="deterministic", enc_hook=_written)
 
 
 def content(payload: bytes) -> Any:

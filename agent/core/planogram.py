@@ -175,6 +175,11 @@ class Planogram:
                 found.append(Cell(name, slot.name, slot.sku, as_quad(corners), upright=slot.box is not None))
         return tuple(found)
 
+    @property
+    def outlines(self) -> dict[str, Quad]:
+        """Name of a slot → its corners in the reference view, in the planogram's unit."""
+        return {slot.name: as_quad(quad) for slot, quad in zip(self.slots, self._quads(), strict=True)}
+
     def _quads(self) -> list[NDArray[np.float64]]:
         """`(4, 2)` per slot, in the planogram's unit."""
         onto = {
@@ -200,9 +205,8 @@ class Cell:
 
 
 def _names(slot: PlannedSlot) -> list[str]:
-    if slot.facings == 1:
-        return [slot.name]
-    return [f"{slot.name}/{number}" for number in range(1, slot.facings + 1)]
+    numbered = [f"{slot.name}/{number}" for number in range(1, slot.facings + 1)]
+    return numbered if slot.facings > 1 else [slot.name]
 
 
 def as_quad(corners: Any) -> Quad:

@@ -1,18 +1,25 @@
-"""Public embedding models that `spotter model fetch` knows: where each lies, what it is, whose it is.
+"""Public models that `spotter model fetch` knows: where each lies, what it is, whose it is.
 
 Every URL names one commit of the repository in which Google's Coral team publishes them, so that it always
 means the same bytes; the digest decides all the same. A model is listed when its path at that commit and its
-licence are known, and a file of this digest was run. None of them was trained on products: they are here to
-begin with and to compare with.
+licence are known, and a file of this digest was run; of the one that finds faces the digest is what its
+repository says. None of the others was trained on products: they are here to begin with and to compare with.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.face_spec import KIND, FaceSpec
 from agent.core.model_spec import InputSpec, ModelSpec
 
 _CORAL = "https://raw.githubusercontent.com/google-coral/test_data/104342d2d3480b3e66203073dac24f4e2dbb4c41"
+
+
+_ZOO = (
+    "https://media.githubusercontent.com/media/opencv/opencv_zoo/82b38c8f98e7b52aa171400f3e4c722352d0669f"
+    "/models/face_detection_yunet"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,7 @@ class PublicModel:
     base: str  # URL
     size: int  # bytes
     about: str
-    spec: ModelSpec
+    spec: ModelSpec | FaceSpec
 
     @property
     def url(self) -> str:
@@ -73,5 +80,18 @@ PUBLIC_MODELS: dict[str, PublicModel] = {
         1001,
         "probabilities of ImageNet classes; to compare with",
         "MobileNetV2 1.0 at 224 px",
+    ),
+    "yunet": PublicModel(
+        _ZOO,
+        232_589,
+        "finds faces, to blur them (`privacy.faces`)",
+        FaceSpec(
+            kind=KIND,
+            name="face_detection_yunet_2023mar",
+            file="face_detection_yunet_2023mar.onnx",
+            sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            provenance=f"OpenCV Zoo, trained by Shiqi Yu on WIDER Face; {_ZOO}",
+            licence="MIT",
+        ),
     ),
 }

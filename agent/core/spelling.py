@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +28,9 @@ TWO_EDITS: Final = 8
 """Letters from which a letter may have been left out, and from which a word may differ by one and by two
 edits. Among three letters an edit makes nearly any word of any other."""
 
+_LAST: Final = chr(0x10FFFF)
+"""Behind every letter."""
+
 _BITS: Final = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 
 
@@ -47,6 +49,7 @@ class Vocabulary:
         """Of words and the number of products that have them, each word once."""
         self._counts = dict(counts)
         self._sorted = sorted(self._counts)
+        self._before = np.cumsum([0, *(self._counts[word] for word in self._sorted)])
         words = [word for word in self._sorted if len(word) <= LETTERS and _is_spelt(word)]
         self._words = words
         self._lengths = np.array([len(word) for word in words], np.int16)
@@ -64,12 +67,14 @@ class Vocabulary:
     def beginning(self, start: str, limit: int) -> list[str]:
         """The first `limit` words, in their order, that begin so, the word itself among them."""
         place = bisect_left(self._sorted, start)
-        found = []
-        for word in islice(self._sorted, place, place + limit):
-            if not word.startswith(start):
-                break
-            found.append(word)
-        return found
+        end = bisect_left(self._sorted, start + _LAST, place, min(place + limit, len(self._sorted)))
+        return self._sorted[place:end]
+
+    def most(self, start: str) -> int:
+        """No more products than this have a word that begins so: who has two of them counts twice."""
+        place = bisect_left(self._sorted, start)
+        end = bisect_left(self._sorted, start + _LAST, place)
+        return int(self._before[end] - self._before[place])
 
     def near(self, word: str, limit: int) -> list[Near]:
         """At most `limit` words within the edits that its length allows, the nearest and then the most used

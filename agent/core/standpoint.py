@@ -23,6 +23,8 @@ from agent.core.corners import CORNERS, FURNITURE, LEAST_SHARED, SEEN, Corners, 
 from agent.core.settings import check_range, setting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from agent.core.corners import Movement
@@ -79,7 +81,7 @@ class Pose:
     view: View
     matrix: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     """Homography from the reference view to this frame, row by row."""
-    moved_px: float = 0.0  # farthest that a corner of the picture moved
+    moved_px: float = 0.0  # farthest that a corner of the picture is from where it may be
     reason: str = ""  # of MOVED and LOST
 
     @property
@@ -105,6 +107,7 @@ class Standpoint:
     settings: ViewSettings
     reference: Corners | None = None  # of the reference view; None: the first frame is it
     goods: Any = None  # `(N, 4, 2)` where goods are in the reference view; None: nowhere
+    accepted: Pose = SAME  # where the camera may stand: as the slots were drawn, or as somebody accepted
     _pose: Pose = SAME
     _frame: Frame | None = None
     _due_at: float = float("-inf")
@@ -126,13 +129,42 @@ class Standpoint:
         return self._pose
 
     def kept(self) -> dict[str, Any] | None:
-        """The reference view as plain data; None while there is none."""
-        return None if self.reference is None else self.reference.kept()
+        """The reference view, and where the camera may stand, as plain data; None while there is none."""
+        if self.reference is None:
+            return None
+        return {**self.reference.kept(), "accepted": list(self.accepted.matrix)}
+
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` gave. ValueError, KeyError, TypeError: it is something else."""
+        reference = Corners.from_kept(kept)
+        matrix = tuple(float(number) for number in kept.get("accepted", SAME.matrix))
+        if len(matrix) != len(SAME.matrix) or not np.isfinite(matrix).all():
+            raise ValueError("accepted: expected a homography")
+        self.reference = reference
+        self.accepted = SAME if matrix == SAME.matrix else Pose(View.FOLLOWED, matrix)
+        self._pose = self.accepted
+
+    def accept(self) -> float:
+        """The camera may stay where it was moved to: slots are where it shows them now.
+
+        Returns how far that is from where it stood, px of the picture's farthest corner.
+
+        Raises:
+            ValueError: it stands where it stood, or nothing is found of what it showed before.
+        """
+        pose = self._pose
+        if pose.view not in {View.MOVED, View.FOLLOWED} or pose is self.accepted:
+            found = pose.reason or "one that stands where it stood"
+            raise ValueError(f"expected a camera that was moved and still sees its shelf, found {found}")
+        self.accepted = self._pose = Pose(View.FOLLOWED, pose.matrix)
+        self._doubt = None
+        return pose.moved_px
 
     def forget(self) -> None:
         """Take the next frame for the reference view: the slots are where they were drawn, in that."""
         self.reference = None
-        self._pose, self._doubt, self._due_at = SAME, None, float("-inf")
+        self._pose = self.accepted = SAME
+        self._doubt, self._due_at = None, float("-inf")
 
     def _shaken(self, frame: Frame) -> bool:
         """Whether most of the picture has changed since the frame before, once a second at most."""
@@ -155,7 +187,7 @@ class Standpoint:
         seen = Corners.of(frame.image, SEEN)
         did = movement(self.reference, seen)
         self._shared = did.shared
-        found = _compared(did, self.reference, seen, self._follow_px(frame))
+        found = _compared(did, self.reference, self.accepted, seen, self._follow_px(frame))
         if found is None:
             return
         if found.view in {View.SAME, View.FOLLOWED}:
@@ -192,7 +224,7 @@ class Standpoint:
             or _apart(found, self._pose, frame) > small
             or self._pose.view is View.UNSURE
         ):
-            self._pose = found if found.moved_px > small else SAME
+            self._pose = found if found.moved_px > small else self.accepted
         reference = self.reference
         worn = reference is not None and len(reference.points) * RENEW_SHARE > self._shared
         if worn and frame.at - self._renewed_at >= RENEW_S:
@@ -200,7 +232,9 @@ class Standpoint:
             self.reference = self._taken(frame.image).back(np.reshape(self._pose.matrix, (3, 3)))
 
 
-def _compared(found: Movement, reference: Corners, seen: Corners, follow_px: float) -> Pose | None:
+def _compared(
+    found: Movement, reference: Corners, accepted: Pose, seen: Corners, follow_px: float
+) -> Pose | None:
     """Where the camera stands; None: goods were moved about, which says nothing of the camera."""
     dark = len(seen.points) < 2 * LEAST_SHARED
     if not found.sure and not dark:
@@ -214,11 +248,12 @@ def _compared(found: Movement, reference: Corners, seen: Corners, follow_px: flo
     low, high = reference.points.min(axis=0), reference.points.max(axis=0)
     edges = np.array([low, (high[0], low[1]), high, (low[0], high[1])], np.float64)
     there = cv2.perspectiveTransform(edges[None], found.matrix)[0]
-    moved = float(np.hypot(*(there - edges).T).max())
+    off = there - accepted.placed(edges)
+    moved = float(np.hypot(*off.T).max())
     pose = Pose(View.FOLLOWED, tuple(float(n) for n in found.matrix.ravel()), moved)
     if moved <= follow_px:
         return pose
-    middle = np.median(there - edges, axis=0)
+    middle = np.median(off, axis=0)
     return Pose(View.MOVED, pose.matrix, moved,
                 f"the camera was moved: what it shows lies up to {moved:.0f} px from where it was "
                 f"({middle[0]:+.0f} px across, {middle[1]:+.0f} px down)")  # fmt: skip

@@ -1,25 +1,32 @@
-"""Detections over time become tracks: the same thing keeps its id while it overlaps its last place.
+"""Detections over time become tracks: the same thing keeps its id from frame to frame.
 
-Association is greedy by intersection over union, best pair first. The optimal assignment gives the same
-answer wherever boxes of different things overlap less than boxes of the same thing, which is the case for
-slots, grids and items on a belt; norfair and SORT's successors report the same. A configured region (one
-with a name) is associated by its name, because it is the place that is watched, whatever stands in it.
+Association is greedy, best pair first (core/following.py). The optimal assignment gives the same answer
+wherever boxes of different things overlap less than boxes of the same thing, which is the case for slots,
+grids and items on a belt; norfair and SORT's successors report the same. A configured region (one with a
+name) is associated by its name, because it is the place that is watched, whatever stands in it.
+
+What the edge of the picture cuts off shows less of a thing than was seen before: such looks count only until
+there is one at all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from agent.core.boxes import paired
+from agent.core.following import Course, matched, speed_of, touches_edge
 from agent.core.settings import check_range, setting
 from agent.core.types import Track
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent.core.types import Detection, Frame
+    from agent.core.types import Detection, Frame, Look
+
+
+NEARLY_WHOLE: Final = 0.9
+"""Share of a thing that counts as all of it: what a hand holds is whole, though its box is at the edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,9 @@ class Tracker:
         self._window = window
         self._live: list[Track] = []
         self._outdated: set[str] = set()  # tracks whose looks are to begin anew
+        self._firm: set[str] = set()  # tracks that were seen in the latest frame, or hidden by it
+        self._speeds: dict[str, tuple[float, float]] = {}  # track → pixels per second
+        self._whole: dict[str, int] = {}  # track → px² of it when it was last seen in whole
 
     @property
     def live(self) -> tuple[Track, ...]:
@@ -56,9 +66,11 @@ class Tracker:
             Tracks that ended (`ended` is True), then the tracks seen in this frame, in detection order.
         """
         ended = list(self.end()) if frame.cut else []
-        partner = _associate(self._live, detections, self._settings.iou)
+        partner, covering, covered = self._associated(frame, detections)
         seen: list[Track] = []
         for number, detection in enumerate(detections):
+            if number in covering:
+                continue
             known = partner.get(number)
             seen.append(
                 self._born(frame, detection, number)
@@ -75,6 +87,10 @@ class Tracker:
             else:
                 kept.append(track)
         self._live = kept + list(updated.values())
+        live = {track.id for track in self._live}
+        self._firm = {track.id for track in seen} | (covered & live)
+        self._speeds = {track: speed for track, speed in self._speeds.items() if track in live}
+        self._whole = {track: area for track, area in self._whole.items() if track in live}
         return (*ended, *seen)
 
     def renew(self) -> None:
@@ -88,19 +104,63 @@ class Tracker:
         """End every track: the scene was cut, or the camera is lost."""
         ended = tuple(replace(track, ended=True) for track in self._live)
         self._live = []
-        self._outdated.clear()
+        for held in (self._outdated, self._firm, self._speeds, self._whole):
+            held.clear()
         return ended
 
+    def _associated(
+        self, frame: Frame, detections: Sequence[Detection]
+    ) -> tuple[dict[int, Track], frozenset[int], set[str]]:
+        """Detection number → the track it continues; detections that hide tracks; the hidden ones."""
+        named = {track.region.name: track for track in self._live if track.region.name}
+        partner = {
+            number: named.pop(each.region.name)
+            for number, each in enumerate(detections)
+            if each.region.name in named
+        }
+        free = [number for number, each in enumerate(detections) if not each.region.name]
+        loose = [
+            Course(track, self._speeds.get(track.id, (0.0, 0.0)))
+            for track in self._live
+            if not track.region.name
+        ]
+        firm = [each for each in loose if each.track.id in self._firm]
+        lost = [each for each in loose if each.track.id not in self._firm]
+        found = matched(
+            firm,
+            lost,
+            [detections[number] for number in free],
+            self._settings.iou,
+            frame.at,
+            (frame.width, frame.height),
+        )
+        courses = firm + lost
+        partner |= {free[row]: courses[column].track for row, column in found.partner.items()}
+        covering = frozenset(free[row] for row in found.covering)
+        return partner, covering, {firm[n].track.id for n in found.covered}
+
     def _continued(self, track: Track, frame: Frame, detection: Detection) -> Track:
-        before = () if detection.anew or track.id in self._outdated else track.looks
+        anew = detection.anew or track.id in self._outdated
         self._outdated.discard(track.id)
+        before = () if anew else track.looks
+        now: tuple[Look, ...] = (detection.look,)
+        if not detection.region.name:
+            size = frame.width, frame.height
+            late = frame.at - track.last_at
+            self._speeds[track.id] = speed_of(track.region.box, detection.region.box, late, *size)
+            x1, y1, x2, y2 = detection.region.box
+            area = (x2 - x1) * (y2 - y1)
+            if not touches_edge(detection.region.box, *size):
+                self._whole[track.id] = area
+            elif before and area < NEARLY_WHOLE * self._whole.get(track.id, 0):
+                now = ()
         return replace(
             track,
             region=detection.region,
             last_at=frame.at,
             last_utc=frame.utc,
             frames=track.frames + 1,
-            looks=(*before, detection.look)[-self._window :],
+            looks=(*before, *now)[-self._window :],
             turn=track.turn + detection.anew,
         )
 
@@ -118,19 +178,3 @@ class Tracker:
             frames=1,
             looks=(detection.look,),
         )
-
-
-def _associate(live: Sequence[Track], detections: Sequence[Detection], least: float) -> dict[int, Track]:
-    """Detection number → the track it continues."""
-    if not live or not detections:
-        return {}
-    partner: dict[int, Track] = {}
-    named = {track.region.name: track for track in live if track.region.name}
-    for number, detection in enumerate(detections):
-        if detection.region.name in named:
-            partner[number] = named.pop(detection.region.name)
-    loose = [track for track in live if not track.region.name]
-    free = [number for number, detection in enumerate(detections) if not detection.region.name]
-    boxes = [detections[number].region.box for number in free]
-    pairs = paired(boxes, [track.region.box for track in loose], least)
-    return partner | {free[row]: loose[column] for row, column in pairs.items()}

@@ -43,9 +43,8 @@ class Frame:
     def __post_init__(self) -> None:
         image = self.image
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype.str != "|u1" or 0 in image.shape:
-            raise ValueError(
-                f"frame image: expected (H, W, 3) uint8 with H, W > 0, found {image.shape} {image.dtype}"
-            )
+            found = f"{image.shape} {image.dtype}"
+            raise ValueError(f"frame image: expected (H, W, 3) uint8 with H, W > 0, found {found}")
         if not (isfinite(self.at) and isfinite(self.utc)):
             raise ValueError(f"frame time: expected finite seconds, found at={self.at} utc={self.utc}")
 
@@ -240,6 +239,7 @@ class NamedOption:
     probability: float
     reference: str  # path of the nearest reference picture within the product folder
     clues: tuple[Clue, ...] = ()
+    gtin: str = ""  # 14 digits or empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ Nothing that was typed becomes part of a query's syntax: only words of `core/wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import log
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +17,7 @@ from agent.core.errors import InputError
 from agent.core.words import asked_words, is_spaceless, squeezed, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from agent.core.spelling import Vocabulary
     from agent.core.types import Product
@@ -56,12 +58,15 @@ _OTHERS: Final = 8
 _REST: Final = 0.1
 """Of the score says how much of the name was asked for: orange is the fruit before it is its juice."""
 
-_COMMON: Final = 0.2
-"""Share of products with a word from which it is not looked for alone, where a rarer one was asked for too.
-Ranking 86,000 of 100,000 products took 71 ms, and 37,000 took 29."""
+CROWD: Final = 5_000
+"""Products that are ranked against each other. That takes 6 ms; with 48,000 that have a word, 60."""
 
 
-@dataclass(frozen=True, slots=True)
+FEW: Final = 200
+"""Products that are all looked at, and not only those that are ranked best."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Asked:
     """One word that was typed."""
 
@@ -69,12 +74,7 @@ class Asked:
     instead: Mapping[str, float]  # words of the vocabulary, the one itself among them → how much each counts
     begun: bool  # it may go on
     weight: float  # how much it says
-    share: float  # of the products have one of these words
-
-    def counts(self, word: str) -> float:
-        """How much a word of a product counts for it, in [0, 1]."""
-        known = self.instead.get(word, 0.0)
-        return max(known, _BEGUN) if self.begun and known < 1 and word.startswith(self.word) else known
+    rows: int  # no more products have one of these words
 
     @property
     def expression(self) -> str:
@@ -84,12 +84,23 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Sought:
+    """What SQLite is asked for."""
+
+    expression: str  # empty where no product can have it
+    rows: int  # no more products have it
+    by_name: bool = False  # a crowd has it: those whose name does come first, and not those that rank best
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is looked for."""
 
     text: str
     asked: tuple[Asked, ...]
     code: str  # all of it as one code, empty where it cannot be one
+    coded: int  # no more products have a code that begins so
+    words: frozenset[str]  # of the vocabulary, that count for any of it
 
     def __bool__(self) -> bool:
         """Whether any product can have a word of it."""
@@ -98,7 +109,7 @@ class Question:
     @property
     def known(self) -> bool:
         """Whether the catalogue has a word of it, in some spelling."""
-        return any(each.share > 0 for each in self.asked)
+        return any(each.rows > 0 for each in self.asked)
 
     @property
     def meant(self) -> str:
@@ -109,22 +120,52 @@ class Question:
         )
 
     @property
-    def all_of_it(self) -> str:
-        """Products that have every word; empty where none can."""
-        terms = [each.expression for each in self.asked]
-        return " AND ".join(f"({term})" for term in terms) if terms and all(terms) else ""
+    def sought(self) -> list[Sought]:
+        """What to ask for, one after the other until there is enough: the code, every word, any word."""
+        every = self._every(self.asked)
+        exact = _NOTHING
+        if every.rows > CROWD:
+            exact, every = self._exact, replace(every, by_name=len(self.asked) == 1)
+        return [each for each in (self._coded, exact, every, self._any) if each.expression]
 
     @property
-    def any_of_it(self) -> str:
-        """Products that have one of the words, of those that set products apart."""
-        found = [each for each in self.asked if each.expression]
-        rare = [each for each in found if each.share <= _COMMON]
-        return " OR ".join(f"({each.expression})" for each in rare or found)
+    def _coded(self) -> Sought:
+        """Products that have a code which is, or begins with, what was asked for."""
+        return Sought(f"codes : ({_quoted(self.code)}*)", self.coded) if self.code else _NOTHING
 
     @property
-    def code_of_it(self) -> str:
-        """Products that have a code which is, or begins with, what was asked for; empty where it is none."""
-        return f"codes : ({_quoted(self.code)}*)" if self.code else ""
+    def _exact(self) -> Sought:
+        """Products that have every word just so: not to be lost in a crowd of those that nearly do."""
+        if not all(each.instead.get(each.word) == 1 for each in self.asked):
+            return _NOTHING
+        terms = " AND ".join(_quoted(each.word) for each in self.asked)
+        return Sought(terms, min((each.rows for each in self.asked), default=0), by_name=True)
+
+    def _every(self, asked: Sequence[Asked]) -> Sought:
+        """Products that have every one of these words, or all of those few that may go on with the last one:
+        SQLite takes 8 ms to put together who has a word that begins with two letters.
+        """
+        if not asked or not all(each.expression for each in asked):
+            return _NOTHING
+        whole = [each for each in asked if not each.begun]
+        asked = whole if min((each.rows for each in whole), default=FEW + 1) <= FEW else asked
+        terms = " AND ".join(f"({each.expression})" for each in asked)
+        return Sought(terms, min(each.rows for each in asked))
+
+    @property
+    def _any(self) -> Sought:
+        """Products that have one of the words, the rarest first for as long as that is no crowd.
+
+        The words beyond are common: they say something together, and one alone of them hardly anything.
+        """
+        found = sorted((each for each in self.asked if each.expression), key=lambda each: each.rows)
+        rows = list(accumulate(each.rows for each in found))
+        rare = max(1, bisect_right(rows, CROWD))
+        beyond = [each for each in found[rare:] if not each.begun]
+        common = self._every(beyond) if len(beyond) > 1 else _NOTHING
+        terms = [*(each.expression for each in found[:rare]), common.expression]
+        expression = " OR ".join(f"({term})" for term in terms if term)
+        return Sought(expression, sum(rows[rare - 1 : rare]) + common.rows)
 
 
 def question(text: str, vocabulary: Vocabulary, products: int) -> Question:
@@ -135,15 +176,16 @@ def question(text: str, vocabulary: Vocabulary, products: int) -> Question:
     """
     if len(text) > TEXT_LIMIT:
         raise InputError(f"text: expected at most {TEXT_LIMIT} characters, found {len(text)}")
-    words = list(dict.fromkeys(asked_words(text)))[:WORDS_LIMIT]
+    typed = list(dict.fromkeys(asked_words(text)))[:WORDS_LIMIT]
     ends = bool(text) and text[-1].isalnum()
     asked = tuple(
-        _asked(word, vocabulary, products, begun=ends and place == len(words) - 1)
-        for place, word in enumerate(words)
+        _asked(word, vocabulary, products, begun=ends and place == len(typed) - 1)
+        for place, word in enumerate(typed)
     )
     code = squeezed(text)
     is_code = len(code) >= _CODE and any(letter.isdecimal() for letter in code)
-    return Question(text, asked, code if is_code else "")
+    words = frozenset(word for each in asked for word in each.instead)
+    return Question(text, asked, code if is_code else "", vocabulary.most(code) if is_code else 0, words)
 
 
 def indexed(product: Product) -> dict[str, str]:
@@ -159,24 +201,30 @@ def score(question: Question, fields: Mapping[str, str]) -> float:
 
     1 is a product whose name is what was asked for, 0 one that has no word of it.
     """
-    words = {name: set(text.split()) for name, text in fields.items()}
-    if question.code and any(code.startswith(question.code) for code in words["codes"]):
-        return 1.0 if question.code in words["codes"] else _BEGUN
+    codes = fields["codes"].split()
+    if question.code and any(code.startswith(question.code) for code in codes):
+        return 1.0 if question.code in codes else _BEGUN
     everything = sum(each.weight for each in question.asked)
     if not everything:
         return 0.0
-    found = sum(each.weight * _best(each, words) for each in question.asked)
-    named = words["name"]
-    asked_name = sum(any(each.counts(word) > 0 for each in question.asked) for word in named)
-    rest = asked_name / len(named) if named else 0.0
-    return found / everything * (1 - _REST + _REST * rest)
+    best = dict.fromkeys(question.asked, 0.0)
+    for field, weight in FIELDS.items():
+        had = question.words.intersection(fields[field].split())
+        text = f" {fields[field]}"
+        for asked in question.asked:
+            known = max((asked.instead.get(word, 0.0) for word in had), default=0.0)
+            if known < _BEGUN and asked.begun and f" {asked.word}" in text:
+                known = _BEGUN
+            best[asked] = max(best[asked], weight * known)
+    found = sum(each.weight * value for each, value in best.items())
+    return found / everything * (1 - _REST + _REST * _asked_share(question, set(fields["name"].split())))
 
 
-def _best(asked: Asked, words: Mapping[str, Iterable[str]]) -> float:
-    return max(
-        (FIELDS[field] * asked.counts(word) for field, found in words.items() for word in found),
-        default=0.0,
-    )
+def _asked_share(question: Question, named: set[str]) -> float:
+    """Of the words of a name, how many were asked for."""
+    begun = tuple(each.word for each in question.asked if each.begun)
+    asked = sum(word in question.words or word.startswith(begun) for word in named)
+    return asked / len(named) if named else 0.0
 
 
 def _asked(word: str, vocabulary: Vocabulary, products: int, *, begun: bool) -> Asked:
@@ -194,16 +242,20 @@ def _asked(word: str, vocabulary: Vocabulary, products: int, *, begun: bool) -> 
     if not held:
         edited = {near.word: _EDITED[near.edits] for near in vocabulary.near(word, _OTHERS)}
         instead = edited | instead
-    longer = vocabulary.beginning(word, _BEGINNINGS) if begun else []
-    having = sum(vocabulary.count(each) for each in {*instead, *longer})
-    share = min(1.0, having / max(1, products))
-    return Asked(word, instead, begun and bool(longer), log(1 + products / max(1, having)), share)
+    longer = vocabulary.most(word) if begun else 0
+    having = longer + sum(
+        vocabulary.count(each) for each in instead if not (longer and each.startswith(word))
+    )
+    return Asked(word, instead, longer > 0, log(1 + products / max(1, having)), min(having, products))
 
 
 def _same_stem(word: str, other: str) -> bool:
     """Whether they differ by their last letters only."""
     shared = max(_STEM, min(len(word), len(other)) - _SUFFIX)
     return word != other and word[:shared] == other[:shared] and abs(len(word) - len(other)) <= _SUFFIX
+
+
+_NOTHING: Final = Sought("", 0)
 
 
 def _quoted(word: str) -> str:

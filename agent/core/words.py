@@ -74,7 +74,10 @@ def is_spaceless(word: str) -> bool:
 def _words(text: str, *, asked: bool) -> list[str]:
     plain = folded(text)
     if plain.isascii():
-        return [_piece(found) for found in _ASCII_PIECES.findall(plain)]
+        return [
+            found if found >= "a" and len(found) <= WORD_LIMIT else _piece(found)
+            for found in _ASCII_PIECES.findall(plain)
+        ]  # `_piece` alone gives the same: most words do not need it
     found: list[str] = []
     for chunk in _chunks(plain):
         for spaceless, digits, letters in _PIECES.findall(chunk):

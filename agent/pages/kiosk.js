@@ -11,6 +11,9 @@ import { parsePlan, showWay } from "./kiosk-plan.js";
 
 const BUSY_MS = 6000;      // so long after a touch only a product that is known changes the page
 const LISTED = 24;         // products of one search: three screens of large cards
+const PICTURE_PX = 320;    // of a product: catalogues have none that is larger
+const FETCHED = 500;       // pictures that are remembered to be there
+const PAUSE_MS = 180;      // between two letters: then the pictures of a list are worth asking for
 const DEFAULT = "en";
 
 const $ = (id) => document.getElementById(id);
@@ -99,19 +102,38 @@ function price(product) {
   }
 }
 
-/** The picture of a product; its first letters where it has none. */
-function picture(room, product) {
-  const image = h("img", { src: `/api/products/${encodeURIComponent(product.sku)}/picture`, alt: "", decoding: "async" });
-  image.onerror = () => {
+const fetched = new Set(); // addresses of pictures that the browser has
+
+/** The picture of a product; its first letters where it has none. `wait`: it is asked for by `fetchPictures`. */
+function picture(room, product, wait = false) {
+  const letters = () => {
     room.classList.add("lettered");
     room.replaceChildren(h("span", { "aria-hidden": "true" }, [...nameOf(product)].slice(0, 2).join("").toUpperCase()));
   };
   room.classList.remove("lettered");
+  if (!product.pictured) {
+    letters();
+    return room;
+  }
+  const address = `/api/products/${encodeURIComponent(product.sku)}/picture?side_px=${PICTURE_PX}`;
+  const image = h("img", { alt: "", decoding: "async", loading: wait ? "lazy" : "eager" });
+  image.onerror = letters;
+  if (wait && !fetched.has(address)) image.dataset.src = address;
+  else image.src = address;
+  image.onload = () => fetched.size < FETCHED ? fetched.add(address) : fetched.clear();
   room.replaceChildren(image);
   return room;
 }
 
-function card(product, open) {
+/** Pictures of a list come when nobody types: each letter makes another list, and its words go first. */
+function fetchPictures(list) {
+  for (const image of list.querySelectorAll("img[data-src]")) {
+    image.src = image.dataset.src;
+    delete image.dataset.src;
+  }
+}
+
+function card(product, open, wait = false) {
   const button = h("button", { type: "button", class: "product-card" });
   const facts = h("span", { class: "card-facts" });
   facts.append(h("span", { class: "card-name", dir: "auto" }, nameOf(product)));
@@ -120,7 +142,7 @@ function card(product, open) {
   if (product.price) last.append(h("span", { class: "card-price" }, price(product)));
   if (where(product)) last.append(h("span", { class: "card-place" }, where(product)));
   if (last.childElementCount) facts.append(last);
-  button.append(picture(h("span", { class: "picture" }), product), facts);
+  button.append(picture(h("span", { class: "picture" }), product, wait), facts);
   button.onclick = () => open(product);
   return h("li", {}, button);
 }
@@ -168,7 +190,9 @@ function drawProduct(product) {
   $("product-about").hidden = !product.description && $("product-tags").hidden;
   $("product-back").hidden = now.from !== "search";
   $("product-wrong").hidden = Boolean(now.from);
-  drawPlan(product);
+  $("product-map").hidden = true;
+  // When the answer is on the screen: finding the way takes longer than drawing all else.
+  requestAnimationFrame(() => setTimeout(() => now.product === product && drawPlan(product)));
 }
 
 function drawPlan(product) {
@@ -213,6 +237,7 @@ function drawChoice() {
 
 let asked = null;
 let typing = 0;
+let pausing = 0;
 let results = { text: "", products: [], state: "empty" };
 
 function openSearch(first = "") {
@@ -266,7 +291,9 @@ function drawResults() {
   $("search-list").replaceChildren(...products.map((each) => card(each, (chosen) => {
     tell(chosen.sku);
     openProduct(chosen, "search");
-  })));
+  }, true)));
+  clearTimeout(pausing);
+  pausing = setTimeout(() => fetchPictures($("search-list")), PAUSE_MS);
   $("search-results").scrollTop = 0;
 }
 

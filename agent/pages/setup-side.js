@@ -119,7 +119,8 @@ function show(reading, best) {
 }
 
 /** Which of the latest decisions another threshold would change. */
-export function whatIf(camera) {
+export function whatIf(camera, file) {
+  let tried = 0;
   place("what-if").addEventListener("submit", async (event) => {
     event.preventDefault();
     const rate = Number(place("rate").value);
@@ -131,6 +132,9 @@ export function whatIf(camera) {
         all: answer.decisions,
         now: answer.now,
       });
+      tried = rate;
+      place("keep-rate").hidden = rate === answer.now;
+      place("keep-rate").textContent = t("keep-rate", { rate });
       place("changes").replaceChildren(
         ...answer.changes.map((each) =>
           h(
@@ -143,7 +147,19 @@ export function whatIf(camera) {
       );
     } catch (error) {
       place("would").textContent = error.message;
+      place("keep-rate").hidden = true;
       place("changes").replaceChildren();
+    }
+  });
+  place("keep-rate").addEventListener("click", async () => {
+    try {
+      const answer = await api("/api/setup/decision", { etag: file.etag(), false_accept: tried });
+      file.written(answer.etag);
+      place("keep-rate").hidden = true;
+      place("changes").replaceChildren();
+      place("would").textContent = answer.taken_over ? t("saved") : t("saved-only", { reason: answer.reason });
+    } catch (error) {
+      place("would").textContent = error.message;
     }
   });
 }

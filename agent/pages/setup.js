@@ -10,27 +10,35 @@ const LOOKED_AT = 32;
 const SIDES = [320, 480, 640, 960, 1280, 1920];
 const SHAPES = new Set(["slots", "motion", "detector"]);
 const MODES = ["slots", "motion", "whole"];
+const LAYERS = { shelf: ["shelf", "masks"], kiosk: ["look", "masks"], inbound: ["look", "masks"], watch: ["look", "shelf", "masks"] };
 
 const place = (id) => document.getElementById(id);
 let camera = "";
 let laid = null; // as the file has it
+let layer = "look"; // what is drawn: where to look, a planogram, or what nobody is to see
+let kept = ""; // what would be said of what the file has
 let past = []; // what undo goes back to
 let shown = ""; // address of the picture that is shown
 
 const board = new Board(place("board"), { before: remember, changed, picked });
 board.naming = () => {
   const names = new Set(board.places.map((each) => each.name));
+  const named = (number) => (layer === "masks" ? t("mask", { number }) : `s${number}`);
   let number = board.places.length + 1;
-  while (names.has(`s${number}`)) number += 1;
-  return `s${number}`;
+  while (names.has(named(number))) number += 1;
+  return named(number);
 };
-const teaching = new Teaching(() => ({ camera, place: board.pick && board.pick.kind !== "zone" ? asked(board.pick) : null }));
+const teaching = new Teaching(() => ({ camera, place: board.pick && looksAt(board.pick) ? asked(board.pick) : null }));
 
 // --- what is drawn, and what the file says -------------------------------------------------------------------
 
 function scale() {
-  return laid.unit === "share" ? [board.width, board.height] : [1, 1];
+  const unit = { look: laid.unit, shelf: laid.shelf?.unit ?? "px", masks: "share" }[layer];
+  return unit === "share" ? [board.width, board.height] : [1, 1];
 }
+
+/** Whether it is a place where products are looked for. */
+const looksAt = (each) => each.kind === "box" || each.kind === "quad";
 
 function drawn(each, index) {
   const [w, h_] = scale();
@@ -40,6 +48,8 @@ function drawn(each, index) {
     name: each.name,
     was: each.was,
     sku: each.sku,
+    facings: each.facings ?? 1,
+    minimum: each.minimum ?? 1,
     kind: each.box ? "box" : "quad",
     corners: corners.map(([x, y]) => [x * w, y * h_]),
     file: each,
@@ -50,6 +60,7 @@ function drawn(each, index) {
 /** A place as the file keeps it: what was not moved keeps its very numbers. */
 function written(each) {
   const said = { name: each.name, was: each.was, sku: each.sku };
+  if (layer === "shelf") Object.assign(said, { facings: each.facings ?? 1, minimum: each.minimum ?? 1 });
   if (!each.touched && each.file) return each.file.box ? { ...said, box: each.file.box } : { ...said, quad: each.file.quad };
   const [w, h_] = scale();
   const corners = each.corners.map(([x, y]) => [rounded(x / w), rounded(y / h_)]);
@@ -65,6 +76,8 @@ function asked(each) {
 }
 
 function said() {
+  if (layer === "masks") return { camera, etag: laid.etag, masks: board.places.map((each) => written(each).box) };
+  if (layer === "shelf") return { camera, etag: laid.etag, places: board.places.map(written) };
   const mode = place("mode").value;
   const zone = board.places.find((each) => each.kind === "zone");
   return {
@@ -77,11 +90,7 @@ function said() {
 }
 
 function isChanged() {
-  if (!laid) return false;
-  const now = said();
-  const fileNow = { mode: laid.mode, places: laid.places, zone: laid.zone };
-  const text = (value) => JSON.stringify([value.mode, value.places.map((p) => [p.name, p.was, p.sku, p.box, p.quad]), value.zone]);
-  return text(now) !== text(fileNow);
+  return Boolean(laid) && JSON.stringify({ ...said(), etag: "" }) !== kept;
 }
 
 function remember() {
@@ -113,12 +122,47 @@ function changed(done) {
 /** What can be drawn in this mode. */
 function arrange() {
   const mode = place("mode").value;
-  const slots = mode === "slots";
+  const slots = layer === "shelf" || (layer === "look" && mode === "slots");
+  const zone = layer === "look" && !slots && SHAPES.has(mode);
+  place("modes").hidden = layer !== "look";
   place("shapes").hidden = !slots;
-  place("add").hidden = !SHAPES.has(mode);
-  board.kind = slots ? document.querySelector("[name=shape]:checked").value : SHAPES.has(mode) ? "zone" : "";
-  place("add").textContent = t(slots ? "add" : "add-zone");
-  place("hint").textContent = t(slots ? "hint-slots" : SHAPES.has(mode) ? "hint-zone" : "hint-none");
+  place("add").hidden = !slots && !zone && layer !== "masks";
+  board.kind = slots ? document.querySelector("[name=shape]:checked").value : layer === "masks" ? "mask" : zone ? "zone" : "";
+  place("add").textContent = t(slots ? "add" : layer === "masks" ? "add-mask" : "add-zone");
+  place("hint").textContent = t(`hint-${layer !== "look" ? layer : slots ? "slots" : zone ? "zone" : "none"}`);
+  place("places-title").textContent = t(layer === "masks" ? "masks" : "places");
+  place("of-place").hidden = layer === "masks";
+  place("of-shelf").hidden = layer !== "shelf";
+  place("product-label").textContent = t(layer === "shelf" ? "product-shelf" : "product");
+}
+
+/** What the file has of this layer, on the board. */
+function lay() {
+  past = [];
+  const seen = new Map(board.places.map((each) => [each.name, each.seen]));
+  const name = board.pick?.name;
+  if (layer === "masks") {
+    board.places = laid.masks.map((box, number) => ({ ...drawn({ name: t("mask", { number: number + 1 }), was: "", sku: "", box }, number), kind: "mask" }));
+  } else {
+    const places = layer === "shelf" ? (laid.shelf?.places ?? []) : laid.places;
+    board.places = places.map((each, number) => ({ ...drawn(each, number), seen: seen.get(each.name) }));
+    if (layer === "look" && laid.zone) board.places.push({ ...drawn({ name: "", was: "", sku: "", box: laid.zone }, "zone"), kind: "zone" });
+  }
+  kept = JSON.stringify({ ...said(), etag: "" });
+  arrange();
+  board.select(board.places.find((each) => each.name === name && each.kind !== "zone") ?? null);
+  changed(true);
+}
+
+function changeLayer(next) {
+  const mode = place("mode");
+  if (isChanged() && !confirm(t("leave"))) {
+    place("layer").value = layer;
+    return;
+  }
+  layer = next;
+  mode.value = mode.dataset.was = laid.mode;
+  lay();
 }
 
 function changeMode() {
@@ -137,10 +181,18 @@ function changeMode() {
 function list() {
   const shapes = board.places.filter((each) => each.kind !== "zone");
   place("no-places").hidden = shapes.length > 0;
-  place("no-places").textContent = t(place("mode").value === "slots" ? "no-places" : "other-mode");
+  const drawable = layer !== "look" || place("mode").value === "slots";
+  place("no-places").textContent = t(layer === "masks" ? "no-masks" : drawable ? "no-places" : "other-mode");
   const focused = document.activeElement?.dataset?.row;
   place("places").replaceChildren(...shapes.map(row));
   if (focused) document.querySelector(`[data-row="${focused}"]`)?.focus();
+}
+
+/** What stands behind a name: what is seen there; of a mask, how large it is. */
+function beside(each) {
+  if (each.kind !== "mask") return each.seen?.text ?? t("looking");
+  const [[x1, y1], , [x2, y2]] = each.corners;
+  return `${Math.round(x2 - x1)} × ${Math.round(y2 - y1)}`;
 }
 
 function row(each) {
@@ -152,8 +204,8 @@ function row(each) {
       "button",
       { type: "button", "aria-pressed": String(each === board.pick), "data-row": each.key, onclick: () => board.select(each) },
       h("b", { class: "wrap", dir: "auto" }, each.name),
-      h("span", { class: "seen", dir: "auto" }, each.seen?.text ?? t("looking")),
-      h("span", { class: `badge ${tone}` }, each.seen ? percent(each.seen.probability) : "…"),
+      h("span", { class: "seen", dir: "auto" }, beside(each)),
+      each.kind === "mask" ? "" : h("span", { class: `badge ${tone}` }, each.seen ? percent(each.seen.probability) : "…"),
     ),
   );
 }
@@ -164,9 +216,11 @@ function picked(each) {
   if (isPlace) {
     place("name").value = each.name;
     place("sku").value = each.sku;
+    place("facings").value = each.facings ?? 1;
+    place("minimum").value = each.minimum ?? 1;
   }
   list();
-  teaching.point(isPlace ? each.name : "");
+  teaching.point(isPlace && looksAt(each) ? each.name : "");
 }
 
 function edit(key, value) {
@@ -189,7 +243,7 @@ function lookSoon(pause) {
 }
 
 async function look() {
-  const all = board.places.filter((each) => each.kind !== "zone");
+  const all = board.places.filter(looksAt);
   turn = turn + LOOKED_AT < all.length ? turn + LOOKED_AT : 0;
   const shapes = all.slice(turn, turn + LOOKED_AT);
   if (looking || document.hidden || board.drag || !shapes.length || !board.width) {
@@ -254,7 +308,6 @@ async function picture() {
 
 function take(layout) {
   laid = layout;
-  past = [];
   const mode = place("mode");
   const modes = MODES.includes(laid.mode) ? MODES : [...MODES, laid.mode];
   mode.replaceChildren(...modes.map((each) => h("option", { value: each }, t(`mode-${each}`))));
@@ -264,13 +317,7 @@ function take(layout) {
     place("stage").style.setProperty("--ratio", laid.width / laid.height);
     board.shape(laid.width, laid.height);
   }
-  const seen = new Map(board.places.map((each) => [each.name, each.seen]));
-  const name = board.pick?.name;
-  board.places = laid.places.map((each, number) => ({ ...drawn(each, number), seen: seen.get(each.name) }));
-  if (laid.zone) board.places.push({ ...drawn({ name: "", was: "", sku: "", box: laid.zone }, "zone"), kind: "zone" });
-  arrange();
-  board.select(board.places.find((each) => each.name === name && each.kind !== "zone") ?? null);
-  changed(true);
+  lay();
 }
 
 async function load() {
@@ -287,7 +334,7 @@ async function save() {
   place("save").disabled = true;
   place("refused").textContent = "";
   try {
-    const answer = await api("/api/setup/layout", said());
+    const answer = await api(`/api/setup/${{ look: "layout", shelf: "shelf", masks: "masks" }[layer]}`, said());
     take(answer);
     place("said").textContent = answer.taken_over ? t("saved") : t("saved-only", { reason: answer.reason });
   } catch (error) {
@@ -302,7 +349,10 @@ async function pickCamera(name) {
   place("picture").alt = t("picture-of", { camera });
   place("nothing").hidden = false;
   board.places = [];
-  board.select(null);
+  const layers = LAYERS[cameras.find((each) => each.camera === name).application];
+  place("layer").replaceChildren(...layers.map((each) => h("option", { value: each }, t(`layer-${each}`))));
+  place("layer").value = layer = layers[0];
+  board.pick = null;
   await load();
   teaching.forget();
 }
@@ -317,6 +367,7 @@ place("camera").addEventListener("change", (event) => {
   else pickCamera(event.target.value);
 });
 place("mode").addEventListener("change", changeMode);
+place("layer").addEventListener("change", (event) => changeLayer(event.target.value));
 for (const each of document.querySelectorAll("[name=shape]")) each.addEventListener("change", arrange);
 place("add").addEventListener("click", () => board.width && board.add());
 place("undo").addEventListener("click", undo);
@@ -326,13 +377,19 @@ place("remove").addEventListener("click", () => board.pick && board.remove(board
 place("editor").addEventListener("submit", (event) => event.preventDefault());
 place("name").addEventListener("input", (event) => edit("name", event.target.value.trim()));
 place("sku").addEventListener("input", (event) => edit("sku", event.target.value.trim()));
+for (const key of ["facings", "minimum"]) {
+  place(key).addEventListener("input", (event) => event.target.checkValidity() && event.target.value && edit(key, Number(event.target.value)));
+}
 combo(place("sku"), place("skus"), (sku) => edit("sku", sku));
 addEventListener("beforeunload", (event) => {
   if (isChanged()) event.preventDefault();
 });
 await pickCamera(cameras[0].camera);
 watchMeter(() => camera);
-whatIf(() => camera);
+whatIf(() => camera, {
+  etag: () => laid.etag,
+  written: (etag) => { laid.etag = etag; },
+});
 listen({}, (connected) => {
   place("offline").hidden = connected;
 });

@@ -13,7 +13,7 @@ from agent.adapters.broker.packets import of_message, packet_size
 from agent.core.delivery import Ack, Down, Outcome, Up
 from agent.core.incoming import Deaf, Incoming
 from agent.core.types import Delivery, Message
-from tests.adapters.test_broker import HANDSHAKE_FAILS, WILL, WIRE, broker, fact, server, until
+from tests.adapters.test_broker import HANDSHAKE_FAILS, WILL, WIRE, broker, fact, fates, server, until
 from tests.support.certificates import make_certificates, serving_tls
 from tests.support.command_post import HurriedClock
 from tests.support.mosquitto import Mosquitto, Subscriber, free_port, wait_until
@@ -134,7 +134,7 @@ def test_a_broker_behind_a_websocket(
         until(made, Up)
         for token in range(20):
             made.publish(token, fact(token, size=2000, retain=True))
-        assert sorted(ack.token for ack in until(made, Ack, 20)) == [*range(20)]
+        assert sorted(fates(made, 20)) == [*range(20)]
         made.drop("for the test")
         until(made, Up)
 
@@ -294,4 +294,4 @@ def test_the_size_of_a_packet_is_known_before_it_is_sent(tmp_path: Path) -> None
         ):
             until(made, Up)
             made.publish(1, message)
-            assert until(made, Ack) == [Ack(1, Outcome.ACCEPTED)]
+            assert until(made, Ack) == [Ack((1,), Outcome.ACCEPTED)]

@@ -16,6 +16,7 @@ from agent.adapters.words import open_words
 from agent.core.errors import CatalogueError
 from agent.core.manifest import FileEntry
 from agent.core.types import Product
+from agent.core.wording import Sought
 from agent.searching import search_release
 from tests.support.head_office import draw_catalogue
 
@@ -46,8 +47,7 @@ def test_words_are_those_of_the_products_and_counted(tmp_path: Path) -> None:
     assert words
     with closing(words):
         assert (words.vocabulary.count("soup"), words.vocabulary.count("drink")) == (1, 1)
-        assert words.candidates('"lentil"', 9) == [2]
-        assert words.candidates("", 9) == []
+        assert words.candidates(Sought('"lentil"', 1), 9) == [2]
 
 
 def test_a_table_of_an_older_spotter_has_none_until_it_is_built_again(tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_a_table_of_an_older_spotter_has_none_until_it_is_built_again(tmp_path: 
     words = open_words(tmp_path / new.path, new)
     assert words
     with closing(words):
-        assert words.candidates('"oat"', 9) == [1]
-        assert words.candidates('"tomato"', 9) == [2]
-        assert words.candidates('"lentil"', 9) == []
+        assert words.candidates(Sought('"oat"', 1), 9) == [1]
+        assert words.candidates(Sought('"tomato"', 1), 9) == [2]
+        assert words.candidates(Sought('"lentil"', 1), 9) == []
 
 
 def test_a_damaged_table_never_reaches_the_search(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from agent.apps.watch import Watch
 from agent.core.codes import Read
 from agent.core.errors import InputError
 from agent.core.gs1 import Said, check_digit
-from agent.core.inbound.orders import Row, made_order
+from agent.core.inbound.orders import Products, Row, made_order
 from agent.core.inbound.settings import EpcisSettings, InboundSettings
 from agent.core.scene import Scene
 from agent.core.types import (
     Event,
     Frame,
     Look,
+    NamedOption,
     Phase,
     Product,
     Recognition,
@@ -31,6 +32,7 @@ from agent.core.types import (
 from agent.core.wire import Wire
 
 OATS, MILK, CASE = "04006381333931", "05901234123457", "14006381333938"
+OTHER, TEA = "96385074".zfill(14), "04012345678901"
 UNIT, OTHER_UNIT = "106141412345678908", "106141412345678915"
 WIRE = Wire("spotter", "test", "dev-1")
 PRODUCTS = {
@@ -41,6 +43,16 @@ PRODUCTS = {
 WIDTH, HEIGHT = 1000, 500
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 START = 1_767_225_600.0
+
+
+class Shop:
+    """All products, by what they are called."""
+
+    def by_sku(self, sku: str) -> Product | None:
+        return PRODUCTS.get(sku)
+
+    def by_gtin(self, gtin: str) -> Product | None:
+        return next((each for each in PRODUCTS.values() if each.gtin == gtin), None)
 
 
 def ean(gtin: str) -> tuple[str, str, Said]:
@@ -92,7 +104,7 @@ class Dock:
             )  # fmt: skip
         told = tuple(self.recognition(name, sku) for name, sku in (seen or {}).items())
         read = tuple(
-            Read(name, kind, text, said, ((0, 0), (1, 0), (1, 1), (0, 1)))
+            Read(name, kind, text, said, ((0, 0), (1, 0), (1, 1), (0, 1)), shown=said.gtin == TEA)
             for name, (kind, text, said) in (codes or {}).items()
         )
         frame = Frame("cam", 0, self.at, self.utc, IMAGE)
@@ -117,11 +129,18 @@ class Dock:
         return events
 
     def recognition(self, name: str, sku: str) -> Recognition:
+        """`sku`: a product, "?" for an unknown one, or what it may be: "oats 0.6, tea 0.1"."""
         product = PRODUCTS.get(sku)
-        verdict = Verdict.KNOWN if product else Verdict.UNKNOWN
+        options = tuple(
+            NamedOption(each.sku, each.name, 0.7, float(share), "", gtin=each.gtin)
+            for part in (sku.split(", ") if " " in sku else ())
+            for word, share in [part.split()]
+            for each in [PRODUCTS[word]]
+        )
+        verdict = Verdict.KNOWN if product else Verdict.AMBIGUOUS if options else Verdict.UNKNOWN
         return Recognition(
-            self.live[name], Phase.NEW, 0, verdict, product, 0.9, 0.8, 0.1, "" if product else "not similar", (),
-            "r", self.at, self.utc,
+            self.live[name], Phase.NEW, 0, verdict, product, options[0].probability if options else 0.9, 0.8, 0.1,
+            "" if product else "not similar", options, "r", self.at, self.utc,
         )  # fmt: skip
 
     def pass_by(self, name: str, code: Any = None, sku: str = "", *, to: int = 920) -> list[Event]:
@@ -138,10 +157,15 @@ class Dock:
             self.end(name)
         return self.events[before:]
 
-    def open(self, *rows: tuple[str, int], units: dict[str, list[tuple[str, int]]] | None = None) -> None:
+    def open(
+        self,
+        *rows: tuple[str, int],
+        units: dict[str, list[tuple[str, int]]] | None = None,
+        shop: Products | None = None,
+    ) -> None:
         lines = [self.row(number, quantity) for number, quantity in rows]
         lines += [self.row(n, q, unit) for unit, held in (units or {}).items() for n, q in held]
-        order = made_order("A-1", lines, None, strict=False)
+        order = made_order("A-1", lines, shop, strict=False)
         _, events = self.app.open(order, self.at, self.utc)
         self.events += events
 
@@ -319,6 +343,52 @@ def test_a_label_on_the_wrong_carton_is_a_conflict_with_both_and_is_not_received
     assert dock.state["conflicts"] == 1
 
 
+UNSURE = {
+    # what is read, what the picture may show → how, line by line what is received and wrong
+    "another product, and that of the barcode is ruled out": (ean(OATS), "milk 0.7, oats 0.005", "conflict", [(0, 1), (0, 0)]),
+    "another product, and that of the barcode is not": (ean(OATS), "milk 0.7, oats 0.05", "code", [(1, 0), (0, 0)]),
+    "hardly more likely another product than none": (ean(OATS), "milk 0.4, tea 0.01", "code", [(1, 0), (0, 0)]),
+    "another product than one that nobody announced": (ean(TEA), "milk 0.7, oats 0.005", "conflict", [(0, 0), (0, 0)]),
+    "another product than one without a picture": (ean(OTHER), "milk 0.7, oats 0.005", "code", [(0, 0), (0, 0)]),
+    "the product of the barcode": (ean(OATS), "oats 0.6, milk 0.1", "code", [(1, 0), (0, 0)]),
+    "what is expected, with nothing to be read": (None, "oats 0.6, tea 0.1", "picture", [(1, 0), (0, 0)]),
+    "what is expected, behind what is not": (None, "tea 0.4, oats 0.5", "picture", [(1, 0), (0, 0)]),
+    "two that are expected": (None, "oats 0.5, milk 0.4", "nothing", [(0, 0), (0, 0)]),
+    "what nobody expects": (None, "tea 0.9, oats 0.01", "nothing", [(0, 0), (0, 0)]),
+    "what is expected, and looks like nothing that is known": (None, "oats 0.1", "nothing", [(0, 0), (0, 0)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "seen", "how", "lines"), UNSURE.values(), ids=UNSURE.keys())
+def test_a_picture_that_is_not_sure_says_what_it_rules_out_and_what_is_expected(
+    code: Any, seen: str, how: str, lines: list[tuple[int, int]]
+) -> None:
+    dock = Dock()
+    dock.open((OATS, 5), (MILK, 5), shop=Shop())
+    events = dock.pass_by("p", code, seen)
+    (told,) = facts(events, "parcel")
+    assert told["how"] == how
+    assert [line[:2] for line in dock.lines] == lines
+    if how == "conflict":
+        assert told["picture"] == {"sku": "milk", "gtin": MILK, "probability": 0.7}
+
+
+def test_what_a_picture_said_at_several_moments_counts_on_average() -> None:
+    for before, how in (("", "code"), ("milk 0.9, tea 0.0005", "conflict"), ("milk 0.4, oats 0.4", "code")):
+        dock = Dock()
+        dock.open((OATS, 5), (MILK, 5), shop=Shop())
+        dock.show(p=90.0)
+        dock.show(p=100.0, seen={"p": before} if before else None)
+        events = dock.pass_by("p", ean(OATS), "milk 0.8, oats 0.02")  # alone that leaves room for the barcode
+        assert facts(events, "parcel")[0]["how"] == how
+
+
+def test_what_has_no_picture_in_the_catalogue_is_not_missed_in_one() -> None:
+    dock = Dock()
+    dock.open((OATS, 5), (MILK, 5))
+    assert facts(dock.pass_by("p", ean(OATS), "milk 0.7"), "parcel")[0]["how"] == "code"
+
+
 def test_the_carton_of_a_product_agrees_with_its_picture() -> None:
     dock = Dock()
     dock.open((CASE, 1))
@@ -335,6 +405,29 @@ def test_two_barcodes_of_two_products_are_a_conflict_and_those_of_a_carton_and_i
             dock.show(p=float(x), codes={"p": ("ITF14", CASE, Said(gtin=CASE)) if x < 300 else other})
         dock.end("p")
         assert facts(dock.events, "parcel")[0]["how"] == how
+
+
+MISREADINGS = {
+    # what is read, look by look → what the parcel is
+    "once among several right ones": ([OTHER, OATS, OATS], "code", OATS),
+    "once after several right ones": ([OATS, OATS, OTHER], "code", OATS),
+    "once against once": ([OATS, OTHER], "conflict", OTHER),
+    "again, as two labels would be": ([OATS, OTHER, OATS, OTHER], "conflict", OTHER),
+    "once and nothing else": ([OATS], "code", OATS),
+}
+
+
+@pytest.mark.parametrize(("read", "how", "gtin"), MISREADINGS.values(), ids=MISREADINGS.keys())
+def test_a_number_that_is_read_once_beside_one_that_is_read_again_is_a_misreading(
+    read: list[str], how: str, gtin: str
+) -> None:
+    dock = Dock()
+    dock.open((OATS, 5))
+    for step, number in enumerate(read):
+        dock.show(p=80.0 + 60 * step, codes={"p": ean(number)})
+    dock.pass_by("p")
+    (told,) = facts(dock.events, "parcel")
+    assert (told["how"], told["gtin"]) == (how, gtin)
 
 
 def test_more_than_announced_and_what_nobody_announced_are_told() -> None:
@@ -464,7 +557,7 @@ def test_a_count_goes_on_after_a_restart() -> None:
     dock.open((OATS, 20), (MILK, 1), units={UNIT: [(OATS, 5)]})
     dock.pass_by("a", label(UNIT))
     dock.pass_by("b", ean(MILK), "oats")
-    dock.pass_by("c", ean("96385074".zfill(14)))
+    dock.pass_by("c", ean(OTHER))
     before = dock.state
     again = Dock(json.loads(json.dumps(dock.app.kept())))
     again.show(after_s=1000.0)

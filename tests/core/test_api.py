@@ -15,6 +15,7 @@ from agent.core.commands import COMMANDS
 from agent.core.forms import Number, Text
 from agent.desk import Desk
 from agent.desk_review import ReviewDesk
+from agent.desk_shipments import ShipmentDesk
 from agent.kiosking import Kiosks
 from agent.setting_up import SettingUp
 
@@ -61,6 +62,7 @@ def test_every_question_is_answered_somewhere() -> None:
     desk = Desk.__new__(Desk)
     desk.kiosks = Kiosks.__new__(Kiosks)
     desk.reviews = ReviewDesk.__new__(ReviewDesk)
+    desk.shipments = ShipmentDesk.__new__(ShipmentDesk)
     desk.setting_up = SettingUp.__new__(SettingUp)
     deeds = set(desk.deeds)
     assert deeds == {name for name, each in OPERATIONS.items() if not each.command} - own

@@ -146,13 +146,23 @@ SECOND = {
     "what is nothing like a product needs none": (look(0.1, 0.09), ()),
     "two that look alike": (look(0.9, 0.89, 0.5), (1, 2)),
     "four that look alike: the likeliest three": (look(0.9, 0.9, 0.9, 0.9), (1, 2, 3)),
-    "one that may be something else": (look(0.7, 0.3), (1,)),
+    "one that may be something else, but no other product": (look(0.7, 0.3), ()),
+    "one that is far likelier than the next": (look(0.9, 0.85), ()),
 }
 
 
 @pytest.mark.parametrize(("seen", "products"), SECOND.values(), ids=SECOND.keys())
 def test_a_second_look_is_worth_it_where_it_could_decide(seen: Look, products: tuple[int, ...]) -> None:
     assert worth_a_second_look(decide([seen], CURVE, SETTINGS)) == products
+
+
+def test_a_blurred_look_moves_the_answer_of_a_sharp_one_little() -> None:
+    sharp, blurred = (
+        replace(look(*near), sharpness=value) for near, value in (((0.95, 0.7), 80.0), ((0.4, 0.6), 8.0))
+    )
+    assert decide([sharp, blurred], CURVE, SETTINGS).options[0].product == 1
+    (first, *_) = combine([sharp, blurred])
+    assert first.similarity == pytest.approx((0.95 + 0.1 * 0.4) / 1.1)
 
 
 similarities = st.lists(st.floats(-1, 1), min_size=1, max_size=6)

@@ -23,7 +23,10 @@ class Shop:
     """Two products."""
 
     def by_sku(self, sku: str) -> Product | None:
-        return {"oats": Product(1, "oats", OATS, "Oats"), "milk": Product(2, "milk", MILK, "Milk")}.get(sku)
+        return {
+            "oats": Product(1, "oats", OATS, "Oats"),
+            "milk": Product(2, "milk", MILK, "Milk"),
+        }.get(sku)
 
     def by_gtin(self, gtin: str) -> Product | None:
         return {OATS: self.by_sku("oats"), MILK: self.by_sku("milk")}.get(gtin)
@@ -38,16 +41,16 @@ def lines(*rows: dict[str, Any], **more: Any) -> bytes:
 
 
 GOOD = {
-    "a table": (csv("4006381333931,,12", ",milk,3"), (Line(OATS, "oats", 12, "Oats"), Line(MILK, "milk", 3, "Milk"))),
+    "a table": (csv("4006381333931,,12", ",milk,3"), (Line(OATS, "oats", 12, "Oats", shown=True), Line(MILK, "milk", 3, "Milk", shown=True))),
     "a table of a spreadsheet": (
-        b"\xef\xbb\xbfSKU;Quantity\r\noats;2\r\n;\r\n\r\n", (Line(OATS, "oats", 2, "Oats"),)
+        b"\xef\xbb\xbfSKU;Quantity\r\noats;2\r\n;\r\n\r\n", (Line(OATS, "oats", 2, "Oats", shown=True),)
     ),
-    "lines": (lines({"sku": "oats", "quantity": 2}), (Line(OATS, "oats", 2, "Oats"),)),
-    "a number for a GTIN": (lines({"gtin": 4006381333931, "quantity": 2.0}), (Line(OATS, "oats", 2, "Oats"),)),
-    "one product twice": (csv("4006381333931,,12", ",oats,3"), (Line(OATS, "oats", 15, "Oats"),)),
+    "lines": (lines({"sku": "oats", "quantity": 2}), (Line(OATS, "oats", 2, "Oats", shown=True),)),
+    "a number for a GTIN": (lines({"gtin": 4006381333931, "quantity": 2.0}), (Line(OATS, "oats", 2, "Oats", shown=True),)),
+    "one product twice": (csv("4006381333931,,12", ",oats,3"), (Line(OATS, "oats", 15, "Oats", shown=True),)),
     "a product that nobody knows": (csv(f"{CASE},,1"), (Line(CASE, "", 1),)),
     "a name of its own": (
-        csv("4006381333931,1,Porridge", head="gtin,quantity,name"), (Line(OATS, "oats", 1, "Porridge"),)
+        csv("4006381333931,1,Porridge", head="gtin,quantity,name"), (Line(OATS, "oats", 1, "Porridge", shown=True),)
     ),
 }  # fmt: skip
 
@@ -90,7 +93,10 @@ X12 = {
 def test_despatch_advices_say_what_is_in_which_unit(advice: dict[str, Any], name: str) -> None:
     order = read_order(json.dumps(advice).encode(), "f", "", Shop(), strict=True)
     assert order.shipment == name
-    assert order.lines == (Line(OATS, "oats", 13, "Oats"), Line(MILK, "milk", 6, "Milk"))
+    assert order.lines == (
+        Line(OATS, "oats", 13, "Oats", shown=True),
+        Line(MILK, "milk", 6, "Milk", shown=True),
+    )
     assert order.units == {UNIT: ((0, 12), (1, 6))}
 
 

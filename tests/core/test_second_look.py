@@ -8,6 +8,7 @@ import pytest
 from agent.core.second_look import (
     CLUE_LIMIT,
     DEFAULT_WEIGHTS,
+    MOST,
     SOURCES,
     WEIGHT_LIMIT,
     SecondLookSettings,
@@ -32,10 +33,16 @@ def log_odds(clues: tuple, source: str) -> dict[int, float]:
 
 def test_the_difference_of_two_clues_is_what_the_comparison_says() -> None:
     measures = measures_of([[1, 0, 0, 0, 0], [0, 0, 0, 0, 0.5]])
-    clues = clues_of(measures, (7, 9), Weights((2.0, 0.0, 0.0, 0.0, 1.0)), ALL)
+    clues = clues_of(measures, (7, 9), Weights((2.0, 0.0, 0.0, 0.0, 0.4)), ALL)
     features, colour = log_odds(clues, "features"), log_odds(clues, "colour")
     assert features[7] - features[9] == pytest.approx(2.0)
-    assert colour[9] - colour[7] == pytest.approx(0.5)
+    assert colour[9] - colour[7] == pytest.approx(0.2)
+
+
+def test_a_palette_says_no_more_than_it_may_whatever_an_older_catalogue_holds() -> None:
+    measures = measures_of([[0, 0, 0, 0, 1.0], [0] * 5])
+    said = [clues_of(measures, (7, 9), Weights((0, 0, 0, 0, value)), ALL) for value in (MOST[4], 4.0)]
+    assert said[0] == said[1] != ()
 
 
 def test_on_average_over_the_products_nothing_becomes_likelier() -> None:

@@ -81,3 +81,4 @@ def test_beginnings_are_those_of_a_sorted_list() -> None:
     vocabulary = Vocabulary((word, 1) for word in words)
     for start in ("", "a", "ab", "cc", "zz"):
         assert vocabulary.beginning(start, 7) == [word for word in words if word.startswith(start)][:7]
+        assert vocabulary.most(start) == sum(word.startswith(start) for word in words)

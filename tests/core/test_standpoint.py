@@ -173,3 +173,31 @@ def test_goods_are_left_out_where_there_is_furniture() -> None:
         Script(BAY, tuple((slot, None) for slot in BAY.slots), nudges=(Nudge(0.0, 80, 20),))
     ).frame(100.0)
     assert seen(made, away, since=20.0).view is View.MOVED
+
+
+def test_where_it_was_moved_to_may_be_accepted_and_outlasts_a_restart(standpoint: Standpoint) -> None:
+    away = shelf(nudges=(Nudge(0.0, 80, 20),))
+    assert seen(standpoint, away).view is View.MOVED
+    assert standpoint.accept() == pytest.approx(82.5, abs=2.0)
+    points = np.array([(200.0, 100.0), (1100.0, 600.0)])
+    again = Standpoint(ViewSettings())
+    again.recall(standpoint.kept() or {})
+    for each in (standpoint, again):
+        pose = seen(each, away, since=10.0)
+        assert pose.view is View.FOLLOWED
+        assert np.abs(pose.placed(points) - points - (80, 20)).max() < 2.0
+        assert seen(each, shelf(), since=20.0).view is View.MOVED, "it is put back: that is another move"
+
+
+def test_what_did_not_move_or_is_not_found_cannot_be_accepted(standpoint: Standpoint) -> None:
+    with pytest.raises(ValueError, match="found one that stands where it stood"):
+        standpoint.accept()
+    seen(standpoint, np.zeros((720, 1280, 3), np.uint8))
+    with pytest.raises(ValueError, match="corners of the reference view are found"):
+        standpoint.accept()
+
+
+@pytest.mark.parametrize("accepted", [[1.0], [float("nan")] * 9, ["a"] * 9, None])
+def test_what_was_kept_of_another_kind_is_refused(standpoint: Standpoint, accepted: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Standpoint(ViewSettings()).recall({**(standpoint.kept() or {}), "accepted": accepted})

@@ -18,6 +18,25 @@ def frame(at: float, cut: bool = False) -> Frame:
     return Frame("cam", int(at * 10), at, 1_700_000_000 + at, PICTURE, cut=cut)
 
 
+BELT = np.zeros((400, 1000, 3), np.uint8)
+
+
+def at_belt(at: float) -> Frame:
+    return Frame("cam", int(at * 10), at, 1_700_000_000 + at, BELT)
+
+
+def looking(box: Box, direction: int) -> Detection:
+    """A thing that looks like none with another `direction`."""
+    vector = np.zeros(8, np.float32)
+    vector[direction] = 1.0
+    return Detection(Region(box), Look((Candidate(direction, 0.9, 1 << 24),), embedding=vector))
+
+
+def carton(x: float, length: int = 200) -> Box:
+    """On a belt, from `x` on, as far as the picture shows it."""
+    return max(0, round(x)), 100, min(1000, round(x + length)), 300
+
+
 def seen(*boxes: Box, names: tuple[str, ...] = ()) -> list[Detection]:
     return [
         Detection(Region(box, name=names[n] if names else ""), Look((Candidate(1, 0.9, 1 << 24),)))
@@ -145,3 +164,90 @@ def test_another_thing_in_a_watched_place_begins_its_looks_anew() -> None:
     assert (after.id, len(after.looks), after.turn) == (track.id, 1, 1)
     (after,) = tracker.update(frame(0.5), there)
     assert (len(after.looks), after.turn) == (2, 1)
+
+
+def test_what_leaves_is_not_taken_over_by_what_comes_behind_it() -> None:
+    tracker = Tracker("cam", TrackingSettings(patience_s=1.5), window=3)
+    owner: dict[str, set[str]] = {"first": set(), "second": set()}
+    for step in range(40):
+        x = 100 + 40 * step  # the second one is where the first was last seen, half a second later
+        places = {"first": carton(x), "second": carton(x - 220)}
+        shown = {name: box for name, box in places.items() if box[2] > box[0] + 20}
+        tracks = tracker.update(at_belt(step * 0.1), seen(*shown.values()))
+        for track in tracks:
+            for name, box in shown.items():
+                if track.region.box == box and not track.ended:
+                    owner[name].add(track.id)
+    assert [len(ids) for ids in owner.values()] == [1, 1]
+    assert owner["first"] != owner["second"]
+
+
+ARMS = {
+    "the belt goes on": 1.0,
+    "the belt stops": 0.0,
+    "the belt stops halfway": 0.5,
+}
+
+
+@pytest.mark.parametrize("share", ARMS.values(), ids=ARMS.keys())
+def test_an_arm_over_two_things_exchanges_neither(share: float) -> None:
+    tracker = new()
+    for step in range(6):
+        before = tracker.update(at_belt(step * 0.2), seen(carton(100 + 60 * step), carton(340 + 60 * step)))
+    for step in range(6, 9):
+        assert tracker.update(at_belt(step * 0.2), seen((300, 0, 960, 320))) == (), (
+            "it is no thing of its own"
+        )
+    moved = 400 + share * 60 * 4
+    after = tracker.update(at_belt(1.8), seen(carton(moved), carton(moved + 240)))
+    assert ids(after) == ids(before)
+
+
+def test_what_hides_things_for_longer_than_the_patience_is_a_thing() -> None:
+    tracker = new()
+    blob = (80, 90, 560, 310)
+    tracker.update(at_belt(0.0), seen(carton(100), carton(340)))
+    for step in range(1, 8):
+        tracks = tracker.update(at_belt(0.2 * step), seen(blob))
+        assert [track.region.box for track in tracks if not track.ended] == ([blob] if step > 6 else [])
+    assert [track.region.box for track in tracker.live] == [blob]
+
+
+def test_of_two_that_overlap_alike_the_one_that_looks_like_it_is_the_same() -> None:
+    tracker = new()
+    a, b = tracker.update(at_belt(0.0), [looking((0, 100, 200, 300), 1), looking((100, 100, 300, 300), 2)])
+    (later,) = tracker.update(at_belt(0.1), [looking((50, 100, 250, 300), 2)])
+    assert (later.id, a.id == b.id) == (b.id, False)
+
+
+def test_another_look_at_the_same_place_goes_on() -> None:
+    tracker = new()
+    (before,) = tracker.update(at_belt(0.0), [looking((100, 100, 300, 300), 1)])
+    (after,) = tracker.update(at_belt(0.1), [looking((100, 100, 300, 300), 2)])
+    assert after.id == before.id, "a thing that is turned in a hand"
+
+
+def test_what_the_edge_cuts_off_counts_until_all_of_it_was_seen() -> None:
+    tracker = Tracker("cam", SETTINGS, window=8)
+    found = []
+    for step, x in enumerate((-120, -60, 0, 60, 120, 700, 760, 850, 900)):
+        if step == 5:
+            tracker.end()
+        (*_, track) = tracker.update(at_belt(step * 0.1), [looking(carton(x), min(step, 7))])
+        found.append([int(np.argmax(look.embedding)) for look in track.looks if look.embedding is not None])
+    assert found[4] == [0, 1, 2, 3, 4], "what was seen of it as it came in"
+    assert found[8] == [5, 6], "and not what is left of it as it goes"
+
+
+def test_what_a_hand_holds_is_looked_at_also_where_the_arm_is_cut_off() -> None:
+    tracker = Tracker("cam", SETTINGS, window=8)
+    tracker.update(at_belt(0.0), [looking((300, 100, 500, 300), 1)])
+    (track,) = tracker.update(at_belt(0.1), [looking((300, 100, 500, 300), 1)])
+    for step in range(2, 4):
+        (track,) = tracker.update(at_belt(step * 0.1), [looking((300, 100, 500, 400), 2)])
+    assert [int(np.argmax(look.embedding)) for look in track.looks if look.embedding is not None] == [
+        1,
+        1,
+        2,
+        2,
+    ]

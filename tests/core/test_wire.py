@@ -42,7 +42,6 @@ from agent.core.types import (
     Verdict,
 )
 from agent.core.wire import LATE_S, IndexStatus, Wire, late, schemas
-from agent.core.wire.bodies import recognition_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -494,8 +493,8 @@ def test_a_recognition_is_written_as_the_standard_library_writes_it(
         KNOWN, similarity=a, probability=b, margin=c, false_accept=d, independent=np.float64(e), reason=text,
         evidence=((text, f),), options=options, at=abs(a),
     )  # fmt: skip
-    body = recognition_body(said)
-    assert encode_rounded(body) == encode(body) == by_the_standard_library(json.loads(encode_rounded(body)))
+    payload = WIRE.recognition(said).payload
+    assert payload == by_the_standard_library(json.loads(payload)) == encode(json.loads(payload))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float32("-inf")])

@@ -34,6 +34,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "log_level": {"level": "warning", "for_s": 5},
     "snapshot": {"camera": "cam", "side_px": 64, "quality": 50, "box": [0, 0, 10, 10]},
     "find": {"image": IMAGE, "k": 3},
+    "accept_view": {"camera": "cam"},
     "shipment/open": {"order": {"shipment": "A-1", "lines": [{"gtin": "4006381333931", "quantity": 2}]}},
     "shipment/close": {"shipment": "A-1", "camera": "cam"},
 }

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from agent.adapters.outbox import Outbox
-from agent.core.delivery import ASIDE, Lanes, Outcome
+from agent.core.delivery import Outcome
 from agent.core.errors import DeviceError
+from agent.core.lanes import ASIDE, Lanes
 from agent.core.types import Message
 
 JOURNEYS = int(os.environ.get("SPOTTER_JOURNEYS", "60"))

@@ -122,8 +122,13 @@ def test_a_product_is_found_by_its_gtin_unless_two_have_it(tmp_path: Path) -> No
         found = catalogue.by_gtin("04006381333931")
         assert isinstance(found, Product)
         assert found.sku == "a"
+        assert catalogue.has_gtins()
         assert catalogue.by_gtin("05901234123457") is None
         assert catalogue.by_gtin("00000000000000") is None
+    (folder / "products.csv").write_text("\n".join(["sku", *gtins]) + "\n")
+    _, without = open_folder(build(folder), MODEL)
+    with closing(without):
+        assert not without.has_gtins()
 
 
 def test_those_that_stand_for_the_most_others_are_chosen() -> None:

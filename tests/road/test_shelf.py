@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agent.cli.main import main
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.road import Daemon, Road, until
 from tests.support.shelf import SLOTS, Filmed, planogram
@@ -72,6 +73,7 @@ def test_a_day_at_the_shelf(tmp_path: Path) -> None:
                 take_and_put_back(shop)
                 hide(shop)
                 knock(shop)
+                stay(shop)
                 plan_anew(shop, daemon)
                 filmed.shown.products["b2"] = None
                 shop.wait(b2="empty")
@@ -135,6 +137,21 @@ def knock(shop: Shop) -> None:
     until(lambda: shop.state("health")["state"] == "ok", 10)
     shop.wait(**dict.fromkeys(SLOTS, "correct"))
     shop.wait_fact("camera_back")
+
+
+def stay(shop: Shop) -> None:
+    """The camera is left where it was knocked to, and that is accepted; then the same back."""
+    for shift in ((80, 15), (0, 0)):
+        shop.filmed.shown.shift = shift
+        until(lambda: shop.state("health")["state"] == "degraded", 10)
+        shop.wait(a1="unknown")
+        assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 0
+        until(lambda: shop.state("health")["state"] == "ok", 10)
+        shop.wait(a1="correct", a2="correct", b3="correct")
+        assert shop.wait_fact("camera_accepted")["moved_px"] > 60
+    shop.wait(**dict.fromkeys(SLOTS, "correct"))
+    assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 1, "there is nothing to accept"
+    assert main(["planogram", "accept", "-c", str(shop.road.config), "--camera", "other"]) == 1
 
 
 def plan_anew(shop: Shop, daemon: Daemon) -> None:

@@ -147,6 +147,7 @@ class Site(Client):
         *,
         fps: float = 5,
         broker_port: int = 9,
+        allow: tuple[str, ...] = (),
         camera: dict[str, Any] | None = None,
         more: dict[str, Any] | None = None,
         **web: Any,
@@ -163,7 +164,7 @@ class Site(Client):
             state_dir=str(folder / "state"),
             mqtt={"url": f"mqtt://127.0.0.1:{broker_port}"},
             web={"port": self.port, **web},
-            commands={"allow": []},
+            commands={"allow": list(allow)},
             **(more or {}),
         )
         self.config = folder / "spotter.yaml"

@@ -85,12 +85,13 @@ def test_products_by_text_one_by_one_and_all(site: Site) -> None:
     assert skus == [f"sku-{number:02d}" for number in range(6)]
     assert rest["next"] is None
     one = checked("product", site.ask("/api/products/sku-05"))
-    assert (one["name"], one["price"], one["learned"]) == (LONG, "5.99", False)
+    assert (one["name"], one["price"], one["learned"], one["pictured"]) == (LONG, "5.99", False, True)
     alike = checked("similar", site.ask("/api/products/sku-00/similar?k=3"))["products"]
     assert len(alike) == 3
     assert "sku-00" not in {each["sku"] for each in alike}
     picture = site.ask("/api/products/sku-00/picture")
     assert picture.headers["content-type"] == "image/jpeg"
+    assert picture.headers["cache-control"] == "private, max-age=60"
 
 
 def test_a_picture_is_found_as_json_and_as_it_is(site: Site) -> None:
@@ -115,8 +116,12 @@ def test_a_product_is_taught_and_forgotten_over_http_as_over_mqtt(site: Site) ->
     (region,) = site.ask("/api/find", data.tobytes(), content_type="image/png").json["regions"]
     assert region["candidates"][0]["sku"] == "new-1"
     one = checked("product", site.ask("/api/products/new-1"))
-    assert (one["name"], one["learned"]) == ("Lemonade", True)
-    assert site.ask("/api/products/new-1/picture").status == 200
+    assert (one["name"], one["learned"], one["pictured"]) == ("Lemonade", True, True)
+    sides = []
+    for query in ("", "?side_px=90", "?side_px=320"):
+        shown = site.ask(f"/api/products/new-1/picture{query}").body
+        sides.append(cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_COLOR).shape[0])
+    assert sides == [96, 90, 200]
     assert site.ask("/api/products?limit=100").json["products"][-1]["sku"] == "new-1"
     assert site.ask("/api/products?text=lemonade").json["products"][0]["sku"] == "new-1"
     assert checked("command_forget", site.ask("/api/commands/forget", {"sku": "new-1"}))["removed"] == 1

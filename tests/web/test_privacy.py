@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from tests.support.road import until
+from tests.support.tiny_faces import tiny_faces_bytes, write_tiny_faces
 from tests.support.web import PASSWORDS, Shop, Site
 
 ROWS, LEFT, RIGHT = slice(12, 100), slice(12, 104), slice(136, 228)
@@ -51,3 +53,16 @@ def test_whoever_sits_before_the_device_sees_what_it_sees(shop: Shop, tmp_path: 
         assert before.ask("/api/cameras/cam/picture", x_forwarded_for="192.0.2.1").status == 401
     finally:
         before.close()
+
+
+def test_faces_that_are_found_are_not_shown(shop: Shop, tmp_path: Path) -> None:
+    """By a model that takes all of it for faces."""
+    model = write_tiny_faces(tmp_path, tiny_faces_bytes(all_over=True))
+    site = Site(shop, tmp_path / "site", more={"privacy": {"faces": str(model)}}).wait()
+    try:
+        until(lambda: site.looked_at() > 0, 10)
+        plain = max(noise(site.ask("/api/cameras/cam/picture").body))
+        said = site.ask("/api/commands/snapshot", {"camera": "cam"})
+        assert max(noise(base64.b64decode(said.json["image"]))) < plain / 3
+    finally:
+        site.close()

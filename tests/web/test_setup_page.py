@@ -256,3 +256,71 @@ def test_the_page_in_other_languages_and_mirrored(
         look.shoot(f"setup-{language[:2]}-{direction}")
         look.assert_fits()
         look.assert_accessible()
+
+
+@pytest.fixture
+def undone(rack: tuple[Rack, Subscriber]) -> Iterator[tuple[Rack, Subscriber]]:
+    """The file is put back as it was."""
+    site, _ = rack
+    old = site.config.read_text()
+    yield rack
+    site.config.write_text(old)
+    assert site.ask("/api/commands/reload", {}).status == 200
+
+
+def test_a_planogram_is_drawn_and_its_slots_are_told(undone: tuple[Rack, Subscriber], chromium: Any) -> None:
+    site, subscriber = undone
+    with looking(chromium, f"{site.url}/setup", "wide") as look:
+        page = look.page
+        page.wait_for_selector("#picture:not([hidden])")
+        page.locator("#board[viewBox]").wait_for(state="attached")
+        page.get_by_label("What is drawn").select_option(label="Shelf: what belongs where")
+        for sku, corner in (("sku-00", SLOTS["s1"]), ("sku-01", SLOTS["s2"])):
+            drag(page, corner[:2], corner[2:])
+            page.get_by_label("Product that belongs there").fill(sku)
+        page.get_by_label("Side by side").fill("2")
+        page.get_by_role("listitem").filter(has_text="s1").filter(has_text="Apple juice").wait_for()
+        look.shoot("setup-shelf")
+        look.assert_fits()
+        look.assert_accessible()
+        subscriber.heard.clear()
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("Saved. The device works by it now.").wait_for()
+        page.get_by_role("listitem").filter(has_text="s2").get_by_role("button").click()
+        assert page.get_by_label("Side by side").input_value() == "2"
+
+    def told(heard: list[Any]) -> bool:
+        return {f"spotter/test/dev-1/cam/shelf/{name}" for name in ("s1", "s2")} <= {
+            each.topic for each in heard
+        }
+
+    subscriber.wait_for(told, 30)
+    now = site.ask("/api/setup/cam/layout").json
+    slots = [(each["name"], each["sku"], each["facings"]) for each in now["shelf"]["places"]]
+    assert slots == [("s1", "sku-00", 1), ("s2", "sku-01", 2)]
+    assert now["shelf"]["places"][0]["box"] == pytest.approx(SLOTS["s1"], abs=2)
+
+
+def test_masks_are_drawn_and_another_rate_is_kept(undone: tuple[Rack, Subscriber], chromium: Any) -> None:
+    site, _ = undone
+    with looking(chromium, f"{site.url}/setup", "tall") as look:
+        page = look.page
+        page.wait_for_selector("#picture:not([hidden])")
+        page.locator("#board[viewBox]").wait_for(state="attached")
+        page.get_by_label("What is drawn").select_option(label="Privacy: what nobody sees")
+        drag(page, (99, 24), (495, 120))
+        drag(page, (600, 100), (900, 200))
+        page.get_by_role("listitem").filter(has_text="Mask 2").wait_for()
+        page.get_by_role("button", name="Remove", exact=True).click()
+        look.shoot("setup-masks")
+        look.assert_fits()
+        look.assert_accessible()
+        page.get_by_label("Share of wrong names").fill("0.02")
+        page.get_by_role("button", name="Try").click()
+        page.get_by_role("button", name="Save 0.02").click()
+        page.locator("#would").get_by_text("Saved. The device works by it now.").wait_for()
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.locator("#said").get_by_text("Saved. The device works by it now.").wait_for()
+    now = site.ask("/api/setup/cam/layout").json
+    assert now["masks"] == [pytest.approx([0.1, 0.1, 0.5, 0.5], abs=0.01)]
+    assert site.ask("/api/setup/what_if?false_accept=0.1").json["now"] == 0.02

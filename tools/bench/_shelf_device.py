@@ -17,7 +17,9 @@ from agent.core.types import Frame
 from agent.core.wire import Wire
 from agent.parts import load_eyes, make_pipeline
 from tools.bench._all_of_it import spotter
+from tools.synth.designs import design
 from tools.synth.photos import shelf_photo
+from tools.synth.scenes import facings_of
 from tools.synth.views import studio_view
 
 if TYPE_CHECKING:
@@ -54,17 +56,23 @@ def build_catalogue(folder: Path, model: str, numbers: Sequence[int], seed: int,
         images = products / "images" / sku_of(number)
         images.mkdir(parents=True)
         pictures = [studio_view(looks(number, seed), view) for view in range(STUDIO_VIEWS)]
-        pictures += [shelf_photo(number, view, seed, looks) for view in range(SHELF_PHOTOS)]
+        pictures += [shelf_photo(number, view, seed, looks, one=True) for view in range(SHELF_PHOTOS)]
         for view, picture in enumerate(pictures):
             cv2.imwrite(str(images / f"{view}.png"), picture)
     spotter("catalog", "build", str(products), "--model", model, "-o", str(folder / "catalogue"))
     return folder / "catalogue"
 
 
-def planogram(bay: Bay, plan: dict[str, int]) -> dict[str, Any]:
-    """Of a drawn bay, as plain data."""
+def planogram(bay: Bay, plan: dict[str, int], looks: Looks = design) -> dict[str, Any]:
+    """Of a drawn bay, as plain data: each slot with as many facings as stand in it when it is full."""
     slots = [
-        {"name": slot, "sku": sku_of(number), "box": list(bay.box(slot))} for slot, number in plan.items()
+        {
+            "name": slot,
+            "sku": sku_of(number),
+            "box": list(bay.box(slot)),
+            "facings": facings_of(bay, slot, number, looks),
+        }
+        for slot, number in plan.items()
     ]
     return {"bay": "A", "slots": slots}
 

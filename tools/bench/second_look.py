@@ -5,8 +5,9 @@
 
 Flavours: a shop of lines of four, three studio pictures each; each product is held before a camera. Cartons:
 gallery of the training photos, the validation photos are asked. Each query is a look of its own, weighed as
-`spotter find` does. Errors are those of the first option among the looks that got a closer one; known ones
-that are wrong are given beside them, because a closer look may make a look sure.
+`spotter find` does. Errors are those of the first option among the looks whose pictures were compared; beside
+them stand those among all looks that named nothing, and the named ones that are wrong, because a closer look
+may make a look sure.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import cv2
 from agent.adapters.barcodes import read_barcodes
 from agent.adapters.embedder import EmbedderSettings
 from agent.adapters.images import encode_png, read_image
-from agent.core.evidence import ONE_LOOK, decide, worth_a_second_look
+from agent.core.evidence import ONE_LOOK, decide
 from agent.core.looking import looks_at
 from agent.core.second_look import SecondLookSettings
 from agent.core.types import Region, Verdict
@@ -91,10 +92,12 @@ def _measured(
             look = looks_at(image, [region], embeddings, catalogue.nearest(embeddings))[0]
             first = decide([look], catalogue.calibration, ONE_LOOK)
             began = time.thread_time()  # that of other threads is NumPy's, which spin
+            compared = second.tally.compared
             better = second.improved(image, [region], [look], catalogue)[0]
             spent = time.thread_time() - began
             closer = decide([better], catalogue.calibration, ONE_LOOK)
-            tally.add(first, closer, _right(catalogue, first, sku), _right(catalogue, closer, sku), spent)
+            rights = _right(catalogue, first, sku), _right(catalogue, closer, sku)
+            tally.add(first, closer, rights, second.tally.compared > compared, spent)
         entry = catalogue.manifest.features
         portrayed = [no for no in catalogue.numbers() if catalogue.portraits(no)]
         return {
@@ -112,12 +115,14 @@ class _Tally:
     def __init__(self) -> None:
         self.rows: list[tuple[bool, bool, bool, bool, bool]] = []
         self.spent: list[float] = []
-        self.closer = 0
+        self.undecided_wrong = 0  # of all first looks that name nothing
 
-    def add(self, first: Decision, closer: Decision, right: bool, right_now: bool, spent: float) -> None:
-        looked = bool(worth_a_second_look(first))
+    def add(
+        self, first: Decision, closer: Decision, rights: tuple[bool, bool], looked: bool, spent: float
+    ) -> None:
         known, known_now = first.verdict is Verdict.KNOWN, closer.verdict is Verdict.KNOWN
-        self.rows.append((looked, right, right_now, known, known_now))
+        self.rows.append((looked, *rights, known, known_now))
+        self.undecided_wrong += not known and not rights[0]
         if looked:
             self.spent.append(spent)
 
@@ -131,6 +136,7 @@ class _Tally:
             "share": round(len(looked) / len(self.rows), 3),
             "top1": [round(sum(row[place] for row in self.rows) / len(self.rows), 3) for place in (1, 2)],
             "errors": [before, after],
+            "errors_undecided": self.undecided_wrong,
             "removed": round(1 - after / before, 3) if before else None,
             "made": sum(right and not now for _, right, now, _, _ in looked),
             "named": [sum(row[place] for row in self.rows) for place in (3, 4)],

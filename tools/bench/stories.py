@@ -49,7 +49,8 @@ def _all(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def tell(story: Story, folder: Path, model: str, catalogue: Path, **shelf: Any) -> dict[str, Any]:
     """One story through a device; its figures."""
-    device = ShelfDevice(folder, model, catalogue, planogram(story.script.bay, story.plan), shelf)
+    plan = planogram(story.script.bay, story.plan, story.script.looks)
+    device = ShelfDevice(folder, model, catalogue, plan, shelf)
     filming = Filming(story.script)
     right, wrong = 0, Counter[str]()
     cpu = 0.0

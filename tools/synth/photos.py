@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.synth import drawing as d
 from tools.synth.designs import design
-from tools.synth.scenes import Bay, draw_bay
+from tools.synth.scenes import Bay, draw_bay, facings_of
 from tools.synth.views import soft
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ NOISE_SIGMA = 3.0
 """Grey levels; a phone in a shop shows a little more than a camera that hangs still."""
 
 
-def shelf_photo(product: int, number: int, seed: int = 0, looks: Looks = design) -> Picture:
+def shelf_photo(
+    product: int, number: int, seed: int = 0, looks: Looks = design, *, one: bool = False
+) -> Picture:
     """Photo `number` of product `product` of the shop `seed`: `(H, W, 3)` uint8 BGR, some 150 to 300 px.
 
     Each photo is of another shelf: other slot sizes, other neighbours, another place of the camera.
-    `looks`: as `draw_bay`.
+    `looks`: as `draw_bay`. `one`: of a single facing, where several stand side by side in the slot.
     """
     rng = np.random.default_rng([seed, product, number, 61])
     width = int(rng.integers(620, 1100))
@@ -44,6 +46,8 @@ def shelf_photo(product: int, number: int, seed: int = 0, looks: Looks = design)
     shown[slot] = product
     photo = draw_bay(bay, shown, looks)
     x1, y1, x2, y2 = bay.box(slot)
+    if one:
+        x2 = x1 + (x2 - x1) // facings_of(bay, slot, product, looks)
     moves = rng.uniform(-JITTER, JITTER, 4) * (x2 - x1, y2 - y1, x2 - x1, y2 - y1)
     left, top, right, bottom = (round(value) for value in np.array([x1, y1, x2, y2]) + moves)
     photo = photo[max(0, top) : bottom, max(0, left) : right]

@@ -165,13 +165,24 @@ def _price_label(picture: Picture, bay: Bay, slot: str) -> None:
 
 def _stock(shelf: Picture, bay: Bay, slot: str, product: int, looks: Looks) -> None:
     """One product in its slot; two side by side where they fit."""
-    x1, y1, x2, y2 = bay.flat_box(slot)
-    sprite = _sprite(product, bay.seed, round((y2 - y1) * HEADROOM), round((x2 - x1) * 0.8), slot, looks)
+    x1, _, x2, y2 = bay.flat_box(slot)
+    sprite = _in_slot(bay, slot, product, looks)
     width = sprite.shape[1]
-    facings = 2 if width * 2.1 < x2 - x1 else 1
+    facings = facings_of(bay, slot, product, looks)
     for facing in range(facings):
         left = (x1 + x2 - width * facings * 1.04) / 2 + facing * width * 1.04
         stand(shelf, sprite, round(left), round(y2))
+
+
+def facings_of(bay: Bay, slot: str, product: int, looks: Looks = design) -> int:
+    """How many of a product `draw_bay` puts side by side into a slot."""
+    x1, _, x2, _ = bay.flat_box(slot)
+    return 2 if _in_slot(bay, slot, product, looks).shape[1] * 2.1 < x2 - x1 else 1
+
+
+def _in_slot(bay: Bay, slot: str, product: int, looks: Looks) -> Sprite:
+    x1, y1, x2, y2 = bay.flat_box(slot)
+    return _sprite(product, bay.seed, round((y2 - y1) * HEADROOM), round((x2 - x1) * 0.8), slot, looks)
 
 
 def stand(shelf: Picture, sprite: Sprite, x: int, floor: int) -> None:

@@ -59,11 +59,14 @@ class Story:
         return sorted((c for c in self.script.changes if c.slot == slot), key=lambda c: c.at_s)
 
 
-def stories(minutes: float = 30.0, seed: int = 0) -> tuple[Story, ...]:
-    """One for each thing that happens in a shop; each is told over and over until the time is up."""
-    calm = Script(BAY, tuple((slot, number) for number, slot in enumerate(BAY.slots)))
+def stories(minutes: float = 30.0, seed: int = 0, bay: Bay = BAY) -> tuple[Story, ...]:
+    """One for each thing that happens in a shop; each is told over and over until the time is up.
+
+    With 3.5 minutes each happens at least once.
+    """
+    calm = Script(bay, tuple((slot, number) for number, slot in enumerate(bay.slots)))
     lines = replace(
-        calm, start=tuple((slot, LINE * number) for number, slot in enumerate(BAY.slots)), looks=flavour
+        calm, start=tuple((slot, LINE * number) for number, slot in enumerate(bay.slots)), looks=flavour
     )
     end = minutes * 60
     rng = np.random.default_rng([seed, 67])
@@ -84,7 +87,7 @@ def products(story: Story) -> tuple[int, ...]:
     """Numbers of the products of its shop, those that never show up included."""
     lines = story.script.looks is flavour
     if not lines:
-        return tuple(range(2 * len(BAY.slots)))
+        return tuple(range(2 * len(story.script.bay.slots)))
     shown = set(story.plan.values())
     swapped = {change.product % LINE for change in story.script.changes if change.product is not None}
     return tuple(sorted(number + member for number in shown for member in swapped | {0}))
@@ -98,6 +101,11 @@ def _state(shown: int | None, planned: int) -> str:
 
 def _home(script: Script) -> dict[str, int | None]:
     return dict(script.start)
+
+
+def _slot(script: Script, number: int) -> str:
+    slots = script.bay.slots
+    return slots[number % len(slots)]
 
 
 def _moments(end: float, every: float, lasts: float) -> list[float]:
@@ -141,14 +149,14 @@ def _dimmed(script: Script, end: float) -> Script:
             Light(at, (0.5, 0.75, 0.35)[number % 3], (2.0, 0.0, 20.0)[number % 3]),
             Light(at + 90, 1.0),
         ]
-    slot = script.bay.slots[7]
+    slot = _slot(script, 7)
     sold = (Change(end / 2, slot, None),)
     return replace(script, lights=tuple(lights), changes=sold)
 
 
 def _nudged(script: Script, end: float, far_px: int) -> Script:
     at = end / 3
-    slot, other = script.bay.slots[3], script.bay.slots[11]
+    slot, other = _slot(script, 3), _slot(script, 11)
     changes: tuple[Change, ...] = (Change(at / 2, slot, None), Change(end * 0.9, slot, _home(script)[slot]))
     nudges: tuple[Nudge, ...] = (Nudge(at, far_px, far_px // 4),)
     if far_px >= NUDGED_FAR_PX:

@@ -29,10 +29,11 @@ class Bell:
             poll.register(sock.fileno(), select.POLLIN | (select.POLLOUT if writing else 0))
             if getattr(sock, "pending", int)():
                 timeout_s = 0.0  # decrypted bytes wait where poll does not see them
-        poll.poll(timeout_s * 1000)
-        with suppress(BlockingIOError):
-            while self._heard.recv(4096):
-                pass
+        ready = poll.poll(timeout_s * 1000)
+        if any(descriptor == self._heard.fileno() for descriptor, _ in ready):
+            with suppress(BlockingIOError):
+                while len(self._heard.recv(4096)) == 4096:
+                    pass
 
     def close(self) -> None:
         """Let the sockets go."""

@@ -129,21 +129,24 @@ class Broker:
         message = self._dress(message, self._v5)
         properties = of_message(message, self.settings.expiry_s) if self._v5 else None
         if reason := too_big(message, properties, self._terms.max_packet):
-            self._signals.append(Ack(token, Outcome.UNSENDABLE, reason))
+            self._signals.append(Ack((token,), Outcome.UNSENDABLE, reason))
             return True
         qos = min(message.qos, self._terms.max_qos)
         retain = message.retain and self._terms.may_retain
         if qos:
-            sent = client.send(token, message.topic, message.payload, retain=retain, properties=properties)
-            return sent and self._client is client
+            client.send(token, message.topic, message.payload, retain=retain, properties=properties)
+            return True
         info = client.publish(message.topic, message.payload, 0, retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client is not client:
             return False
-        self._signals.append(Ack(token, Outcome.ACCEPTED))
+        self._signals.append(Ack((token,), Outcome.ACCEPTED))
         return True
 
-    def service(self, timeout_s: float) -> list[Signal]:
-        """Connect when due, read, write, wait for up to `timeout_s`; what happened, in order."""
+    def service(self, timeout_s: float, rest_s: float = 0.0) -> list[Signal]:
+        """Connect when due, read, write, wait for up to `timeout_s`; what happened, in order.
+
+        What was handed over is sent, and then for `rest_s`, or until `wake`, answers may come together.
+        """
         now = self._clock.monotonic()
         if self._client is None and now >= self._route.due:
             self._connect(now)
@@ -151,7 +154,7 @@ class Broker:
             self._ending = _RENEWED
             self._client.disconnect()  # a farewell: the last will is not sent
             self.drop(_RENEWED)
-        self._wait(0.0 if self._signals else min(timeout_s, _LOOK_S))
+        self._wait(0.0 if self._signals else min(timeout_s, _LOOK_S), rest_s)
         client = self._client
         limit_s = self.settings.connect_timeout_s
         if client is not None and not self._up and self._clock.monotonic() - self._began_at > limit_s:
@@ -205,18 +208,14 @@ class Broker:
         except (OSError, ValueError, IndexError) as error:  # ssl.SSLError is an OSError
             self._lost(client, explain(error, address, self.settings.connect_timeout_s))
 
-    def _wait(self, timeout_s: float) -> None:
+    def _wait(self, timeout_s: float, rest_s: float = 0.0) -> None:
         """Wait for the network or a wake-up, then let paho read and write."""
         client = self._client
-        sock = client.socket() if client is not None else None
-        if client is None or sock is None:
+        if client is None:
             self._bell.wait(min(timeout_s, max(0.0, self._route.due - self._clock.monotonic())))
         else:
-            client.flush()
-            self._bell.wait(timeout_s, sock, writing=client.unsent or client.want_write())
-        if client is not None:
             try:
-                client.turn()
+                client.turn(self._bell, timeout_s, rest_s)
             except (OSError, ValueError, IndexError, struct.error, MQTTException) as error:
                 self.drop(f"the broker sent what is not MQTT: {quoted(str(error))}")
 
@@ -263,8 +262,8 @@ class Broker:
         )
         self._lost(client, reason)
 
-    def _on_ack(self, token: int, reason: int) -> None:
-        self._signals.append(fate(token, reason, keep=self.settings.unheard == "keep"))
+    def _on_ack(self, tokens: tuple[int, ...], reason: int) -> None:
+        self._signals.append(fate(tokens, reason, keep=self.settings.unheard == "keep"))
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: Any, _mid: int, codes: Sequence[ReasonCode], _properties: Any

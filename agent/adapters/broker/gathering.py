@@ -3,8 +3,8 @@
 Each way it makes one or three calls for every packet. Of each message it keeps an object with a lock and a
 condition, and of each acknowledgement it makes one with a list of all properties there are, for whoever wants
 to wait: two thirds of what publishing cost. Nobody waits here, and what has to be sent again is in the
-outbox, so what goes out with QoS 1 is known by its identifier alone. Connecting, subscribing, keeping alive
-and what others send stay with paho.
+outbox, so what goes out with QoS 1 is known by its identifier alone, and passes by paho's queue. Connecting,
+subscribing, keeping alive and what others send stay with paho.
 
 The methods that it reads and writes by are paho's own and undocumented; the tests of the broker would show a
 version of paho that has none.
@@ -22,14 +22,14 @@ from agent.adapters.broker.packets import publish_packet, read_puback
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.adapters.broker.bell import Bell
     from agent.adapters.broker.packets import Packed
 
 _READ_BYTES: Final = 65_536
 _GATHER_BYTES: Final = 65_536
-"""More is not gathered: it is sent as it comes."""
+"""More is sent at once, as far as the network takes it."""
 
 _PUBACK: Final = 0x40
-_PUBLISH: Final = 0x30
 
 
 class GatheringClient(mqtt.Client):
@@ -37,22 +37,17 @@ class GatheringClient(mqtt.Client):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.on_ack: Callable[[int, int], None] = lambda _token, _reason: None
-        """Told the token of what was sent, and the reason code of its acknowledgement."""
+        self.on_ack: Callable[[tuple[int, ...], int], None] = lambda _tokens, _reason: None
+        """Told the tokens of what was acknowledged, and the reason code that all of them had."""
         self._tokens: dict[int, int] = {}  # packet identifier → token
-        self._gathering = False
         self._gathered = bytearray()
+        self._within = False  # a packet of paho's: some of it, or none yet for want of room, was sent
         self._ahead = b""  # read, and not yet asked for
-
-    @property
-    def unsent(self) -> bool:
-        """Whether `flush` has something to do."""
-        return bool(self._gathered)
 
     def send(
         self, token: int, topic: str, payload: bytes, *, retain: bool, properties: Packed | None
-    ) -> bool:
-        """Publish with QoS 1; `on_ack` follows. False: there is no connection.
+    ) -> None:
+        """Publish with QoS 1; `on_ack` follows, or the end of the connection.
 
         Raises:
             ValueError: a topic that is none.
@@ -60,24 +55,39 @@ class GatheringClient(mqtt.Client):
         identifier = self._mid_generate()
         while identifier in self._tokens:
             identifier = self._mid_generate()
-        packet = publish_packet(topic.encode(), payload, identifier, retain=retain, properties=properties)
+        self._gathered += publish_packet(topic, payload, identifier, retain=retain, properties=properties)
         self._tokens[identifier] = token
-        self._gathering = True
-        sent = self._packet_queue(_PUBLISH, packet, identifier, 1)
-        self._gathering = False
-        return sent == mqtt.MQTT_ERR_SUCCESS
+        if len(self._gathered) > _GATHER_BYTES:
+            self.flush()
 
-    def turn(self) -> None:
-        """Read, write, keep alive. What was read ahead is taken in whole: the socket shows nothing of it."""
+    def turn(self, bell: Bell, timeout_s: float, rest_s: float = 0.0) -> None:
+        """Send what was gathered; wait for the network or the bell; read, write, keep alive.
+
+        For `rest_s` answers may come together. If none did, the wait is for up to `timeout_s`.
+        """
+        self.flush()
+        sent = len(self._tokens)
+        if rest_s:
+            bell.wait(rest_s)
+            self._work()
+            if len(self._tokens) < sent or self.socket() is None:
+                return
+        bell.wait(timeout_s, self.socket(), writing=bool(self._gathered) or self.want_write())
+        self._work()
+
+    def _work(self) -> None:
+        """What was read ahead is taken in whole: the socket shows nothing of it."""
         while self._takes_acks() and self.loop_read() == mqtt.MQTT_ERR_SUCCESS and self._ahead:
             pass
-        self.loop_write()
+        if self.want_write():
+            self.loop_write()
         self.loop_misc()
 
     def flush(self) -> None:
         """Send what was gathered, as far as the network takes it. A broken one is met by who reads."""
-        with suppress(OSError, ValueError):  # BlockingIOError is one
-            self._flush()
+        if not self._within:
+            with suppress(OSError, ValueError):  # BlockingIOError is one
+                self._flush()
 
     def _takes_acks(self) -> bool:
         """Take in acknowledgements that came. True: what is next, or the end, is for paho to read.
@@ -106,11 +116,19 @@ class GatheringClient(mqtt.Client):
     def _take_acks(self) -> bool:
         """Those that were read already; whether there was one."""
         data, at = self._ahead, 0
+        tokens: list[int] = []
+        reason = 0
         while at < len(data) and data[at] == _PUBACK and (ack := read_puback(data, at)):
             at += ack.size
             token = self._tokens.pop(ack.identifier, None)
+            if ack.reason != reason and tokens:
+                self.on_ack(tuple(tokens), reason)
+                tokens.clear()
+            reason = ack.reason
             if token is not None:
-                self.on_ack(token, ack.reason)
+                tokens.append(token)
+        if tokens:
+            self.on_ack(tuple(tokens), reason)
         self._ahead = data[at:]
         return at > 0
 
@@ -119,11 +137,13 @@ class GatheringClient(mqtt.Client):
             del self._gathered[: super()._sock_send(self._gathered)]
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
-        if self._gathering and len(self._gathered) < _GATHER_BYTES:
-            self._gathered += buf
-            return len(buf)
-        self._flush()  # each in its place
-        return super()._sock_send(buf)
+        """Each packet in its place: none between the parts of another, and TLS wants the same bytes again."""
+        if not self._within:
+            self._flush()
+        self._within = True
+        sent = super()._sock_send(buf)
+        self._within = sent < len(buf)
+        return sent
 
     def _sock_recv(self, bufsize: int) -> bytes:
         data = self._ahead or super()._sock_recv(_READ_BYTES)

@@ -83,28 +83,33 @@ def too_big(message: Message, properties: Packed | None, limit: int) -> str:
 
 
 def publish_packet(
-    topic: bytes, payload: bytes, identifier: int, *, retain: bool, properties: Packed | None
+    topic: str, payload: bytes, identifier: int, *, retain: bool, properties: Packed | None
 ) -> bytes:
     """A PUBLISH of QoS 1 (MQTT 5, 3.3); `properties` None: of MQTT 3.1.1.
 
     Raises:
         ValueError: a topic with wildcards or of more than 64 kB, or 256 MB in all.
     """
-    if b"+" in topic or b"#" in topic or not topic or len(topic) > _TEXT_BYTES:
-        raise ValueError(f"topic: expected one without wildcards, found {quoted(topic.decode())}")
-    extra = properties.pack() if properties is not None else b""
-    size = 2 + len(topic) + 2 + len(extra) + len(payload)
+    name = _topic(topic)
+    extra = properties.data if properties is not None else b""
     return b"".join(
         (
             b"\x33" if retain else b"\x32",
-            _variable(size),
-            len(topic).to_bytes(2, "big"),
-            topic,
+            _variable(len(name) + 2 + len(extra) + len(payload)),
+            name,
             identifier.to_bytes(2, "big"),
             extra,
             payload,
         )
     )
+
+
+@lru_cache(maxsize=64)
+def _topic(topic: str) -> bytes:
+    data = topic.encode()
+    if not data or b"+" in data or b"#" in data or len(data) > _TEXT_BYTES:
+        raise ValueError(f"topic: expected one without wildcards, found {quoted(topic)}")
+    return len(data).to_bytes(2, "big") + data
 
 
 class Puback(NamedTuple):

@@ -120,18 +120,18 @@ def explain_rival(client_id: str, times: int) -> str:
     )
 
 
-def fate(token: int, code: int, *, keep: bool) -> Ack:
-    """What became of a message. `keep`: one that nobody subscribes to was not accepted."""
+def fate(tokens: tuple[int, ...], code: int, *, keep: bool) -> Ack:
+    """What became of messages. `keep`: one that nobody subscribes to was not accepted."""
     if code == 0:
-        return Ack(token, Outcome.ACCEPTED)
+        return Ack(tokens, Outcome.ACCEPTED)
     if code == NO_MATCHING_SUBSCRIBERS:
-        return Ack(token, Outcome.UNHEARD if keep else Outcome.ACCEPTED)
+        return Ack(tokens, Outcome.UNHEARD if keep else Outcome.ACCEPTED)
     words = _DENIALS.get(code, "the broker does not take it")
     try:
         name = ReasonCode(PacketTypes.PUBACK, identifier=code).getName()
     except (KeyError, ValueError):
         name = f"reason code 0x{code:02x}"
-    return Ack(token, Outcome.REFUSED, f"{words} ({name})")
+    return Ack(tokens, Outcome.REFUSED, f"{words} ({name})")
 
 
 def _with_own_words(words: str, name: str, properties: Any) -> str:

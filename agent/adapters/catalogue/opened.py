@@ -195,6 +195,14 @@ class Catalogue:
         """
         return self._thumbnails.of(self._table.picture_key(key)) if self._thumbnails else None
 
+    def card(self, product: int) -> bytes | None:
+        """A larger picture of a product, a JPEG; None where there is none. Raises as `thumbnail`."""
+        return self._thumbnails.card(product) if self._thumbnails else None
+
+    def is_pictured(self, product: int) -> bool:
+        """Whether there is a thumbnail of a product. Raises as `numbers`."""
+        return self._thumbnails is not None and self._table.first_key(product) != 0
+
     def portraits(self, product: int) -> tuple[Reference, ...]:
         """References of a product for closer looks; none where it has no near rival.
 
@@ -216,6 +224,10 @@ class Catalogue:
     def by_gtin(self, gtin: str) -> Product | None:
         """The product with this GTIN of 14 digits, None where there is none or where several have it."""
         return self._table.by_gtin(gtin)
+
+    def has_gtins(self) -> bool:
+        """Whether any product has one. Raises as `numbers`."""
+        return self._table.has_gtins()
 
     def close(self) -> None:
         """Give the tables back; the index goes with the object."""

@@ -18,7 +18,7 @@ from agent.adapters.web.problems import Refused, refusal
 from agent.core.access import Role
 from agent.core.api import read_query
 from agent.core.api.openapi import PICTURES
-from agent.core.api.operation import JSON
+from agent.core.api.operation import CSV, JSON
 from agent.core.errors import AgentError, quoted
 from agent.core.payload import encode
 from agent.core.requests import REQUEST_LIMIT_BYTES
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
 
 log = logging.getLogger(__name__)
+
+KEPT_S: Final = 60
+"""So long a browser shows a picture again without asking: every letter draws a list of products anew."""
 
 _QUESTIONS_AT_ONCE: Final = 3
 _COMMANDS_AT_ONCE: Final = 2
@@ -77,9 +80,13 @@ class Asking:
     async def arguments(self, request: Request, operation: Operation) -> dict[str, Any]:
         """What is said, read strictly."""
         try:
+            pairs = [*request.path_params.items(), *request.query_params.multi_items()]
             if operation.form is None:
-                pairs = [*request.path_params.items(), *request.query_params.multi_items()]
                 return read_query(operation.fields, pairs)
+            if operation.document:
+                beside = read_query(operation.in_address, pairs)
+                name, given = operation.document, await self._document(request)
+                return {**beside, name: operation.form.fields[name].read(name, given)}
             return operation.form.read(await self._said(request, operation))
         except ValueError as error:
             raise Refused(400, str(error)) from None
@@ -103,12 +110,12 @@ class Asking:
         arguments = await self.arguments(request, operation)
         found = await self.do(operation, arguments, asker)
         if isinstance(found, Picture):
-            return _picture(request, found, operation.media)
+            return _picture(request, found, operation.media, kept=operation.kept)
         return Response(encode(found), media_type=JSON)
 
     async def _said(self, request: Request, operation: Operation) -> dict[str, Any]:
         """The body as an object; a picture becomes the field that it fills."""
-        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        media = _media(request)
         if media == JSON:
             body = await _body(request)
             return parse_object(body, REQUEST_LIMIT_BYTES) if body else {}
@@ -119,6 +126,24 @@ class Asking:
             return {**given, operation.picture: b64encode(await _body(request)).decode()}
         expected = ", ".join((JSON, *(PICTURES if operation.picture else ())))
         raise Refused(415, f"Content-Type: expected {expected}, found {quoted(media)}")
+
+    async def _document(self, request: Request) -> dict[str, Any] | str:
+        """The body as a file of its own: an object, or a text."""
+        media = _media(request)
+        if media not in {JSON, CSV}:
+            raise Refused(415, f"Content-Type: expected {JSON}, {CSV}, found {quoted(media)}")
+        body = await _body(request)
+        if media == JSON:
+            return parse_object(body, REQUEST_LIMIT_BYTES)
+        try:
+            return body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError("the body: expected UTF-8, found other bytes") from None
+
+
+def _media(request: Request) -> str:
+    """What the body is said to be."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _body(request: Request) -> bytes:
@@ -140,9 +165,9 @@ def _number(text: str) -> Any:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
-def _picture(request: Request, found: Picture, media: str) -> Response:
+def _picture(request: Request, found: Picture, media: str, *, kept: bool) -> Response:
     tag = f'"{found.tag}"'
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    headers = {"etag": tag, "cache-control": f"private, max-age={KEPT_S}" if kept else "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(found.data, headers=headers, media_type=media)

@@ -19,10 +19,10 @@ from agent.apps.shelf.cell import CellMemory
 from agent.apps.shelf.reports import change, slot_report
 from agent.apps.shelf.slot import SlotMemory, together
 from agent.apps.watch import told
-from agent.core.corners import Corners
 from agent.core.foreground import Before, Foreground
 from agent.core.placement import Placement
 from agent.core.planogram import as_quad
+from agent.core.scene import Scene
 from agent.core.slot_state import Shown, SlotState
 from agent.core.slot_view import view_of
 from agent.core.standpoint import Standpoint, View
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from agent.apps.shelf.settings import ShelfSettings
     from agent.core.placement import Placed
     from agent.core.planogram import Planogram
-    from agent.core.scene import Scene
     from agent.core.slot_view import SlotView
 
 HIDDEN: Final = 0.1
@@ -105,6 +104,15 @@ class Shelf:
                 "slots": {name: slot.kept() for name, slot in self._slots.items()},
             }
         return self._kept
+
+    def accept_view(self, at: float, utc: float) -> tuple[float, tuple[Event, ...]]:
+        """The camera stays where it is: how far it was moved, px, and what is told. Raises as `accept`."""
+        moved_px = self._standpoint.accept()
+        self._trouble, self._kept = "", None
+        scene = Scene(self._camera, at, utc)
+        mended = {"part": f"view of {self._camera}", "reason": ""}
+        fact = self._fact(scene, "camera_accepted", {"moved_px": moved_px})
+        return moved_px, (self._event("trouble", scene, mended), fact)
 
     def _hear(self, scene: Scene) -> None:
         for recognition in scene.recognitions:
@@ -259,7 +267,7 @@ class Shelf:
                 _try(self._slots[name].recall, left)
         view = self._left.get("view")
         if view is not None and self._left.get("drawn") == self._drawn:
-            self._standpoint.reference = _try(Corners.from_kept, view)
+            _try(self._standpoint.recall, view)
 
     def _fact(self, scene: Scene, name: str, about: Mapping[str, Any]) -> Event:
         return self._event("event", scene, {"event": name, **about})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.access import Role
-from agent.core.api.operation import JSON
+from agent.core.api.operation import CSV, JSON
 from agent.core.api.operations import OPERATIONS
 from agent.core.forms import NEEDED
 from agent.core.wire.schemas import DIALECT, object_of
@@ -68,9 +68,9 @@ def _described(operation: Operation) -> dict[str, Any]:
     }
     if operation.role is not Role.NOBODY:
         said["security"] = [{"bearer": []}, {"session": []}, {}]
-    if operation.fields:
+    if operation.in_address:
         said["parameters"] = [
-            _parameter(name, each, name in operation.levels) for name, each in operation.fields.items()
+            _parameter(name, each, name in operation.levels) for name, each in operation.in_address.items()
         ]
     if operation.form is not None:
         said["requestBody"] = {"required": True, "content": _bodies(operation, operation.form)}
@@ -87,6 +87,9 @@ def _parameter(name: str, field: Field, in_path: bool) -> dict[str, Any]:
 
 
 def _bodies(operation: Operation, form: Form) -> dict[str, Any]:
+    if operation.document:
+        said = form.fields[operation.document].schema()
+        return {JSON: {"schema": {**said, "type": "object"}}, CSV: {"schema": {**said, "type": "string"}}}
     needed = sorted(name for name, each in form.fields.items() if each.default is NEEDED)
     schema: dict[str, Any] = {
         **object_of({name: each.schema() for name, each in form.fields.items()}),

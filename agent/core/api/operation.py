@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Method = Literal["GET", "POST"]
 
 JSON: Final = "application/json"
+CSV: Final = "text/csv"
 JPEG: Final = "image/jpeg"
 SVG: Final = "image/svg+xml"
 
@@ -34,11 +35,20 @@ class Operation:
     fields: Mapping[str, Field] = field(default_factory=dict)
     form: Form | None = None
     picture: str = ""  # the field of `form` that a body which is a picture itself fills
+    document: str = ""  # the field of `form` that is the body itself, JSON or CSV; the rest is in the address
     result: Mapping[str, Any] = field(default_factory=dict)  # of JSON: field → JSON Schema, all of them there
     media: str = JSON  # of the answer
     per_minute: float = 600.0  # from one address
     burst: int = 60
+    kept: bool = False  # a browser may show the picture again for a while
     command: str = ""  # the one of `COMMANDS` that it gives
+
+    @property
+    def in_address(self) -> Mapping[str, Field]:
+        """The fields that stand in the address."""
+        if self.form is not None and self.document:
+            return {name: each for name, each in self.form.fields.items() if name != self.document}
+        return self.fields
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -51,5 +61,6 @@ PRODUCT: Final = object_of(
         "sku": {"type": "string"},
         **{name: {"type": "string"} for name in TEXT_FIELDS},
         "learned": {"type": "boolean", "description": "this device alone knows it"},
+        "pictured": {"type": "boolean", "description": "there is a picture of it"},
     }
 )

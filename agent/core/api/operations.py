@@ -13,6 +13,7 @@ from agent.core.api.kiosks import KIOSKS
 from agent.core.api.operation import JPEG, PRODUCT, Operation
 from agent.core.api.reviews import REVIEWS
 from agent.core.api.setting_up import SETTING_UP
+from agent.core.api.shipments import SHIPMENTS
 from agent.core.commands import COMMANDS, FIND_LIMIT
 from agent.core.forms import Form, Number, Text
 from agent.core.product_rules import SKU_LIMIT
@@ -144,10 +145,14 @@ _QUESTIONS: Final = (
     Operation(
         name="thumbnail",
         path="/api/products/{sku}/picture",
-        does="A small picture of it.",
+        does="A picture of it: one that has at least so many pixels, or else the largest there is.",
         role=Role.KIOSK,
-        fields={"sku": _SKU},
+        fields={
+            "sku": _SKU,
+            "side_px": Number(doc="of its longer side", low=1, high=4096, whole=True, default=96),
+        },
         media=JPEG,
+        kept=True,
         per_minute=3000,
         burst=300,
     ),
@@ -249,6 +254,6 @@ _COMMANDS: Final = tuple(
     if name != "find"
 )
 
-_ALL: Final = (*_QUESTIONS, *KIOSKS, *SETTING_UP, *REVIEWS, *_COMMANDS)
+_ALL: Final = (*_QUESTIONS, *KIOSKS, *SHIPMENTS, *SETTING_UP, *REVIEWS, *_COMMANDS)
 OPERATIONS: Final[dict[str, Operation]] = {each.name: each for each in _ALL}
 """By name."""

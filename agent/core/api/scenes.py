@@ -56,7 +56,7 @@ def _thing(track: Track, told: Recognition | None) -> dict[str, Any]:
     }
 
 
-def product_body(product: Product, *, learned: bool) -> dict[str, Any]:
+def product_body(product: Product, *, learned: bool, pictured: bool) -> dict[str, Any]:
     """A row of the catalogue; texts that are not known are empty."""
     texts = {name: getattr(product, name) for name in TEXT_FIELDS}
-    return {"sku": product.sku, **texts, "learned": learned}
+    return {"sku": product.sku, **texts, "learned": learned, "pictured": pictured}

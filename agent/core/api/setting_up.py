@@ -8,7 +8,8 @@ from agent.core.access import Role
 from agent.core.api.operation import Operation
 from agent.core.commands import IMAGE_LIMIT
 from agent.core.forms import Form, Images, Number, Text
-from agent.core.layout import PLACE, Places, Zoned
+from agent.core.layout import PLACE, Boxes, Places, Zoned
+from agent.core.privacy import MASKS
 from agent.core.topics import LEVEL_LIMIT
 from agent.core.wire.schemas import COUNT, TIME, object_of
 
@@ -32,13 +33,20 @@ _SHARPNESS: Final = {
     "description": "fine detail: 0 for an even area, about 80 for a photo of groceries in focus",
 }
 _FOUR: Final = {"type": ["array", "null"], "items": _NUMBER, "minItems": 4, "maxItems": 4}
+_UNIT: Final = {"enum": ["px", "share"]}
+_MASKS: Final = Boxes(doc="all of them: [x1, y1, x2, y2] in shares of width and height", limit=MASKS)
 _LAYOUT: Final[dict[str, Any]] = {
     "camera": _TEXT,
     "etag": {**_TEXT, "description": "of the configuration file: say it when writing"},
     "mode": _TEXT,
-    "unit": {"enum": ["px", "share"]},
+    "unit": _UNIT,
     "places": {"type": "array", "items": PLACE},
     "zone": {**_FOUR, "description": "[x1, y1, x2, y2]"},
+    "masks": {**_MASKS.schema(), "description": "that nobody is to see, in shares of width and height"},
+    "shelf": {
+        "anyOf": [{"type": "null"}, object_of({"unit": _UNIT, "places": {"type": "array", "items": PLACE}})],
+        "description": "the slots of the planogram; those on a fixture as they lie in the picture",
+    },
     "width": {**COUNT, "description": "of its pictures, pixels; 0 where there is none yet"},
     "height": COUNT,
 }
@@ -75,6 +83,12 @@ def _form(**fields: Any) -> Form:
     return Form(does="", fields=fields, result={}, per_minute=0, burst=0)  # the rate is the operation's
 
 
+_ETAG: Final = Text(doc="of the file as it was read", limit=64)
+_WRITTEN: Final = {
+    "taken_over": {**_FLAG, "description": "the device works by it from now on"},
+    "reason": {**_TEXT, "description": "why not; empty when it does"},
+}
+
 SETTING_UP: Final = (
     Operation(
         name="layout",
@@ -93,7 +107,7 @@ SETTING_UP: Final = (
         method="POST",
         form=_form(
             camera=_CAMERA,
-            etag=Text(doc="of the file as it was read", limit=64),
+            etag=_ETAG,
             mode=Text(
                 doc="what is looked at",
                 choices=("whole", "centre", "slots", "grid", "motion", "detector"),
@@ -101,10 +115,51 @@ SETTING_UP: Final = (
             places=Places(doc="mode slots: all of them, in the unit of the file", limit=PLACES, default=()),
             zone=Zoned(doc="modes motion and detector: the part that is watched, in the unit of the file"),
         ),
+        result={**_LAYOUT, **_WRITTEN},
+        per_minute=30,
+        burst=10,
+    ),
+    Operation(
+        name="shelve",
+        path="/api/setup/shelf",
+        does="Writes the slots of a planogram, each with the product that belongs there, as `lay_out` does: "
+        "into the configuration, or into the planogram's own file. A camera without a shelf gets one.",
+        role=Role.OPERATOR,
+        method="POST",
+        form=_form(
+            camera=_CAMERA,
+            etag=_ETAG,
+            places=Places(doc="all of them, in the unit of the planogram", limit=PLACES),
+        ),
+        result={**_LAYOUT, **_WRITTEN},
+        per_minute=30,
+        burst=10,
+    ),
+    Operation(
+        name="mask",
+        path="/api/setup/masks",
+        does="Writes which parts of the pictures nobody is to see, as `lay_out` does.",
+        role=Role.OPERATOR,
+        method="POST",
+        form=_form(camera=_CAMERA, etag=_ETAG, masks=_MASKS),
+        result={**_LAYOUT, **_WRITTEN},
+        per_minute=30,
+        burst=10,
+    ),
+    Operation(
+        name="decide",
+        path="/api/setup/decision",
+        does="Writes `decision.false_accept`, as `lay_out` does.",
+        role=Role.OPERATOR,
+        method="POST",
+        form=_form(
+            etag=_ETAG,
+            false_accept=Number(doc="rate of wrong names that is allowed", low=1e-5, high=0.5),
+        ),
         result={
-            **_LAYOUT,
-            "taken_over": {**_FLAG, "description": "the device works by it from now on"},
-            "reason": {**_TEXT, "description": "why not; empty when it does"},
+            "now": {**_NUMBER, "description": "as it stands in the file"},
+            "etag": {**_TEXT, "description": "of the file, from now on"},
+            **_WRITTEN,
         },
         per_minute=30,
         burst=10,

@@ -2,15 +2,19 @@
 
 A barcode that was read counts, because its check digits fit. Where the picture says the same it is certain;
 where it says another product both are told, and neither is taken for received: the label may be on the
-wrong carton.
+wrong carton. A picture that is not sure enough to name a product by itself may be sure that it is not the one
+of the barcode, or sure enough for one that the shipment expects.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from math import exp, log
+from typing import TYPE_CHECKING, Final
 
+from agent.core.clues import PRIOR_LIMIT
 from agent.core.gs1 import same_item
 from agent.core.types import Verdict
 
@@ -20,6 +24,23 @@ if TYPE_CHECKING:
     from agent.core.gs1 import Said
     from agent.core.inbound.orders import Line, Order
     from agent.core.inbound.parcels import Parcel
+    from agent.core.types import NamedOption, Product, Recognition
+
+
+LIKELY: Final = 0.5
+RULED_OUT: Final = 0.01
+"""A product that is likelier than everything else, and cannot be named for sure yet, speaks against a barcode
+whose product has less than this share of its probability. Labels are on the wrong carton once in a hundred or
+rarer: what is less than a hundred times as likely proves nothing against one. In 120 drawn cartons the
+likeliest product was the right one wherever it could not be named, 28 times."""
+
+_NONE: Final = 1e-4
+"""Least probability that is told from another: calibration knows nothing of rarer things."""
+
+SURE: Final = 0.95
+"""Probability from which a product counts that the picture shows and the shipment expects. What is expected
+weighs as much as a prior may, 20 to 1: then a probability of the picture of one half is enough, and none of a
+tenth is."""
 
 
 class How(StrEnum):
@@ -55,7 +76,7 @@ class Named:
     expiry: str = ""
     labelled: int = 0  # pieces that are inside, by the label; 0: it says nothing
     packed: int = 0  # … by what is expected of this logistic unit
-    seen_sku: str = ""  # by the picture, where that is known
+    seen_sku: str = ""  # by the picture, where that is known or contradicts the barcode
     seen_gtin: str = ""
     probability: float = 0.0  # of the picture's answer
     unknown: bool = False  # the picture is of no product that is known
@@ -71,11 +92,15 @@ class Named:
 
 def name(parcel: Parcel, order: Order | None, lines: Lines) -> Named:
     """What is known of a parcel, against what is expected."""
-    said = merged([each for _, each in parcel.reads.values()])
-    product = parcel.answer.product if parcel.answer is not None else None
-    seen = Piece(product.gtin, product.sku, 1, lines.of(product.gtin, product.sku)) if product else None
+    said = merged(_trusted(parcel))
     packed = order.units.get(said.sscc, ()) if order is not None and said.sscc else ()
     pieces = _by_code(said, packed, order, lines)
+    shown = all(
+        piece.gtin in parcel.shown
+        or (order is not None and piece.line is not None and order.lines[piece.line].shown)
+        for piece in pieces
+    )
+    seen = _by_picture(parcel, pieces, lines, shown=shown)
     how = _how(pieces, seen, said.others)
     if not pieces and seen is not None:
         pieces = (seen,)
@@ -129,6 +154,18 @@ def merged(said: Iterable[Said]) -> Label:
     return Label(gtin, content, count, first("sscc"), first("lot"), first("serial"), first("expiry"), others)
 
 
+def _trusted(parcel: Parcel) -> list[Said]:
+    """What its barcodes say, without the product number that was read once while another was read again.
+
+    On the drawn dock one reading in a thousand had another number with a right check digit.
+    """
+    times: Counter[str] = Counter()
+    for text, (_, said) in parcel.reads.items():
+        times[said.gtin] += parcel.times[text]
+    again = any(count > 1 for gtin, count in times.items() if gtin)
+    return [said for _, said in parcel.reads.values() if not (again and said.gtin and times[said.gtin] == 1)]
+
+
 class Lines:
     """Lines of an order by what they are of."""
 
@@ -152,6 +189,50 @@ def _by_code(
     if order is None:
         return ()
     return tuple(Piece(order.lines[n].gtin, order.lines[n].sku, count, n) for n, count in packed)
+
+
+def _by_picture(parcel: Parcel, pieces: Sequence[Piece], lines: Lines, *, shown: bool) -> Piece | None:
+    """The product that it is known to show.
+
+    Where it is not known: with a barcode, the likeliest product that rules out the one of the barcode;
+    without, the one that is as good as sure because the shipment expects it. `shown`: the catalogue has
+    pictures of what the barcode says, without which they cannot be missed.
+    """
+    answer = parcel.answer
+    if answer is None or answer.product is not None:
+        return _piece(answer.product, lines) if answer is not None and answer.product is not None else None
+    options = [(_piece(option, lines), option.probability) for option in answer.options]
+    if not options:
+        return None
+    best, probability = options[0]
+    if pieces:
+        against = shown and probability >= LIKELY and all(_same(piece, best) is False for piece in pieces)
+        return best if against and _ruled_out(parcel.answers, best, pieces, lines) else None
+    unlisted = max(0.0, 1.0 - sum(p for _, p in options))
+    weights = [p * (exp(PRIOR_LIMIT) if each.line is not None else 1.0) for each, p in options]
+    most = max(range(len(options)), key=weights.__getitem__)
+    return options[most][0] if weights[most] >= SURE * (sum(weights) + unlisted) else None
+
+
+def _ruled_out(answers: Iterable[Recognition], best: Piece, pieces: Sequence[Piece], lines: Lines) -> bool:
+    """Whether the pictures leave no room for the barcode, on average over the moments when they were told.
+
+    What an answer does not list has less than the last that it lists.
+    """
+    odds = []
+    for answer in answers:
+        seen = coded = 0.0
+        least = min((option.probability for option in answer.options), default=1.0)
+        for option in answer.options:
+            each = _piece(option, lines)
+            seen += option.probability * bool(_same(best, each))
+            coded += option.probability * any(_same(piece, each) is not False for piece in pieces)
+        odds.append(log(max(seen or least, _NONE) / max(coded or least, _NONE)))
+    return sum(odds) >= -log(RULED_OUT) * len(odds)
+
+
+def _piece(product: Product | NamedOption, lines: Lines) -> Piece:
+    return Piece(product.gtin, product.sku, 1, lines.of(product.gtin, product.sku))
 
 
 def _how(pieces: Sequence[Piece], seen: Piece | None, others: Sequence[str]) -> How:

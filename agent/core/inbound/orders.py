@@ -41,6 +41,7 @@ class Line:
     sku: str
     quantity: int  # pieces
     name: str = ""
+    shown: bool = False  # the catalogue has it: how it looks is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _read(row: Row, products: Products | None) -> tuple[Line, str, str]:
     if gtin and known.gtin and known.gtin != gtin and row.sku:
         return line, unit, f"gtin: expected {known.gtin}, that of sku {quoted(row.sku)}, found {gtin}"
     name = row.name or known.name
-    return Line(gtin or known.gtin, known.sku, quantity, name), unit, ""
+    return Line(gtin or known.gtin, known.sku, quantity, name, shown=True), unit, ""
 
 
 def _placed(line: Line, lines: list[Line], places: dict[str, int]) -> int:

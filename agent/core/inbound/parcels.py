@@ -8,7 +8,7 @@ nothing more will be learned of it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +38,9 @@ SPEED_MEMORY: Final = 0.7
 OUTSIDE: Final = 8
 """Parcels that left on their way in and come back first where a belt runs backwards: 5 m of it."""
 
+ANSWERS: Final = 8
+"""What its picture was taken for that is remembered: one that changes more often says little."""
+
 _SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the time that it was out of sight: the belt may have stood for a part of it."""
 
@@ -62,7 +65,10 @@ class Parcel:
     passed_utc: float = 0.0
     told: bool = False
     reads: dict[str, tuple[str, Said]] = field(default_factory=dict)  # text → format and what it says
+    times: Counter[str] = field(default_factory=Counter)  # text → in how many looks it was read
+    shown: set[str] = field(default_factory=set)  # GTINs of them that the catalogue has pictures of
     answer: Recognition | None = None  # the latest that is worth something
+    answers: deque[Recognition] = field(default_factory=lambda: deque(maxlen=ANSWERS))  # the latest of all
     look: NDArray[np.float32] | None = None  # `(D,)`, sum of unit rows
 
     def expected_at(self, at: float) -> tuple[float, float]:
@@ -193,9 +199,15 @@ class Parcels:
             parcel = self.of_track(read.track)
             if parcel is not None:
                 parcel.reads.setdefault(read.text, (read.format, read.said))
+                parcel.times[read.text] += 1
+                if read.shown:
+                    parcel.shown.add(read.said.content or read.said.gtin)
         for recognition in scene.recognitions:
             parcel = self.of_track(recognition.track.id)
-            if parcel is not None and _better(recognition, parcel.answer):
+            if parcel is None:
+                continue
+            parcel.answers.append(recognition)
+            if _better(recognition, parcel.answer):
                 parcel.answer = recognition
 
     def _found_again(self, track: Track, scene: Scene, width: int, height: int) -> Parcel | None:

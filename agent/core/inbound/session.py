@@ -129,7 +129,7 @@ def plain(session: Session) -> dict[str, Any]:
     order = session.order
     return {
         "shipment": order.shipment,
-        "lines": [[line.gtin, line.sku, line.quantity, line.name] for line in order.lines],
+        "lines": [[line.gtin, line.sku, line.quantity, line.name, line.shown] for line in order.lines],
         "units": {unit: [list(pair) for pair in held] for unit, held in order.units.items()},
         "warnings": list(order.warnings),
         "opened": session.opened_utc,
@@ -156,7 +156,9 @@ def from_plain(data: Mapping[str, Any]) -> Session:
     """
     order = Order(
         str(data["shipment"]),
-        tuple(Line(str(g), str(s), int(q), str(n)) for g, s, q, n in data["lines"]),
+        tuple(
+            Line(str(g), str(s), int(q), str(n), *map(bool, shown)) for g, s, q, n, *shown in data["lines"]
+        ),
         {str(unit): tuple((int(n), int(c)) for n, c in held) for unit, held in data["units"].items()},
         tuple(str(warning) for warning in data["warnings"]),
     )

@@ -57,7 +57,7 @@ def schema() -> dict[str, Any]:
             "event": {
                 **NAME,
                 "description": "shelf: out_of_stock, out_of_stock_alert, restocked, misplaced, corrected, "
-                "compliance, camera_moved, camera_back; inbound: " + ", ".join(FACTS),
+                "compliance, camera_moved, camera_back, camera_accepted; inbound: " + ", ".join(FACTS),
             },
         },
     )

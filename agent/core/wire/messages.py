@@ -220,10 +220,11 @@ class Wire:
         """
         track = recognition.track
         identity = self._id(track.camera, track.id, str(recognition.revision))
-        body = {"id": identity, **recognition_body(recognition)}
-        payload = encode_rounded(self._headed(body, recognition.utc))
-        camera = _checked_camera(track.camera)
-        return self._made("recognition", payload, recognition.utc, identity=identity, camera=camera)
+        body = recognition_body(
+            recognition, schema=SCHEMA, site=self.site, device=self.device, identity=identity
+        )
+        topic = _recognitions(self.root, track.camera)
+        return Message(topic, encode_rounded(body), identity, recognition.utc)
 
     def lost(self, loss: Loss, utc: float, to: str = "broker") -> Message:
         """Facts that were given up, told at `utc`: in place of all of them. `to`: one of `SINKS`."""
@@ -278,6 +279,11 @@ class Wire:
         # NUL cannot be in a level, so two different lists of parts never make the same text.
         text = "\0".join((self.site, self.device, *parts))
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+@lru_cache(maxsize=256)
+def _recognitions(root: str, camera: str) -> str:
+    return f"{root}/{DEFINITIONS['recognition'].address.format(camera=_checked_camera(camera))}"
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.delivery import ASIDE, ASIDE_S, Lanes, Outcome, Stored, Up
+from agent.core.delivery import Outcome, Stored, Up
+from agent.core.lanes import ASIDE, ASIDE_S, Lanes
 from agent.core.types import Message
 
 
