@@ -17,7 +17,6 @@ known, two directions of 100 pictures each (AUROC of 100 further pictures of a k
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from binascii import Error
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +57,7 @@ def unpack(text: str) -> Rows:
     words = text.split(" ") if text else []
     try:
         rows = [np.frombuffer(b64decode(word, validate=True), np.int8) for word in words[: OTHERS_LIMIT + 1]]
-    except Error as error:
+    except ValueError as error:
         raise ValueError(f"others: expected directions in base64, found others: {error}") from None
     if len(rows) > OTHERS_LIMIT or len({len(row) for row in rows}) > 1 or not all(row.any() for row in rows):
         raise ValueError(
