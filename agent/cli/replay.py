@@ -14,8 +14,12 @@ from agent.cli.options import add_config, add_verb, print_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from agent.apps.inbound import Inbound
     from agent.cli.options import Verbs
+    from agent.core.inbound.orders import Products
+    from agent.core.types import Event, Frame
 
 
 def add(verbs: Verbs) -> None:
@@ -33,6 +37,12 @@ def add(verbs: Verbs) -> None:
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="treat every frame as from this camera")
     parser.add_argument(
+        "--order",
+        type=Path,
+        metavar="FILE",
+        help="shipment (CSV, JSON) that a dock receives from first to last frame",
+    )
+    parser.add_argument(
         "--json", action="store_true", help="accepted for symmetry: the output is always JSON"
     )
 
@@ -41,6 +51,7 @@ def do(args: argparse.Namespace) -> int:
     """Print what a subscriber would have received."""
     from agent.adapters.recording import read_recording
     from agent.applying import make_apps, proposers
+    from agent.apps.inbound import Inbound
     from agent.config import load_config
     from agent.core.errors import ConfigError, InputError, UsageError, quoted
     from agent.core.scene import TROUBLE, Scene
@@ -55,11 +66,14 @@ def do(args: argparse.Namespace) -> int:
         )
     eyes, catalogue = load_eyes(settings)
     apps = make_apps(settings)
+    docks = {camera: app for camera, app in apps.items() if args.order and isinstance(app, Inbound)}
+    if args.order and not docks:
+        raise UsageError("--order: expected a camera with inbound in the configuration, found none")
     pipeline = make_pipeline(settings, eyes, catalogue, proposers=proposers(apps))
     wire = Wire(settings.mqtt.prefix, settings.site, settings.device)
 
-    def tell(scene: Scene) -> None:
-        for event in apps[scene.camera].update(scene):
+    def tell(events: Sequence[Event]) -> None:
+        for event in events:
             if event.kind == TROUBLE:
                 continue
             message = wire.event(event)
@@ -75,6 +89,8 @@ def do(args: argparse.Namespace) -> int:
                 f"{args.recording}: expected frames of {', '.join(sorted(cameras))}, found {frame.camera!r}; "
                 "name one with --camera"
             )
+        if frame.camera in docks and frame.camera not in last:
+            tell(_opened(docks[frame.camera], args.order, frame, catalogue))
         last[frame.camera] = frame
         try:
             recognitions = pipeline.step(frame)
@@ -82,7 +98,25 @@ def do(args: argparse.Namespace) -> int:
             raise ConfigError(f"{args.config}: camera {frame.camera!r}: {error}") from None
         tracks = pipeline.tracks(frame.camera)
         codes = pipeline.codes(frame.camera)
-        tell(Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame, codes))
+        scene = Scene(frame.camera, frame.at, frame.utc, recognitions, tracks, frame, codes)
+        tell(apps[frame.camera].update(scene))
     for camera, frame in last.items():
-        tell(Scene(camera, frame.at, frame.utc, pipeline.close(camera, frame.at, frame.utc)))
+        scene = Scene(camera, frame.at, frame.utc, pipeline.close(camera, frame.at, frame.utc))
+        tell(apps[camera].update(scene))
+        if camera in docks and docks[camera].open_session is not None:
+            tell(docks[camera].close("", frame.at, frame.utc)[1])
     return 0
+
+
+def _opened(dock: Inbound, file: Path, frame: Frame, products: Products) -> tuple[Event, ...]:
+    """A shipment as a file in the directory of orders opens it."""
+    from agent.core.errors import ConfigError, InputError
+    from agent.core.inbound.order_files import read_order
+
+    try:
+        data = file.read_bytes()
+        name = file.stem if file.suffix.lower() == ".csv" else ""
+        order = read_order(data, file.name, name, products, strict=dock.settings.strict)
+    except (InputError, OSError) as error:
+        raise ConfigError(f"--order: {error}") from None
+    return dock.open(order, frame.at, frame.utc)[1]

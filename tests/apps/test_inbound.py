@@ -373,6 +373,16 @@ def test_a_picture_that_is_not_sure_says_what_it_rules_out_and_what_is_expected(
         assert told["picture"] == {"sku": "milk", "gtin": MILK, "probability": 0.7}
 
 
+def test_what_a_picture_said_at_several_moments_counts_on_average() -> None:
+    for before, how in (("", "code"), ("milk 0.9, tea 0.0005", "conflict"), ("milk 0.4, oats 0.4", "code")):
+        dock = Dock()
+        dock.open((OATS, 5), (MILK, 5), shop=Shop())
+        dock.show(p=90.0)
+        dock.show(p=100.0, seen={"p": before} if before else None)
+        events = dock.pass_by("p", ean(OATS), "milk 0.8, oats 0.02")  # alone that leaves room for the barcode
+        assert facts(events, "parcel")[0]["how"] == how
+
+
 def test_what_has_no_picture_in_the_catalogue_is_not_missed_in_one() -> None:
     dock = Dock()
     dock.open((OATS, 5), (MILK, 5))

@@ -40,3 +40,26 @@ def test_the_same_recording_gives_the_same_bytes(device: Road, recording: Path, 
     phases = [json.loads(line)["payload"]["phase"] for line in first.out.splitlines()]
     assert phases.count("new") == phases.count("end") == 4
     assert command("replay", "-c", device.config, recording) == first
+
+
+def test_an_order_is_for_a_dock_and_has_to_be_one(
+    device: Road, recording: Path, command: Command, tmp_path: Path
+) -> None:
+    order = tmp_path / "A-1.csv"
+    order.write_text("gtin,quantity\n4006381333932,1\n")
+    done = command("replay", "-c", device.config, "--order", order, recording)
+    assert (done.code, "expected a camera with inbound in the configuration" in done.err) == (2, True)
+    settings = yaml.safe_load(device.config.read_text())
+    settings["cameras"][0] |= {"inbound": {}, "regions": {"mode": "motion"}}
+    config = tmp_path / "dock.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    done = command("replay", "-c", config, "--order", order, recording)
+    assert done.code == 78
+    assert "A-1.csv: shipment 'A-1': 1 of 1 rows cannot be used: line 2: gtin" in done.err, done.err
+    order.write_text("gtin,quantity\n4006381333931,1\n")
+    lines = command("replay", "-c", config, "--order", order, recording).out.splitlines()
+    states = [each["payload"] for each in map(json.loads, lines) if each["topic"].endswith("/inbound/A-1")]
+    assert [(state["state"], state["closed_by"]) for state in states] == [
+        ("open", None),
+        ("closed", "command"),
+    ]

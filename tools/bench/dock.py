@@ -1,6 +1,6 @@
 """A drawn dock in simulated time: are parcels counted, lines right, conflicts found; what do barcodes cost.
 
-    python -m tools.bench dock                        200 cartons in 10 shipments: some 20 minutes of one core
+    python -m tools.bench dock                        200 cartons in 10 shipments: some 5 minutes of one core
     python -m tools.bench dock --cartons 60 --shipments 3
 
 The cartons pass with gaps, in clusters, with stops and with a belt that runs back; one label in five is
@@ -44,6 +44,7 @@ from agent.reading import Reader
 from agent.second_look import SecondLook
 from agent.sight import open_folder
 from agent.viewing import CameraPlan
+from tools.bench._dock_truth import at_share, judged
 from tools.synth.dock import PRODUCTS, draw_dock, gtin_of, receive, studio
 
 if TYPE_CHECKING:
@@ -192,70 +193,6 @@ class Run:
                 self.results[said["shipment"]] = said
 
 
-def judged(run: Run) -> dict[str, Any]:
-    """What was told against what was drawn."""
-    story = run.story
-    back = {fact["parcel"] for fact in run.facts if fact["event"] == "returned"}
-    told = [fact for fact in run.facts if fact["event"] == "parcel"]
-    counts = Counter(fact["parcel"] for fact in told)
-    gone = Counter(fact["parcel"] for fact in run.facts if fact["event"] == "returned")
-    count = sum(counts.values()) - sum(gone.values())
-    right = lines = 0
-    wrong: list[str] = []
-    for number, shipment in enumerate(story.shipments):
-        truth, result = story.received(number), run.results[shipment.name]
-        found = {line["gtin"]: [line["received"], line["wrong"]] for line in result["lines"]}
-        found |= {each["gtin"]: [each["received"], 0] for each in result["unexpected"]}
-        expected = dict(shipment.lines)
-        for gtin in sorted({*found, *truth}):
-            lines += 1
-            drawn = truth.get(gtin, [0, 0])
-            drawn = drawn if gtin in expected else [drawn[0], 0]  # a label of nobody's is a conflict alone
-            if found.get(gtin, [0, 0]) == drawn:
-                right += 1
-            else:
-                wrong.append(f"{shipment.name} {gtin}: {drawn} is told as {found.get(gtin)}")
-    conflicts = [carton for carton in story.cartons if carton.is_conflict]
-    found_conflicts = sum(result["conflicts"] for result in run.results.values())
-    return {
-        "count": count,
-        "count_error": round(abs(count - len(story.cartons)) / len(story.cartons), 4),
-        "lines": lines,
-        "lines_right": round(right / lines, 4),
-        "lines_wrong": wrong,
-        "conflicts": [len(conflicts), found_conflicts],
-        "torn": sum(carton.torn for carton in story.cartons),
-        "named_by": dict(Counter(fact["how"] for fact in told)),
-        "came_back": len(back),
-        "epcis": epcis_judged(run),
-        "facts": dict(Counter(fact["event"] for fact in run.facts)),
-        "step_ms": {"p50": _at(run.cpu_ms, 0.5), "p95": _at(run.cpu_ms, 0.95)},
-    }
-
-
-def epcis_judged(run: Run) -> dict[str, Any]:
-    """Do the events for keepers of events say what the results say."""
-    counted = {event["eventID"]: event for event in run.kept if "errorDeclaration" not in event}
-    back = {event["eventID"] for event in run.kept if "errorDeclaration" in event}
-    agree = 0
-    for name, result in run.results.items():
-        mine = [
-            event
-            for event in counted.values()
-            if event["bizTransactionList"][0]["bizTransaction"].endswith(f":{name}")
-            and event["eventID"] not in back
-        ]
-        words = {w for event in mine for w in event.get("persistentDisposition", {}).get("set", ())}
-        short = any(line["state"] in ("short", "over") for line in result["lines"])
-        odd = bool(result["unexpected"] or result["conflicts"])
-        agree += words == (
-            {"completeness_verified"}
-            if result["exact"]
-            else {*(["mismatch_quantity"] * short), *(["mismatch_class"] * odd)}
-        )
-    return {"events": len(run.kept), "taken_back": len(back), "results_agree": [agree, len(run.results)]}
-
-
 def reading_cost(eyes: Embedder, catalogue: Catalogue, frames: int = 60) -> dict[str, float]:
     """CPU that reading takes of each frame, where things move and nothing can be read."""
     story = receive(1, 12, seed=5)
@@ -274,9 +211,9 @@ def reading_cost(eyes: Embedder, catalogue: Catalogue, frames: int = 60) -> dict
     return {
         "looks": reader.looks,
         "mean": round(sum(timed.cpu_ms) / frames, 2),
-        "p95": _at(timed.cpu_ms, 0.95),
-        "most": _at(timed.cpu_ms, 1.0),
-        "of_step_p50": _at(steps, 0.5),
+        "p95": at_share(timed.cpu_ms, 0.95),
+        "most": at_share(timed.cpu_ms, 1.0),
+        "of_step_p50": at_share(steps, 0.5),
     }
 
 
@@ -297,8 +234,3 @@ class _Timed:
 
 def _blank(carton: Carton) -> Carton:
     return replace(carton, count=0, sscc="")
-
-
-def _at(values: list[float], share: float) -> float:
-    ordered = sorted(values) or [0.0]
-    return round(ordered[int(share * (len(ordered) - 1))], 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from math import exp
+from math import exp, log
 from typing import TYPE_CHECKING, Final
 
 from agent.core.clues import PRIOR_LIMIT
@@ -33,6 +33,9 @@ RULED_OUT: Final = 0.01
 whose product has less than this share of its probability. Labels are on the wrong carton once in a hundred or
 rarer: what is less than a hundred times as likely proves nothing against one. In 120 drawn cartons the
 likeliest product was the right one wherever it could not be named, 28 times."""
+
+_NONE: Final = 1e-4
+"""Least probability that is told from another: calibration knows nothing of rarer things."""
 
 SURE: Final = 0.95
 """Probability from which a product counts that the picture shows and the shipment expects. What is expected
@@ -97,7 +100,7 @@ def name(parcel: Parcel, order: Order | None, lines: Lines) -> Named:
         or (order is not None and piece.line is not None and order.lines[piece.line].shown)
         for piece in pieces
     )
-    seen = _by_picture(parcel.answer, pieces, lines, shown=shown)
+    seen = _by_picture(parcel, pieces, lines, shown=shown)
     how = _how(pieces, seen, said.others)
     if not pieces and seen is not None:
         pieces = (seen,)
@@ -188,15 +191,14 @@ def _by_code(
     return tuple(Piece(order.lines[n].gtin, order.lines[n].sku, count, n) for n, count in packed)
 
 
-def _by_picture(
-    answer: Recognition | None, pieces: Sequence[Piece], lines: Lines, *, shown: bool
-) -> Piece | None:
+def _by_picture(parcel: Parcel, pieces: Sequence[Piece], lines: Lines, *, shown: bool) -> Piece | None:
     """The product that it is known to show.
 
     Where it is not known: with a barcode, the likeliest product that rules out the one of the barcode;
     without, the one that is as good as sure because the shipment expects it. `shown`: the catalogue has
     pictures of what the barcode says, without which they cannot be missed.
     """
+    answer = parcel.answer
     if answer is None or answer.product is not None:
         return _piece(answer.product, lines) if answer is not None and answer.product is not None else None
     options = [(_piece(option, lines), option.probability) for option in answer.options]
@@ -204,15 +206,29 @@ def _by_picture(
         return None
     best, probability = options[0]
     if pieces:
-        coded = sum(p for each, p in options if any(_same(piece, each) is not False for piece in pieces))
-        against = all(_same(piece, best) is False for piece in pieces)
-        return (
-            best if shown and against and probability >= LIKELY and coded <= RULED_OUT * probability else None
-        )
+        against = shown and probability >= LIKELY and all(_same(piece, best) is False for piece in pieces)
+        return best if against and _ruled_out(parcel.answers, best, pieces, lines) else None
     unlisted = max(0.0, 1.0 - sum(p for _, p in options))
     weights = [p * (exp(PRIOR_LIMIT) if each.line is not None else 1.0) for each, p in options]
     most = max(range(len(options)), key=weights.__getitem__)
     return options[most][0] if weights[most] >= SURE * (sum(weights) + unlisted) else None
+
+
+def _ruled_out(answers: Iterable[Recognition], best: Piece, pieces: Sequence[Piece], lines: Lines) -> bool:
+    """Whether the pictures leave no room for the barcode, on average over the moments when they were told.
+
+    What an answer does not list has less than the last that it lists.
+    """
+    odds = []
+    for answer in answers:
+        seen = coded = 0.0
+        least = min((option.probability for option in answer.options), default=1.0)
+        for option in answer.options:
+            each = _piece(option, lines)
+            seen += option.probability * bool(_same(best, each))
+            coded += option.probability * any(_same(piece, each) is not False for piece in pieces)
+        odds.append(log(max(seen or least, _NONE) / max(coded or least, _NONE)))
+    return sum(odds) >= -log(RULED_OUT) * len(odds)
 
 
 def _piece(product: Product | NamedOption, lines: Lines) -> Piece:

@@ -38,6 +38,9 @@ SPEED_MEMORY: Final = 0.7
 OUTSIDE: Final = 8
 """Parcels that left on their way in and come back first where a belt runs backwards: 5 m of it."""
 
+ANSWERS: Final = 8
+"""What its picture was taken for that is remembered: one that changes more often says little."""
+
 _SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the time that it was out of sight: the belt may have stood for a part of it."""
 
@@ -65,6 +68,7 @@ class Parcel:
     times: Counter[str] = field(default_factory=Counter)  # text → in how many looks it was read
     shown: set[str] = field(default_factory=set)  # GTINs of them that the catalogue has pictures of
     answer: Recognition | None = None  # the latest that is worth something
+    answers: deque[Recognition] = field(default_factory=lambda: deque(maxlen=ANSWERS))  # the latest of all
     look: NDArray[np.float32] | None = None  # `(D,)`, sum of unit rows
 
     def expected_at(self, at: float) -> tuple[float, float]:
@@ -200,7 +204,10 @@ class Parcels:
                     parcel.shown.add(read.said.content or read.said.gtin)
         for recognition in scene.recognitions:
             parcel = self.of_track(recognition.track.id)
-            if parcel is not None and _better(recognition, parcel.answer):
+            if parcel is None:
+                continue
+            parcel.answers.append(recognition)
+            if _better(recognition, parcel.answer):
                 parcel.answer = recognition
 
     def _found_again(self, track: Track, scene: Scene, width: int, height: int) -> Parcel | None:
