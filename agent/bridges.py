@@ -12,6 +12,7 @@ from agent.adapters.broker.settings import client_id
 from agent.adapters.sparkplug import load_codec
 from agent.adapters.system import machine, serial, temperature_c
 from agent.core.edge import Edge
+from agent.core.watched import Watched
 from agent.core.wire.home_assistant_components import Facts
 from agent.core.wire.sparkplug import Namespace
 from agent.edge_node import EdgeNode
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.incoming import Incoming
     from agent.core.types import Message
+    from agent.core.watched import App
     from agent.core.wire import Wire
     from agent.health import Health
     from agent.publisher import Publisher
@@ -44,7 +46,7 @@ class Bridges:
             version=__version__,
             machine=machine(),
             serial=serial(),
-            cameras=slots(settings.cameras),
+            cameras=watched(settings.cameras),
             synced=settings.sync is not None,
             metrics_s=settings.metrics.interval_s,
             things=settings.unknown.things > 0,
@@ -71,9 +73,9 @@ class Bridges:
 
     def watch(self, cameras: Sequence[CameraEntry]) -> None:
         """These are the cameras from now on."""
-        self._home.watch(slots(cameras))
+        self._home.watch(watched(cameras))
         if self._node is not None:
-            self._node.watch(slots(cameras))
+            self._node.watch(watched(cameras))
 
     def tend(self) -> None:
         """Several times a second."""
@@ -119,7 +121,7 @@ def make_edge_node(settings: Settings, wire: Wire, clock: Clock) -> EdgeNode | N
     mqtt = replace(settings.mqtt, client_id=f"{ours}-sparkplug", session_s=0)
     return EdgeNode(
         connect=lambda will, topics: Broker(mqtt, wire.root, will, clock, topics=topics, retained=True),
-        edge=Edge(slots(settings.cameras), clock.utc()),
+        edge=Edge(watched(settings.cameras), clock.utc()),
         codec=load_codec(),
         names=Namespace(settings.sparkplug.group, settings.sparkplug.node or settings.device),
         primary_host=settings.sparkplug.primary_host,
@@ -129,6 +131,17 @@ def make_edge_node(settings: Settings, wire: Wire, clock: Clock) -> EdgeNode | N
     )
 
 
-def slots(cameras: Sequence[CameraEntry]) -> dict[str, tuple[str, ...]]:
-    """Camera → names of its configured slots."""
-    return {camera.id: tuple(slot.name for slot in camera.regions.slots) for camera in cameras}
+def watched(cameras: Sequence[CameraEntry]) -> dict[str, Watched]:
+    """Camera → what there is to show of it."""
+    return {
+        camera.id: Watched(tuple(slot.name for slot in camera.regions.slots), _app(camera))
+        for camera in cameras
+    }
+
+
+def _app(camera: CameraEntry) -> App:
+    if camera.shelf is not None:
+        return "shelf"
+    if camera.inbound is not None:
+        return "inbound"
+    return "kiosk" if camera.kiosk is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,13 +34,15 @@ from agent.core.wire import Envelope  # noqa: TC001  likewise
 from agent.core.wire.home_assistant import HomeAssistantSettings  # noqa: TC001  likewise
 from agent.core.wire.sparkplug import SparkplugSettings  # noqa: TC001  likewise
 from agent.metrics import MetricsSettings
-from agent.planograms import read_planogram
+from agent.planograms import read_planogram, site_planogram
 from agent.settings_fill import fill
 from agent.settings_fill import json_schema as _json_schema
 from agent.yamlfile import MAX_BYTES, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from agent.core.planogram import Planogram
 
 LIVE_KEYS = frozenset({"cameras", "decision", "second_look", "tracking", "log"})
 """Top-level keys that a running daemon takes over when it re-reads its configuration."""
@@ -178,18 +181,36 @@ def parse_config(raw: bytes, name: str, environment: Mapping[str, str] | None = 
     where = os.environ if environment is None else environment
     settings = fill(document, Settings, where)
     return replace(
-        settings, cameras=tuple(_whole(camera, Path(name).parent, where) for camera in settings.cameras)
+        settings,
+        cameras=tuple(_whole(camera, settings, Path(name).parent, where) for camera in settings.cameras),
     )
 
 
-def _whole(camera: CameraEntry, beside: Path, environment: Mapping[str, str]) -> CameraEntry:
-    """The camera with what files beside the configuration say of its shelf: re-reading sees them change."""
+def _whole(
+    camera: CameraEntry, settings: Settings, beside: Path, environment: Mapping[str, str]
+) -> CameraEntry:
+    """The camera with what files say of its shelf, or the release: re-reading sees them change."""
     shelf = camera.shelf
     if shelf is None:
         return camera
-    plan = shelf.plan or read_planogram(beside / shelf.planogram, environment)
     empty = tuple(str(beside / path) for path in shelf.empty)
+    if shelf.of_release:
+        plan = _released(settings, shelf.of_release) or shelf.plan
+        return replace(camera, shelf=replace(shelf, plan=plan, empty=empty))
+    plan = shelf.plan or read_planogram(beside / shelf.planogram, environment)
     return replace(camera, shelf=replace(shelf, planogram="", plan=plan, empty=empty))
+
+
+def _released(settings: Settings, name: str) -> Planogram | None:
+    """The planogram of this name that the catalogue brought; None: none did yet, which `/health` says."""
+    from agent.adapters.site_data import planograms_held  # it knows indexes, which verbs may not need
+
+    catalogue = Path(settings.catalogue.path) if settings.catalogue is not None else None
+    held = planograms_held(Path(settings.state_dir), catalogue, synced=settings.sync is not None)
+    for where, data in held:
+        with suppress(ConfigError):  # not among those, or made by mistake: an older one is better than none
+            return site_planogram(data, name, where)
+    return None
 
 
 def json_schema() -> dict[str, Any]:

@@ -152,9 +152,9 @@ class Desk:
     def _product(self, sku: str) -> dict[str, Any]:
         return self.lookup.body(self._known(sku))
 
-    def _thumbnail(self, sku: str) -> Picture:
+    def _thumbnail(self, sku: str, side_px: int) -> Picture:
         self._known(sku)
-        data = self.lookup.thumbnail(sku)
+        data = self.lookup.thumbnail(sku, side_px)
         if data is None:
             raise MissingError(f"sku: expected a product with a picture, found {quoted(sku)} without")
         return Picture(data, f"{hash(data) & 0xFFFFFFFFFFFFFFFF:016x}")

@@ -114,7 +114,11 @@ class Doing:
             teacher = self.holding.teacher()
             if teacher is not self._settled:
                 teacher.settle()
-                self._settled = teacher
+                first, self._settled = self._settled is None, teacher
+                if not first and any(
+                    camera.shelf is not None and camera.shelf.of_release for camera in self.settings.cameras
+                ):
+                    self.reload()  # another release may have brought another planogram
             self._complaint = ""
         except AgentError as error:  # the disk refuses: again at the next look
             log.log(logging.DEBUG if self._complaint == str(error) else logging.ERROR, "learned: %s", error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from agent.apps.shelf import ShelfSettings
+from agent.apps.shelf import RELEASED, ShelfSettings
 from agent.config import parse_config
 from agent.core.errors import ConfigError, InputError, quoted
 from agent.core.planogram import PlannedSlot, Planogram
@@ -138,7 +138,8 @@ def plan_files(raw: bytes, name: str) -> list[Path | None]:
     splice = Splice(raw.removeprefix(_MARK).decode())
     cameras = getattr(splice.at("cameras"), "value", [])
     nodes = [splice.at("cameras", number, "shelf", "planogram") for number in range(len(cameras))]
-    return [Path(name).parent / node.value if node is not None and node.value else None for node in nodes]
+    files = [node.value if node is not None else "" for node in nodes]
+    return [Path(name).parent / file if file and not file.startswith(RELEASED) else None for file in files]
 
 
 def rewritten(

@@ -18,7 +18,13 @@ from agent.core.errors import DeviceError
 from agent.core.incoming import Deaf, Incoming
 from agent.core.payload import content
 from agent.core.types import Message
-from agent.core.wire.sparkplug import KINDS, host_state, host_topic
+from agent.core.wire.sparkplug import (
+    host_state,
+    host_topic,
+)
+from agent.core.wire.sparkplug_metrics import (
+    KINDS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.delivery import Network, Signal
     from agent.core.edge import Edge, Out
+    from agent.core.watched import Watched
     from agent.core.wire import Wire
     from agent.core.wire.sparkplug import Namespace, Payload
 
@@ -86,7 +93,7 @@ class EdgeNode:
         self._memory = memory
         self._wire = wire
         self._clock = clock
-        self._heard: deque[Message | Mapping[str, tuple[str, ...]]] = deque(maxlen=_HEARD)
+        self._heard: deque[Message | Mapping[str, Watched]] = deque(maxlen=_HEARD)
         self._number = self._last_number()
         self._born = False
         self._data_at = self._birth_at = clock.monotonic()
@@ -101,8 +108,8 @@ class EdgeNode:
         """A message of ours, which hosts may want to know of."""
         self._heard.append(message)
 
-    def watch(self, cameras: Mapping[str, tuple[str, ...]]) -> None:
-        """These are the cameras from now on, with the names of their slots."""
+    def watch(self, cameras: Mapping[str, Watched]) -> None:
+        """These are the cameras from now on."""
         self._heard.append(cameras)
 
     def run(self) -> None:
@@ -125,7 +132,7 @@ class EdgeNode:
         for signal in self._network.service(timeout_s):
             self._heed(signal)
 
-    def _take_in(self, heard: Message | Mapping[str, tuple[str, ...]]) -> None:
+    def _take_in(self, heard: Message | Mapping[str, Watched]) -> None:
         if not isinstance(heard, Message):
             self._send(self._edge.watch(heard, self._clock.utc()))
             return

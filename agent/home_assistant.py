@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.core.clock import Clock
     from agent.core.incoming import Incoming
     from agent.core.types import Message
+    from agent.core.watched import Watched
     from agent.core.wire import Wire
     from agent.core.wire.home_assistant import HomeAssistantSettings
     from agent.core.wire.home_assistant_components import Facts
@@ -64,8 +65,8 @@ class HomeAssistant:
         self._announce = announce
         self._say()
 
-    def watch(self, cameras: Mapping[str, tuple[str, ...]]) -> None:
-        """These are the cameras from now on, with the names of their slots."""
+    def watch(self, cameras: Mapping[str, Watched]) -> None:
+        """These are the cameras from now on."""
         if dict(cameras) != dict(self._facts.cameras):
             self._facts = replace(self._facts, cameras=cameras)
             self._say()

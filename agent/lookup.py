@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from agent.adapters.catalogue import Catalogue
-from agent.adapters.images import decode_image, thumbnail
+from agent.adapters.images import THUMBNAIL_PX, decode_image, thumbnail
 from agent.adapters.pictures import Pictures
 from agent.core.api.scenes import product_body
 from agent.core.errors import CatalogueError
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from agent.core.types import Product, Region
     from agent.parts import Sight
     from agent.searching import Hit, TextSearch
+
+
+CARD_PX: Final = 320
+"""Longer side of the largest picture of what this device learned, as releases have it."""
 
 
 class Lookup:
@@ -130,8 +134,8 @@ class Lookup:
         learned = sorted((each for each in memory.learned_products() if each.no > no), key=lambda p: p.no)
         return (found + learned)[:limit]
 
-    def thumbnail(self, sku: str) -> bytes | None:
-        """A small picture of a product, JPEG; None where there is none.
+    def thumbnail(self, sku: str, side_px: int = THUMBNAIL_PX) -> bytes | None:
+        """A picture of a product, JPEG: of at least so many pixels, else the largest; None without any.
 
         Raises:
             CatalogueError, InputError: it cannot be read.
@@ -143,14 +147,16 @@ class Lookup:
         base = memory.base
         if isinstance(base, Catalogue) and base.by_sku(sku) is not None:
             key = base.first_key(product.no)
-            found = base.thumbnail(key) if key else None
+            found = base.card(product.no) if side_px > THUMBNAIL_PX else None
+            if found is None and key:
+                found = base.thumbnail(key)
             if found is not None:
                 return found
         learned = memory.picture_of(sku)
         if not learned:
             return None
         data = Pictures(Path(self._settings.state_dir) / OVERLAY_FOLDER / "pictures").get(learned)
-        return thumbnail(decode_image(data, sku))
+        return thumbnail(decode_image(data, sku), min(side_px, CARD_PX))
 
     def reference(self, key: int, release: str) -> bytes | None:
         """The small picture of a reference of a release, JPEG; None where that is not in use, or has none.

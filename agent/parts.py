@@ -19,7 +19,7 @@ from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
 from agent.core.motion import Motion
 from agent.core.placement import Placement
-from agent.core.regions import FixedRegions
+from agent.core.regions import FixedRegions, Nowhere
 from agent.core.standpoint import Standpoint
 from agent.learning import Teacher
 from agent.memory import DeviceMemory
@@ -277,6 +277,8 @@ def make_second_look(
 def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) -> Proposer:
     if camera.shelf is not None and camera.shelf.plan is not None:
         return Placement(camera.shelf.plan, Standpoint(camera.shelf.view))
+    if camera.shelf is not None:
+        return Nowhere()  # its planogram has not come yet
     where = camera.regions
     if where.detector is not None:
         if where.detector not in detectors:

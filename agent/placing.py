@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from agent.adapters.durable import write_whole
 from agent.adapters.web import ConflictError
 from agent.config import parse_config
-from agent.core.errors import ConfigError, DeviceError
+from agent.core.errors import ConfigError, DeviceError, InputError
 from agent.drawing import (
     decided,
     index_of,
@@ -100,10 +100,16 @@ class ConfigFile:
         """
         raw = self._raw()
         path = plan_file(raw, self._name, camera)
+        settings = parse_config(raw, self._name)
+        shelf = settings.cameras[index_of(settings, camera)].shelf
+        if shelf is not None and shelf.of_release:
+            raise InputError(
+                f"camera {camera!r}: expected a planogram of this device, found {shelf.planogram!r}, which "
+                "comes with the catalogue: change it there"
+            )
         if path is None:
             return self._change(tag, lambda raw: shelved(raw, self._name, camera, places), camera, check)
         self._check_tag(raw, tag)
-        settings = parse_config(raw, self._name)
         entry = settings.cameras[index_of(settings, camera)]
         assert entry.shelf is not None  # noqa: S101  it has the file
         assert entry.shelf.plan is not None  # noqa: S101

@@ -57,8 +57,10 @@ class Strangers:
 
 
 def _reason(camera: CameraEntry, memory: Memory) -> str:
-    if camera.shelf is None or camera.shelf.plan is None:
+    if camera.shelf is None:
         return ""
+    if camera.shelf.plan is None:
+        return f"expected planogram {quoted(camera.shelf.of_release)} in the catalogue, found none yet"
     skus = sorted({slot.sku for slot in camera.shelf.plan.slots})
     missing = [sku for sku in skus if memory.by_sku(sku) is None]
     if not missing:

@@ -17,6 +17,7 @@ from agent.adapters.system import SystemClock
 from agent.core.edge import Edge
 from agent.core.settings import Secret
 from agent.core.types import Message
+from agent.core.watched import Watched
 from agent.core.wire import Wire
 from agent.core.wire.sparkplug import REBIRTH, Metric, Namespace, Payload, Type
 from agent.edge_node import EdgeNode
@@ -42,7 +43,7 @@ class Node:
             return self.broker
 
         self.node = EdgeNode(
-            connect, Edge({"cam": ()}, UTC), CODEC, NAMES, folder / "bdseq", WIRE, self.clock, host
+            connect, Edge({"cam": Watched()}, UTC), CODEC, NAMES, folder / "bdseq", WIRE, self.clock, host
         )
         self.node.report = self.reports.append
 
@@ -153,7 +154,7 @@ def test_what_happened_without_a_broker_is_in_the_next_birth(tmp_path: Path) -> 
         m.kill()
         node.until(lambda: node.reports[-1])
         node.say(online(), WIRE.health("ok", {}, UTC))
-        node.node.watch({"cam": (), "new": ()})
+        node.node.watch({"cam": Watched(), "new": Watched()})
         node.until(lambda: not node.node._heard)
         m.start()
         with Subscriber(m.port, ALL) as ear:

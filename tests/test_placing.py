@@ -401,6 +401,14 @@ def test_a_planogram_in_a_file_of_its_own_is_written_there(tmp_path: Path) -> No
         file.shelve("cam", [place_], read.tag)
 
 
+def test_a_planogram_of_the_catalogue_is_not_drawn_on_the_device(tmp_path: Path) -> None:
+    config = tmp_path / "spotter.yaml"
+    config.write_text(HEAD + '- id: cam\n  source: folder:/b\n  shelf: {planogram: "release:bay-4"}\n')
+    file = ConfigFile(str(config))
+    with pytest.raises(InputError, match="found 'release:bay-4', which comes with the catalogue"):
+        file.shelve("cam", [Place("a2", "a1", "x", (0, 0, 100, 100), None, 2)], file.read().tag)
+
+
 def test_masks_are_written_and_taken_away() -> None:
     old, shares = SHELF.encode(), (0.25, 0.0, 0.75, 0.333333)
     text, settings = masked(old, "spotter.yaml", "cam", [shares])

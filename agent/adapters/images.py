@@ -107,8 +107,10 @@ def decode_image(data: bytes, name: str, limits: ImageLimits = LIMITS) -> NDArra
     return image
 
 
-def thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """`(H, W, 3)` uint8 BGR → a JPEG whose longest side has `THUMBNAIL_PX`, or fewer where the picture has.
+def thumbnail(
+    image: NDArray[np.uint8], side_px: int = THUMBNAIL_PX, quality: int = THUMBNAIL_QUALITY
+) -> bytes:
+    """`(H, W, 3)` uint8 BGR → a JPEG whose longest side has `side_px`, or fewer where the picture has.
 
     0.15 ms for a photo of 348 px, a seventieth of what a MobileNet takes to embed it.
 
@@ -116,13 +118,13 @@ def thumbnail(image: NDArray[np.uint8]) -> bytes:
         ValueError: another shape or type.
     """
     _check_image(image)
-    times = min(1.0, THUMBNAIL_PX / max(image.shape[:2]))
+    times = min(1.0, side_px / max(image.shape[:2]))
     width, height = (max(1, round(side * times)) for side in (image.shape[1], image.shape[0]))
     while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
         half = image.shape[1] // 2, image.shape[0] // 2  # a fast path of OpenCV, which sees every pixel
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
     small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return _encode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
+    return _encode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:

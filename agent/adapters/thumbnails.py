@@ -1,4 +1,4 @@
-"""Small pictures of the references, for people: one SQLite file, read-only once it has its name."""
+"""Pictures for people, small ones of references and larger ones of products: one read-only SQLite file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from agent.adapters.tables import TableWriter, open_table
 from agent.core.errors import CatalogueError, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from agent.adapters.tables import Previous, Table
@@ -21,6 +22,12 @@ CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
 """  # pictures of 2.5 KB: in pages of 4 KB each would leave the rest of its page empty
 
 
+_CARDS = "CREATE TABLE cards (product INTEGER PRIMARY KEY, source BLOB NOT NULL, jpeg BLOB NOT NULL)"
+"""Beside them since they are made: an older Spotter does not look for it, and an older file has none."""
+
+_HAS_CARDS = "SELECT count(*) FROM sqlite_master WHERE name = 'cards'"
+
+
 class Thumbnails:
     """The pictures of one catalogue. Any thread may ask."""
 
@@ -28,6 +35,7 @@ class Thumbnails:
         """Use `open_thumbnails`."""
         self._path = path
         self._table = table
+        self._has_cards = bool(table.ask(_HAS_CARDS)[0])
 
     def of(self, key: int) -> bytes | None:
         """The JPEG of a reference, None where there is none.
@@ -35,9 +43,16 @@ class Thumbnails:
         Raises:
             CatalogueError: the file cannot be read.
         """
-        row = self._table.ask("SELECT jpeg FROM thumbnails WHERE key = ?", (key,), may_miss=True)
+        return self._jpeg("SELECT jpeg FROM thumbnails WHERE key = ?", key)
+
+    def card(self, product: int) -> bytes | None:
+        """The larger JPEG of a product, None where there is none. Raises as `of`."""
+        return self._jpeg("SELECT jpeg FROM cards WHERE product = ?", product) if self._has_cards else None
+
+    def _jpeg(self, sql: str, number: int) -> bytes | None:
+        row = self._table.ask(sql, (number,), may_miss=True)
         if row and not isinstance(row[0], bytes):
-            raise CatalogueError(f"{self._path}: {key}: expected a picture, found {quoted(row[0])}")
+            raise CatalogueError(f"{self._path}: {number}: expected a picture, found {quoted(row[0])}")
         return row[0] if row else None
 
     def close(self) -> None:
@@ -55,7 +70,12 @@ def open_thumbnails(path: Path, entry: FileEntry, *, references: int) -> Thumbna
         "PRAGMA user_version": THUMBNAILS_SCHEMA,
         "SELECT count(*) FROM thumbnails": references,
     }
-    return Thumbnails(path, open_table(path, entry, expected))
+    table = open_table(path, entry, expected)
+    try:
+        return Thumbnails(path, table)
+    except BaseException:
+        table.close()
+        raise
 
 
 class ThumbnailWriter:
@@ -81,6 +101,26 @@ class ThumbnailWriter:
     def remove(self, key: int) -> None:
         """Take the picture of a reference out. Raises DeviceError."""
         self._file.change("DELETE FROM thumbnails WHERE key = ?", (key,))
+
+    def card_source(self, product: int) -> bytes | None:
+        """What the larger picture of a product was made from; None without one. Raises DeviceError."""
+        if not next(self._file.rows(_HAS_CARDS))[0]:
+            return None
+        row = next(self._file.rows("SELECT source FROM cards WHERE product = ?", (product,)), None)
+        return row[0] if row else None
+
+    def put_card(self, product: int, source: bytes, jpeg: bytes) -> None:
+        """Make this the larger picture of a product; `source` tells later what from. Raises DeviceError."""
+        if not next(self._file.rows(_HAS_CARDS))[0]:
+            self._file.change(_CARDS, ())
+        self._file.change("INSERT OR REPLACE INTO cards VALUES (?, ?, ?)", (product, source, jpeg))
+
+    def keep_cards(self, products: Collection[int]) -> None:
+        """Leave the larger pictures of these products, and no others. Raises DeviceError."""
+        if next(self._file.rows(_HAS_CARDS))[0]:
+            held = [number for (number,) in self._file.rows("SELECT product FROM cards ORDER BY product")]
+            for product in sorted(set(held) - set(products)):
+                self._file.change("DELETE FROM cards WHERE product = ?", (product,))
 
     def save(self, *, compact: bool = False) -> FileEntry:
         """Finish the file under a name of its content; see `TableWriter.save`. Raises as it does."""

@@ -92,6 +92,13 @@ def add(verbs: Verbs) -> None:
         help="put the model into the catalogue: devices that hold another one go over to it",
     )
     build.add_argument(
+        "--planograms",
+        default="",
+        metavar="DIR",
+        help="NAME.yaml for each shelf of those who subscribe; a camera takes it by shelf.planogram: "
+        "release:NAME",
+    )
+    build.add_argument(
         "--cache",
         metavar="DIR",
         help="where embeddings are kept between builds (default: spotter in $XDG_CACHE_HOME or ~/.cache)",
@@ -128,6 +135,7 @@ def do_build(args: argparse.Namespace) -> int:
             thumbnails=not args.no_thumbnails,
             features=not args.no_features,
             with_model=args.with_model,
+            planograms=args.planograms,
         )
     except ValueError as error:
         raise UsageError(f"--{str(error).replace('_', '-', 1)}") from None

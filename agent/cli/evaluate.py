@@ -68,6 +68,11 @@ def add(verbs: Verbs) -> None:
         metavar="SHARE",
         help="share of things that may be given a wrong name, 0.00001 to 0.5 (default: 0.01)",
     )
+    parser.add_argument(
+        "--no-second-look",
+        action="store_true",
+        help="answer by first looks alone; otherwise their figures stand beside the others",
+    )
     add_page(parser, "write a page with pictures of the confusions")
     add_json(parser)
 
@@ -76,9 +81,11 @@ def do(args: argparse.Namespace) -> int:
     """Evaluate; photos and rows that are left out are listed on stderr."""
     from agent.adapters.system import SystemClock
     from agent.core.errors import InputError
+    from agent.core.second_look import SecondLookSettings
     from agent.evaluating.asking import ask, read_queries, read_unknown
     from agent.evaluating.figures import figures
     from agent.evaluating.gallery import open_gallery
+    from agent.parts import make_second_look
 
     check_crop(args.crop)
     check_argument("--tracks", args.tracks, 1, 64)
@@ -108,6 +115,7 @@ def do(args: argparse.Namespace) -> int:
                 Progress("queries"),
                 tracks=args.tracks,
                 false_accept=args.false_accept,
+                second=None if args.no_second_look else make_second_look(SecondLookSettings()),
             )
         )
         for problem in problems:
@@ -177,6 +185,13 @@ def _show(result: dict[str, Any]) -> None:
             span = f"{verdicts['named_95'][0]:.1%} to {verdicts['named_95'][1]:.1%}"
             print(f"  {whose}: {verdicts['named']} named ({span}), {verdicts['named_right']} rightly; "
                   f"{verdicts['ambiguous']} ambiguous, {verdicts['not_named']} unknown")  # fmt: skip
+    second = result["second_look"]
+    if second is not None and second["compared"]:
+        errors = second["errors_compared"]
+        print(f"  closer looks compared {second['share']:.1%} of the photos "
+              f"({second['share_95'][0]:.1%} to {second['share_95'][1]:.1%}); of {errors['without']} wrong "
+              f"products there {errors['with']} are left; without them {second['named_without']} named, "
+              f"{second['named_right_without']} rightly")  # fmt: skip
     latency = result["latency_ms"]
     print(
         f"  milliseconds per photo: {latency['p50']:.1f} in the middle, {latency['p95']:.1f} at most in 95 %"

@@ -121,8 +121,10 @@ def do_accept(args: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.core.errors import DeviceError, InputError
     from agent.shelving import ANSWER, REQUEST
+    from agent.state import check_user
 
     state, clock = Path(load_config(args.config).state_dir), SystemClock()
+    check_user(state)
     (state / ANSWER).unlink(missing_ok=True)
     write_whole(state / REQUEST, (args.camera or "").encode())
     until = clock.monotonic() + ANSWER_S

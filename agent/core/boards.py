@@ -139,7 +139,7 @@ def _lines(image: Pixels) -> list[Line]:
     height, width = image.shape[:2]
     grey = cv2.cvtColor(cv2.GaussianBlur(image, (3, 3), 0), cv2.COLOR_BGR2GRAY)
     edges = (np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1)) > LINE_LEVELS).astype(np.float32)
-    edges = cv2.dilate(edges, np.ones((3, 1), np.uint8))
+    edges = np.asarray(cv2.dilate(edges, np.ones((3, 1), np.uint8)), np.float32)
     strips = cv2.resize(edges, (STRIPS, height), interpolation=cv2.INTER_AREA) >= STRIP_SHARE
     centres = (np.arange(STRIPS) + 0.5) * width / STRIPS - width / 2
     shares = np.zeros((len(SLOPES), height))

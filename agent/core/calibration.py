@@ -16,7 +16,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from math import exp, isfinite, log, sqrt
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from agent.core.others import otherness, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.core.types import Look
 
 KNOWN_SHARE: Final = 0.75
 """Of what a camera sees, how much is taken to be in the catalogue; the rest is as like to its products as
@@ -63,11 +70,15 @@ class Calibration:
     rival_fall: float = 0.0
     nearest: float = 0.0  # similarity of a new picture to its own product, in the middle
     alike: float = 0.0  # cosine of two photos of one product, in the middle; what is above it is no new look
+    others: str = ""  # directions of what is no product, packed by core/others.py; empty: not known
+    others_from: float = 1.0  # cosine to the nearest of them from which it counts against being known
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "source" and not (isfinite(value) and abs(value) <= _LARGEST):
+            if isinstance(field.default, str):
+                continue
+            if not (isfinite(value) and abs(value) <= _LARGEST):
                 raise ValueError(
                     f"calibration {field.name}: expected a number within ±{_LARGEST:g}, found {value}"
                 )
@@ -80,6 +91,10 @@ class Calibration:
                 raise ValueError(f"calibration {name}: expected 0 or more, found {getattr(self, name)}")
         if not -1 <= self.alike < 1:
             raise ValueError(f"calibration alike: expected a cosine in [-1, 1), found {self.alike}")
+        try:
+            unpack(self.others)
+        except ValueError as error:
+            raise ValueError(f"calibration {error}") from None
 
     def evidence(self, similarity: float, margin: float, support: float) -> float:
         """Natural log of P(such a look | in the catalogue) / P(such a look | not in it)."""
@@ -99,6 +114,10 @@ class Calibration:
             for field in fields(self)
             if field.name in _FIRST or getattr(self, field.name) != field.default
         }
+
+    def against(self, looks: Sequence[Look]) -> float:
+        """Log-odds that looks lose in the mean for being like what is no product; 0 or more."""
+        return (self.similarity + self.support) * otherness(looks, self.others, self.others_from)
 
     @property
     def sharpness(self) -> float:

@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.wire.sparkplug import (
     BD_SEQ,
-    NODE,
     REBIRTH,
     Metric,
     Payload,
-    Point,
     Type,
     Value,
+)
+from agent.core.wire.sparkplug_metrics import (
+    NODE,
+    Point,
     of_camera,
     of_device,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from agent.core.watched import Watched
 
 Out = tuple[str, str, Payload]
 """Type, camera, content."""
@@ -66,8 +70,8 @@ class _Source:
 class Edge:
     """The state of one edge node with its cameras, and of the session with the hosts. For one thread."""
 
-    def __init__(self, cameras: Mapping[str, tuple[str, ...]], utc: float) -> None:
-        """`cameras`: → names of their slots. `utc`: s, Unix: nothing is known of an earlier time."""
+    def __init__(self, cameras: Mapping[str, Watched], utc: float) -> None:
+        """`utc`: s, Unix: nothing is known of an earlier time."""
         self._seq = 0
         self._bd_seq = 0
         self._connected = False
@@ -79,7 +83,7 @@ class Edge:
         """What the broker is to send when the connection breaks that is about to be made."""
         return Payload(None, (Metric(BD_SEQ, Type.INT64, number, None),))
 
-    def watch(self, cameras: Mapping[str, tuple[str, ...]], utc: float) -> list[Out]:
+    def watch(self, cameras: Mapping[str, Watched], utc: float) -> list[Out]:
         """These are the cameras from now on. What was known of those that stay still is."""
         gone = [camera for camera in self._sources if camera and camera not in cameras]
         told = [message for camera in gone if (message := self._bury(camera, utc))]
@@ -142,7 +146,7 @@ class Edge:
                 out.append(self._made("DDATA" if camera else "NDATA", camera, metrics, utc))
         return out
 
-    def _lay_out(self, cameras: Mapping[str, tuple[str, ...]], utc: float) -> None:
+    def _lay_out(self, cameras: Mapping[str, Watched], utc: float) -> None:
         """Metrics, and the aliases of all of them: unique within the node."""
         old = {
             (camera, live.point.name): live
@@ -162,8 +166,8 @@ class Edge:
 
         node = [*NODE, *(point for camera in cameras for point in of_camera(camera))]
         self._sources = {"": _Source(laid("", node))}
-        for camera, slots in cameras.items():
-            self._sources[camera] = _Source(laid(camera, of_device(camera, slots)), alive=camera in alive)
+        for camera, watched in cameras.items():
+            self._sources[camera] = _Source(laid(camera, of_device(camera, watched)), alive=camera in alive)
         self._readers = {}
         for source in self._sources.values():
             for live in source.metrics:

@@ -1,7 +1,7 @@
 """What the looks at one thing add up to: a probability, and known, ambiguous or unknown.
 
-A look is the products nearest to one region in one frame. Looks are averaged per product, so that one blurred
-frame neither makes nor breaks an answer, and count as many as they are independent (core/repeats.py). What
+A look is the products nearest to one region in one frame. Looks are averaged per product, the sharper ones
+counting more, and count together as many as they are independent (core/repeats.py). What
 they say is weighed by the calibration of the catalogue; what other sources say (clues) is added as log-odds.
 
     known      a wrong name is rarer than `false_accept` allows: of things that the catalogue lacks, and of
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.core.calibration import PRIOR, Calibration, sigmoid
 from agent.core.clues import gathered, of_product, weight_of
-from agent.core.repeats import independent_looks
+from agent.core.repeats import independent_looks, shares_of
 from agent.core.settings import check_range, setting
 from agent.core.types import Decision, Option, Verdict
 
@@ -95,7 +95,7 @@ class _Pooled:
 
 
 def combine(looks: Sequence[Look], limit: int = WEIGHED) -> tuple[_Pooled, ...]:
-    """Mean similarity and support per product over the looks, the `limit` nearest first.
+    """Mean similarity and support per product over the looks by their shares, the `limit` nearest first.
 
     A product that a look does not list lies below all that it lists: it is given the lowest of them.
     """
@@ -103,17 +103,16 @@ def combine(looks: Sequence[Look], limit: int = WEIGHED) -> tuple[_Pooled, ...]:
     support: dict[int, float] = {}  # … of its support
     best: dict[int, Candidate] = {}
     lowest = 0.0  # sum over looks
-    count = 0
-    for look in looks:
-        if not look.candidates:
-            continue
-        count += 1
+    count = 0.0  # of shares
+    found = [look for look in looks if look.candidates]
+    for look, share in zip(found, shares_of(found), strict=True):
+        count += share
         floor = look.candidates[-1].similarity
-        lowest += floor
+        lowest += share * floor
         for candidate in look.candidates:
             product = candidate.product
-            above[product] = above.get(product, 0.0) + candidate.similarity - floor
-            support[product] = support.get(product, 0.0) + candidate.supported - floor
+            above[product] = above.get(product, 0.0) + share * (candidate.similarity - floor)
+            support[product] = support.get(product, 0.0) + share * (candidate.supported - floor)
             held = best.get(product)
             if held is None or candidate.similarity > held.similarity:
                 best[product] = candidate
@@ -202,6 +201,7 @@ class _Weighing:
         rivals = [each.similarity for each in pooled if each.product != best.product]
         self._margin = max(0.0, best.similarity - max(rivals, default=0.0))
         self._look = calibration.evidence(best.similarity, self._margin, best.support)
+        self._look -= calibration.against(latest)
         proof = [weight_of(clues, each.product, priors=False) for each in products]
         chances = _shares([plain[each.product] for each in products])
         weighed = sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True))
@@ -264,7 +264,10 @@ class _Weighing:
             while total < _GROUP_SHARE and alike < len(self._shares):
                 total += self._shares[alike]
                 alike += 1
-            number = str(max(2, alike)) if alike <= GROUP_LIMIT else f"more than {GROUP_LIMIT}"
+            if alike == 1:  # it is almost sure, and fewer mistakes are allowed
+                share = f"{100 * mistaken:.2g}% of what lies as far ahead of the next product is that one"
+                return Verdict.AMBIGUOUS, f"{share}: margin {self._margin:.3f}"
+            number = str(alike) if alike <= GROUP_LIMIT else f"more than {GROUP_LIMIT}"
             return Verdict.AMBIGUOUS, f"{number} products look alike: margin {self._margin:.3f}"
         if not agreed and unknown <= settings.false_accept:
             return (

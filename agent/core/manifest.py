@@ -39,6 +39,7 @@ _FILES = {
     "thumbnails": "thumbnails",
     "text_model": "text_model",
     "features": "features",
+    "planograms": "planograms",
     "model": "model_file",
     "spec": "model_spec",
 }
@@ -95,6 +96,7 @@ class Manifest:
     thumbnails: FileEntry | None = None  # small pictures of the references, for people
     text_model: FileEntry | None = None  # what finds pictures by words
     features: FileEntry | None = None  # what closer looks compare with
+    planograms: FileEntry | None = None  # of the shelves of whoever subscribes to the channel
     model_file: FileEntry | None = None  # the model itself, for devices that hold another one
     model_spec: FileEntry | None = None  # … and its description
 

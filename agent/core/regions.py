@@ -171,6 +171,14 @@ class FixedRegions:
         return self._regions
 
 
+class Nowhere:
+    """The proposer of a camera of which it is not known yet where to look."""
+
+    def regions(self, frame: Frame) -> tuple[Region, ...]:  # noqa: ARG002  as all proposers
+        """None."""
+        return ()
+
+
 def kept_centre(crop: float) -> RegionSettings:
     """The region of a picture of which only the middle `crop` of each side is looked at; 1 is all of it.
 

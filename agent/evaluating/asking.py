@@ -19,9 +19,12 @@ from agent.publishing.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from agent.adapters.catalogue import Catalogue
     from agent.core.clock import Clock
+    from agent.core.evidence import DecisionSettings
     from agent.core.types import Decision, Look, Verdict
     from agent.evaluating.gallery import Gallery
+    from agent.second_look import SecondLook
 
     Progress = Callable[[int, int], None]
 
@@ -47,6 +50,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class First:
+    """What the first looks alone say of a thing."""
+
+    verdict: Verdict
+    sku: str  # that is offered first; empty where nothing is
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the gallery said of a photo."""
 
@@ -60,6 +71,8 @@ class Answer:
     similarity: float  # of the first offer
     took_s: float  # from a decoded photo to the answer
     photos: int = 1  # of the same product, looked at one after the other as one thing
+    compared: int = 0  # of these, how many a closer look compared with references
+    first: First | None = None  # what was said without closer looks; None where they were switched off
 
     @property
     def rank(self) -> int | None:
@@ -115,12 +128,13 @@ def ask(
     *,
     tracks: int = 1,
     false_accept: float = ONE_LOOK.false_accept,
+    second: SecondLook | None = None,
 ) -> Iterator[Answer]:
     """The answer to each photo, in order; one that cannot be read is reported and left out.
 
     `crop` None means as the catalogue was built. With `tracks` up to so many photos in a row that show one
     product are one thing that was looked at as often, and have one answer: that of the look that names it, or
-    of all of them.
+    of all of them. With `second` closer looks are taken as on a device.
 
     Raises:
         ModelError: the model's answer is no embedding.
@@ -132,8 +146,9 @@ def ask(
     warm, number = False, 0
     for thing in _things(queries, tracks):
         looks: list[Look] = []
-        took_s = 0.0
-        decision = None
+        firsts: list[Look] = []
+        took_s, compared = 0.0, 0
+        decision, alone = None, None
         for query in thing:
             number += 1
             try:
@@ -144,18 +159,37 @@ def ask(
                     warm = True
                 began = clock.monotonic()
                 embeddings = gallery.eyes.embed(image, regions)
-                looks += looks_at(image, regions, embeddings, catalogue.nearest(embeddings, limit=LIMIT))
-                if decision is None or decision.product is None:
-                    decision = decide(looks, catalogue.calibration, settings)
+                seen = looks_at(image, regions, embeddings, catalogue.nearest(embeddings, limit=LIMIT))
+                firsts += seen
+                if second is not None:
+                    before = second.tally.compared
+                    seen = second.improved(image, regions, seen, catalogue)
+                    compared += second.tally.compared - before
+                looks += seen
+                decision = _answered(decision, looks, catalogue, settings)
                 took_s += clock.monotonic() - began
+                alone = _answered(alone, firsts, catalogue, settings)
             except InputError as error:
                 report(Problem(str(query.path), str(error).removeprefix(f"{query.path}: ")))
             except ValueError as error:  # a picture too thin for the model
                 report(Problem(str(query.path), str(error)))
             if progress is not None:
                 progress(number, len(queries))
-        if decision is not None:
-            yield _answer(gallery, thing[0], decision, took_s / len(looks), len(looks))
+        if decision is not None and alone is not None:
+            answer = _answer(gallery, thing[0], decision, took_s / len(looks), len(looks))
+            if second is not None:
+                sku = catalogue.product(alone.options[0].product).sku if alone.options else ""
+                answer = replace(answer, compared=compared, first=First(alone.verdict, sku))
+            yield answer
+
+
+def _answered(
+    before: Decision | None, looks: Sequence[Look], catalogue: Catalogue, settings: DecisionSettings
+) -> Decision:
+    """The answer so far: one that names something stands."""
+    if before is not None and before.product is not None:
+        return before
+    return decide(looks, catalogue.calibration, settings)
 
 
 def _things(queries: Sequence[Query], most: int) -> Iterator[list[Query]]:

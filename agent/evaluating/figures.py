@@ -61,6 +61,7 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
         "unknown": len(answers) - len(known),
         **{name: _rounded(float(np.mean(hits)) if hits else None) for name, hits in shares.items()},
         **others,
+        "second_look": _second_look(answers),
         "latency_ms": {f"p{p}": round(float(np.percentile(ms, p)), 3) for p in (50, 95)},
         "intervals_95": {
             **{name: _pair(wilson(sum(hits), len(hits))) for name, hits in shares.items() if hits},
@@ -156,6 +157,30 @@ def _verdicts(answers: Sequence[Answer]) -> dict[str, Any]:
         "named_right": sum(answer.verdict is Verdict.KNOWN and answer.right for answer in answers),
         "ambiguous": sum(answer.verdict is Verdict.AMBIGUOUS for answer in answers),
         "not_named": sum(answer.verdict is Verdict.UNKNOWN for answer in answers),
+    }
+
+
+def _second_look(answers: Sequence[Answer]) -> dict[str, Any] | None:
+    """What was said without closer looks, and what of it changed where pictures were compared."""
+    told = [(answer, answer.first) for answer in answers if answer.first is not None]
+    if not told:
+        return None
+    known = [(answer, first) for answer, first in told if answer.known]
+    looked = [(answer, first) for answer, first in known if answer.compared]
+    named = [(answer, first) for answer, first in told if first.verdict is Verdict.KNOWN]
+    right = [first.sku == answer.query.sku for answer, first in known]
+    photos, compared = (sum(getattr(answer, name) for answer, _ in told) for name in ("photos", "compared"))
+    return {
+        "compared": compared,
+        "share": _rounded(compared / photos),
+        "share_95": _pair(wilson(compared, photos)),
+        "top1_without": _rounded(float(np.mean(right)) if right else None),
+        "named_without": len(named),
+        "named_right_without": sum(first.sku == answer.query.sku for answer, first in named),
+        "errors_compared": {
+            "without": sum(first.sku != answer.query.sku for answer, first in looked),
+            "with": sum(not answer.right for answer, _ in looked),
+        },
     }
 
 

@@ -11,6 +11,7 @@ import { parsePlan, showWay } from "./kiosk-plan.js";
 
 const BUSY_MS = 6000;      // so long after a touch only a product that is known changes the page
 const LISTED = 24;         // products of one search: three screens of large cards
+const PICTURE_PX = 320;    // of a product: catalogues have none that is larger
 const FETCHED = 500;       // pictures that are remembered to be there
 const PAUSE_MS = 180;      // between two letters: then the pictures of a list are worth asking for
 const DEFAULT = "en";
@@ -114,7 +115,7 @@ function picture(room, product, wait = false) {
     letters();
     return room;
   }
-  const address = `/api/products/${encodeURIComponent(product.sku)}/picture`;
+  const address = `/api/products/${encodeURIComponent(product.sku)}/picture?side_px=${PICTURE_PX}`;
   const image = h("img", { alt: "", decoding: "async", loading: wait ? "lazy" : "eager" });
   image.onerror = letters;
   if (wait && !fetched.has(address)) image.dataset.src = address;
@@ -189,7 +190,9 @@ function drawProduct(product) {
   $("product-about").hidden = !product.description && $("product-tags").hidden;
   $("product-back").hidden = now.from !== "search";
   $("product-wrong").hidden = Boolean(now.from);
-  drawPlan(product);
+  $("product-map").hidden = true;
+  // When the answer is on the screen: finding the way takes longer than drawing all else.
+  requestAnimationFrame(() => setTimeout(() => now.product === product && drawPlan(product)));
 }
 
 function drawPlan(product) {

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.adapters.catalogue import write_manifest, write_model_files, write_projection
+from agent.adapters.catalogue import (
+    write_manifest,
+    write_model_files,
+    write_planograms,
+    write_projection,
+)
 from agent.adapters.embedder import load_embedder, read_model
 from agent.adapters.thumbnails import ThumbnailWriter
 from agent.core.copies import check_sizes
@@ -22,8 +27,10 @@ from agent.core.manifest import Manifest, ModelEntry
 from agent.core.matching import VIEW_BITS
 from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
+from agent.planograms import gather_site
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import calibrate, trusted, usual_cosine
+from agent.publishing.calibrate import beside_others, calibrate, trusted, usual_cosine
+from agent.publishing.cards import write_cards
 from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
 from agent.publishing.former import open_former
@@ -65,6 +72,7 @@ class BuildSettings:
     rebuild: bool = setting("write everything anew instead of changing the catalogue that is there", False)
     thumbnails: bool = setting("put small pictures of the references into the catalogue", True)
     features: bool = setting("put what closer looks compare with into the catalogue", True)
+    planograms: str = setting("directory of planograms that go with the catalogue; empty: none", "")
     with_model: bool = setting("put the model into the catalogue, for devices that hold another one", False)
 
     def __post_init__(self) -> None:
@@ -105,12 +113,14 @@ def build_catalogue(
 
     Raises:
         InputError: nothing to build from, or `out` is something else than a catalogue.
+        ConfigError: a planogram is wrong.
         ProblemsError: strict, and something was left out. Nothing was written.
         ModelError: the model is wrong.
         DeviceError: the disk failed or is full, an inference failed, a process died, or there is no cluster.
     """
     root, out = Path(folder), Path(out)
     eyes = load_embedder(embedder)
+    site = gather_site(Path(settings.planograms)) if settings.planograms else None
     problems: list[Problem] = []
     total = sum(len(item.images) for item in read_folder(root, problems.append))
     _stop_if_strict(problems, settings)
@@ -147,10 +157,13 @@ def build_catalogue(
             raise InputError(f"{root}: expected pictures of products, found no good one{_first_of(problems)}")
 
         def finish(made: Manifest, changes: Changes) -> Manifest:
+            made = write_cards(root, out, made)
             made = replace(made, probes=choose_probes(root, out, made, embedder, before=former.manifest))
             if settings.features:
                 features = write_portraits(root, out, made, former.manifest, force, anew=bool(changes.why))
                 made = replace(made, features=features)
+            if site is not None:
+                made = replace(made, planograms=write_planograms(out, site))
             if not settings.with_model:
                 return made
             file, spec = write_model_files(out, *read_model(embedder))
@@ -203,9 +216,12 @@ def write_catalogue(
     calibration = trusted(
         calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
     )
+    photos = assigned.positions[own]
     alike = usual_cosine(
-        assigned.keys[own] >> np.uint64(VIEW_BITS),
-        lambda places: gathered.rows(assigned.positions[own][places]),
+        assigned.keys[own] >> np.uint64(VIEW_BITS), lambda places: gathered.rows(photos[places])
+    )
+    calibration = beside_others(
+        replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )
     words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
@@ -213,7 +229,7 @@ def write_catalogue(
         model=model,
         crop=crop,
         dimension=index.dimension,
-        calibration=replace(calibration, alike=alike),
+        calibration=calibration,
         products=former.table.products,
         references=len(index),
         index=index.save(out),

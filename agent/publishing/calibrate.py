@@ -23,14 +23,15 @@ new photos takes its place (`trusted`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agent.core.calibration import DEFAULT_CALIBRATION, PRIOR, TAIL_SHARE, Calibration
 from agent.core.evidence import WEIGHED
 from agent.core.matching import SUPPORT, VIEW_BITS
+from agent.core.others import usual_nearness
 from agent.publishing.logistic import fit_choice, fit_logistic
 
 if TYPE_CHECKING:
@@ -137,9 +138,8 @@ def _fitted(found: _Asked, source: str) -> Calibration:
         "rival_fall": rival_fall,
         "nearest": np.median(own),
     }
-    return Calibration(
-        **{name: round(float(value), _DIGITS) for name, value in numbers.items()}, source=source
-    )
+    rounded: dict[str, Any] = {name: round(float(value), _DIGITS) for name, value in numbers.items()}
+    return Calibration(**rounded, source=source)
 
 
 def usual_cosine(products: NDArray[np.uint64], rows: Rows) -> float:
@@ -158,6 +158,17 @@ def usual_cosine(products: NDArray[np.uint64], rows: Rows) -> float:
     )  # of another burst, if there is
     cosines = (rows(places) * rows(partners)).sum(axis=1)
     return round(float(np.clip(np.median(cosines), 0, _ALIKE_LIMIT)), _DIGITS)
+
+
+def beside_others(own: Calibration, model: Calibration | None, rows: Rows, references: int) -> Calibration:
+    """The same with the directions of what is no product, where the model's description has any.
+
+    `rows(places)` as in `usual_cosine`: how near they come to those says from where nearness is unusual.
+    """
+    if model is None or not model.others or references == 0:
+        return own
+    places = np.linspace(0, references - 1, min(SAMPLE, references)).astype(np.int64)
+    return replace(own, others=model.others, others_from=usual_nearness(rows(places), model.others))
 
 
 _ALIKE_LIMIT = 0.95

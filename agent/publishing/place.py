@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_STEMS = "index|products|projection|probes|thumbnails|features|words|model|spec"
+_STEMS = "index|products|projection|probes|thumbnails|features|planograms|words|model|spec"
 _OURS = re.compile(
     rf"({_STEMS})-[0-9a-f]{{16}}\.[a-z]{{1,8}}|\.({_STEMS}|manifest\.json)(\.compact)?\.partial"
 )

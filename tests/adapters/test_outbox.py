@@ -162,6 +162,42 @@ def test_what_may_have_arrived_is_not_dropped_for_want_of_room(path: Path) -> No
         assert (outbox.dropped, outbox.depth()[0]) == (6, 7)
 
 
+def backlog(outbox: Outbox, after: int = 0) -> list[int]:
+    """What waits of one topic behind seq `after`, a few at a time as a broker takes them."""
+    found = []
+    while stored := outbox.pending(after, 7, "t/a"):
+        found += [int(each.message.payload) for each in stored]
+        after = stored[-1].seq
+    return found
+
+
+def test_a_backlog_is_handed_out_in_order_also_from_the_middle_again(path: Path) -> None:
+    with closing(Outbox(path)) as outbox:
+        outbox.put([fact(n, "t/b" if n % 3 else "t/a") for n in range(600)])
+        outbox.sync()
+    with closing(Outbox(path)) as outbox:
+        everything = [*range(0, 600, 3)]
+        assert backlog(outbox) == everything
+        middle = outbox.pending(0, 50, "t/a")[-1].seq
+        assert backlog(outbox, middle) == everything[50:]
+        outbox.put([fact(600, "t/a")])
+        outbox.sync()
+        assert backlog(outbox, middle) == [*everything[50:], 600]
+
+
+def test_what_was_dropped_is_not_handed_out_though_it_was_read_before(path: Path) -> None:
+    with closing(Outbox(path)) as outbox:
+        outbox.put([fact(n, size=1000) for n in range(30)])
+        outbox.sync()
+    with closing(Outbox(path, OutboxSettings(max_bytes=40_000))) as outbox:
+        first = outbox.pending(0, 5, "t/a")
+        outbox.put([fact(n, size=1000) for n in range(30, 50)])
+        outbox.sync()
+        left = backlog(outbox, first[-1].seq)
+        assert 0 < outbox.dropped < 25
+        assert left == [*range(5 + outbox.dropped, 50)]
+
+
 def test_facts_grow_old_only_while_time_is_let_pass(path: Path) -> None:
     settings = OutboxSettings(max_age_s=100.0)
     with closing(Outbox(path, settings)) as outbox:

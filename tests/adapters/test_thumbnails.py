@@ -88,3 +88,21 @@ def test_a_picture_that_is_none_is_a_catalogue_error(tmp_path: Path) -> None:
         pytest.raises(CatalogueError, match="expected a picture, found 'text'"),
     ):
         thumbnails.of(5)
+
+
+def test_products_have_a_larger_picture_beside_them(tmp_path: Path) -> None:
+    plain = write(tmp_path)
+    with closing(open_thumbnails(tmp_path / plain.path, plain, references=3)) as thumbnails:
+        assert thumbnails.card(1) is None  # as an older Spotter wrote it
+    writer = ThumbnailWriter(tmp_path, (tmp_path / plain.path, plain))
+    assert writer.card_source(1) is None
+    writer.keep_cards(())
+    writer.put_card(1, b"a", b"\xff\xd8large")
+    writer.put_card(9, b"b", b"\xff\xd8larger")
+    writer.put_card(9, b"c", b"\xff\xd8largest")
+    assert (writer.card_source(9), writer.card_source(2)) == (b"c", None)
+    writer.keep_cards({9, 12})
+    entry = writer.save()
+    with closing(open_thumbnails(tmp_path / entry.path, entry, references=3)) as thumbnails:
+        assert (thumbnails.card(1), thumbnails.card(9)) == (None, b"\xff\xd8largest")
+        assert thumbnails.of(key_of(1, 0)) == b"\xff\xd8one"

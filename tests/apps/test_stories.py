@@ -18,7 +18,9 @@ from tools.synth.stories import Story, products, stories
 MINUTES = float(os.environ.get("SPOTTER_SHELF_MINUTES", "0"))
 MODEL = "models/base.tflite"
 HARD = {"another word": 0.94}
-"""A flavour that differs in one printed word alone is beyond the model: the slot stays what it was."""
+"""A flavour that differs in one printed word alone goes unnoticed: the slot stays what it was. In this bay the
+word is 8 px high. Of two such products a closer look at a single facing prefers the right one in 6 of 10 cases,
+and in 8 where its references are the sharpest that there are: less than what is planned there outweighs."""
 
 DWELL_S = 10.0
 

@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Command
-from tests.support.road import picture
+from tests.support.road import ROOT, picture
 from tests.support.tiny_models import write_tiny_model
+from tools.synth.designs import Design
+from tools.synth.flavours import flavour
+from tools.synth.kiosk import draw_held, hold
+from tools.synth.views import studio_view
 
 PRODUCTS = 6
 """At least five, so that the curve is fitted on the gallery itself."""
@@ -255,3 +259,36 @@ def test_without_any_model_it_says_what_is_missing(
     done = command("evaluate", built, photos)
     assert done.code == 78
     assert "expected a catalogue that carries its model, found one without" in done.lines[-1]
+
+
+def in_hand(item: Design, seed: int) -> np.ndarray:
+    """The part of a camera's picture in which it is held."""
+    held = hold(item, seed=seed)
+    x1, y1, x2, y2 = held.box
+    return draw_held(held)[y1:y2, x1:x2]
+
+
+@pytest.mark.slow
+def test_closer_looks_are_taken_as_by_find_and_the_first_looks_stand_beside_them(
+    command: Command, tmp_path: Path
+) -> None:
+    model = ROOT / "models" / "base.tflite"
+    shop, held = tmp_path / "shop", tmp_path / "held"
+    for product in range(8):
+        for folder, count in ((shop, 3), (held, 2)):
+            (folder / f"p{product}").mkdir(parents=True)
+            for number in range(count):
+                item = flavour(product, 5)
+                shown = studio_view(item, number) if folder is shop else in_hand(item, number)
+                cv2.imwrite(str(folder / f"p{product}" / f"{number}.png"), shown)
+    built = tmp_path / "catalogue"
+    assert command("catalog", "build", shop, "--model", model, "-o", built).code == 0
+    looked = evaluated(command, built, held, "--model", model)
+    plain = evaluated(command, built, held, "--model", model, "--no-second-look")
+    beside = looked["second_look"]
+    assert plain["second_look"] is None
+    assert beside["top1_without"] == plain["top1"]
+    assert beside["named_without"] == sum(each["named"] for each in plain["verdicts"].values())
+    assert beside["compared"] == round(16 * beside["share"]) > 0
+    mended = beside["errors_compared"]["without"] - beside["errors_compared"]["with"]
+    assert looked["top1"] - plain["top1"] == pytest.approx(mended / 16, abs=1e-6)

@@ -9,26 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.edge import Edge, Out, asks_for_birth, next_number
+from agent.core.inbound.orders import Line, Order
+from agent.core.inbound.report import report
+from agent.core.inbound.session import Session
 from agent.core.payload import content
-from agent.core.types import Message, Phase, Product, Recognition, Region, Track, Verdict
+from agent.core.types import Event, Message, Phase, Product, Recognition, Region, Track, Verdict
+from agent.core.watched import Watched
 from agent.core.wire import IndexStatus, Wire
 from agent.core.wire.sparkplug import (
     BD_SEQ,
-    KINDS,
-    NODE,
     REBIRTH,
     Metric,
     Namespace,
     Payload,
     SparkplugSettings,
     Type,
+)
+from agent.core.wire.sparkplug_metrics import (
+    KINDS,
+    NODE,
     of_camera,
     of_device,
 )
 
 WIRE = Wire("spotter", "s", "d")
 UTC = 1_767_225_600.0
-CAMERAS = {"left": ("a1", "a2"), "right": ()}
+CAMERAS = {"left": Watched(("a1", "a2")), "right": Watched()}
 
 
 def hear(edge: Edge, message: Message) -> None:
@@ -94,7 +100,7 @@ def test_a_birth_names_all_there_is_and_only_cameras_that_live_are_born(edge: Ed
 
 def test_names_are_unique_also_for_who_does_not_tell_cases_apart() -> None:
     node = [*NODE, *(p for camera in CAMERAS for p in of_camera(camera))]
-    for points in (node, [*of_device("left", ("a1", "a2"))]):
+    for points in (node, [*of_device("left", Watched(("a1", "a2")))]):
         assert len({p.name.lower() for p in points}) == len(points)
 
 
@@ -144,6 +150,60 @@ def test_a_slot_holds_what_was_seen_in_it_until_that_is_gone(edge: Edge) -> None
     assert "left:Slots/a2/SKU" not in told
 
 
+def test_a_bay_and_the_shipment_at_a_dock_are_told_with_their_numbers() -> None:
+    edge = Edge({"bay": Watched(app="shelf"), "dock": Watched(app="inbound")}, UTC)
+    for camera in ("bay", "dock"):
+        hear(edge, status(camera))
+    names = born(edge)
+    assert not [name for name in names.values() if name.startswith(("bay:Dock", "dock:Shelf"))]
+    missing = [{"slot": slot, "sku": "A", "since": None} for slot in ("a1", "b 2")]
+    bay = {
+        "bay": "A",
+        "slots": 9,
+        "correct": 4,
+        "wrong": 0,
+        "empty": 2,
+        "unknown": 3,
+        "share_correct": 0.8333,
+        "facings": {"seen": 9, "planned": 12},
+        "brands": {},
+        "categories": {},
+        "missing": missing,
+        "misplaced": [],
+    }
+    hear(edge, WIRE.event(Event("shelf", "bay", 0.0, UTC, bay | {"low": ["a3"]})))
+    session = Session(Order("A-1", (Line("", "A", 4), Line("", "B", 2)), {}), UTC, UTC)
+    session.received.update({0: 5, 1: 1})
+    session.unexpected["", "C"] = 2
+    hear(edge, WIRE.event(Event("inbound", "dock", 0.0, UTC, report(session))))
+    told = values(edge.due(UTC), names)
+    assert {name: value for name, value in told.items() if name.startswith("bay:Shelf")} == {
+        "bay:Shelf/Correct Percent": 83.33,
+        "bay:Shelf/Slots": 9,
+        "bay:Shelf/Out Of Stock": 2,
+        "bay:Shelf/Out Of Stock Slots": "a1, b 2",
+        "bay:Shelf/Wrong": 0,
+        "bay:Shelf/Unknown": 3,
+        "bay:Shelf/Low": 1,
+    }
+    dock = {name.removeprefix("dock:Dock/"): value for name, value in told.items() if "Dock/" in name}
+    assert dock == {
+        "Shipment": "A-1",
+        "State": "open",
+        "Complete": False,
+        "Exact": False,
+        "Parcels": 0,
+        "Expected": 6,
+        "Received": 6,
+        "Missing": 1,
+        "Over": 3,
+        "Unnamed": 0,
+        "Conflicts": 0,
+    }
+    hear(edge, WIRE.event(Event("shelf", "bay", 0.0, UTC, bay | {"share_correct": None, "low": []})))
+    assert values(edge.due(UTC), names)["bay:Shelf/Correct Percent"] is None
+
+
 def test_a_camera_dies_when_it_gives_no_pictures_and_is_born_when_it_does(edge: Edge) -> None:
     names = born(edge)
     hear(edge, status("left", "stalled"))
@@ -187,14 +247,14 @@ def test_cameras_that_come_and_go_are_told_by_a_new_birth(edge: Edge) -> None:
     hear(edge, recognition("left", sku="L"))
     hear(edge, recognition("right", sku="R"))
     edge.birth(3, UTC)
-    told = edge.watch({"right": ("b1",), "new": ()}, UTC + 1)
+    told = edge.watch({"right": Watched(("b1",)), "new": Watched()}, UTC + 1)
     assert kinds(told) == [("DDEATH", "left"), ("NBIRTH", ""), ("DBIRTH", "right")]
     assert told[1][2].metrics[0].value == 3
     assert {m.name: m.value for m in told[2][2].metrics}["Last/SKU"] == "R", "it is still known"
     assert {m.name for m in told[1][2].metrics} > {"Cameras/right/State", "Cameras/new/State"}
     hear(edge, recognition("left", sku="late"))
     assert edge.due(UTC) == []
-    assert Edge(CAMERAS, UTC).watch({"right": ()}, UTC) == [], "before there is a connection"
+    assert Edge(CAMERAS, UTC).watch({"right": Watched()}, UTC) == [], "before there is a connection"
 
 
 @given(
@@ -213,7 +273,7 @@ def test_the_sequence_has_no_gap_and_each_alias_was_born(steps: list[str]) -> No
         elif step == "recognition":
             hear(edge, recognition(sku=f"sku-{number}"))
         elif step == "watch":
-            told = edge.watch(CAMERAS if number % 2 else {"left": ()}, UTC)
+            told = edge.watch(CAMERAS if number % 2 else {"left": Watched()}, UTC)
         elif step == "birth":
             told = edge.birth(number, UTC)
         elif step == "lost":
@@ -263,7 +323,8 @@ def test_only_one_command_is_taken(metric: Metric, asks: bool) -> None:
 
 
 def test_every_metric_is_read_from_a_message_that_there_is() -> None:
-    points = [*NODE, *of_camera("c"), *of_device("c", ("s",))]
+    devices = (Watched(("s",)), Watched(app="shelf"), Watched(app="inbound"))
+    points = [*NODE, *of_camera("c"), *(p for each in devices for p in of_device("c", each))]
     assert {point.kind for point in points} == KINDS
 
 

@@ -82,6 +82,13 @@ CASES = {
 }
 
 
+def test_one_that_is_far_ahead_but_not_far_enough_is_not_said_to_look_like_another() -> None:
+    strict = DecisionSettings(false_accept=1e-5, looks=1)
+    decision = decide([look(0.97, 0.85)], CURVE, strict)
+    assert decision.verdict is Verdict.AMBIGUOUS
+    assert decision.reason.endswith("of what lies as far ahead of the next product is that one: margin 0.120")
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_verdict(case: Case) -> None:
     decision = decide(case.looks, CURVE, SETTINGS)
@@ -154,6 +161,15 @@ SECOND = {
 @pytest.mark.parametrize(("seen", "products"), SECOND.values(), ids=SECOND.keys())
 def test_a_second_look_is_worth_it_where_it_could_decide(seen: Look, products: tuple[int, ...]) -> None:
     assert worth_a_second_look(decide([seen], CURVE, SETTINGS)) == products
+
+
+def test_a_blurred_look_moves_the_answer_of_a_sharp_one_little() -> None:
+    sharp, blurred = (
+        replace(look(*near), sharpness=value) for near, value in (((0.95, 0.7), 80.0), ((0.4, 0.6), 8.0))
+    )
+    assert decide([sharp, blurred], CURVE, SETTINGS).options[0].product == 1
+    (first, *_) = combine([sharp, blurred])
+    assert first.similarity == pytest.approx((0.95 + 0.1 * 0.4) / 1.1)
 
 
 similarities = st.lists(st.floats(-1, 1), min_size=1, max_size=6)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from itertools import permutations
 from typing import Any
 
 import jsonschema
@@ -13,8 +14,12 @@ import pytest
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agent.core.inbound.orders import Line, Order
+from agent.core.inbound.report import report
+from agent.core.inbound.session import Session
 from agent.core.payload import content
-from agent.core.types import Message, Phase, Product, Recognition, Region, Track, Verdict
+from agent.core.types import Event, Message, Phase, Product, Recognition, Region, Track, Verdict
+from agent.core.watched import Watched
 from agent.core.wire import IndexStatus, Wire
 from agent.core.wire.definitions import DEFINITIONS
 from agent.core.wire.home_assistant import (
@@ -34,7 +39,11 @@ FACTS = Facts(
     version="1.2.3",
     machine="Raspberry Pi 4",
     serial="10000000abc",
-    cameras={"bay-4": ("a1", "ä 2"), "till": ()},
+    cameras={
+        "bay-4": Watched(("a1", "ä 2"), "shelf"),
+        "till": Watched(app="kiosk"),
+        "dock": Watched(app="inbound"),
+    },
     synced=True,
     metrics_s=60,
     things=True,
@@ -50,14 +59,22 @@ def said(facts: Facts = FACTS, gone: dict[str, str] | None = None) -> dict[str, 
     return dict(body)
 
 
-def shown(template: str, message: Message, wrapped: bool = False) -> str:
-    """What a template makes of a message, as Home Assistant renders it. `wrapped`: in an envelope."""
+NEW = {"state": "unknown", "attributes": {}}
+"""An entity that was not told anything yet."""
+
+
+def shown(
+    template: str, message: Message, wrapped: bool = False, this: Mapping[str, Any] | None = None
+) -> str:
+    """What a template makes of a message, as Home Assistant renders it.
+
+    `wrapped`: in an envelope. `this`: the entity before that.
+    """
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.filters["to_json"] = json.dumps
     body = content(message.payload)
-    return environment.from_string(template).render(
-        value_json={"specversion": "1.0", "data": body} if wrapped else body
-    )
+    said = {"value_json": {"specversion": "1.0", "data": body} if wrapped else body} if body else {}
+    return environment.from_string(template).render(this=this or NEW, **said)
 
 
 def recognition(verdict: Verdict, phase: Phase = Phase.NEW, name: str = 'Oats "big"', **more: Any) -> Message:
@@ -69,7 +86,48 @@ def recognition(verdict: Verdict, phase: Phase = Phase.NEW, name: str = 'Oats "b
     )
 
 
+def shipment(
+    name: str = "A-1",
+    opened: float = UTC,
+    received: Mapping[int, int] | None = None,
+    closed: bool = False,
+    unexpected: int = 0,
+) -> Message:
+    """Four of one product and two of another are expected; `received`: line → pieces."""
+    order = Order(name, (Line("", "OAT-1", 4), Line("", "RYE-1", 2)), {})
+    session = Session(order, opened, opened)
+    session.received.update(received or {})
+    if unexpected:
+        session.unexpected["", "ODD-1"] = unexpected
+    if closed:
+        session.close("command", opened + 60)
+    return WIRE.event(Event("inbound", "dock", 0.0, opened, report(session)))
+
+
+BAY = {
+    "bay": "A",
+    "slots": 4,
+    "correct": 2,
+    "wrong": 1,
+    "empty": 1,
+    "unknown": 0,
+    "share_correct": 0.6667,
+    "facings": {"seen": 9, "planned": 12},
+    "brands": {},
+    "categories": {},
+    "missing": [{"slot": "a1", "sku": "OAT-1", "since": None}],
+    "misplaced": [{"slot": "a2", "sku": "RYE-1", "found": "OAT-1"}],
+    "low": ["a3"],
+}
+
+
+def bay(**changed: Any) -> Message:
+    return WIRE.event(Event("shelf", "bay-4", 0.0, UTC, BAY | changed))
+
+
 MESSAGES = {
+    "shelf": bay(),
+    "inbound": shipment(received={0: 5, 1: 1}, unexpected=2),
     "health": WIRE.health("degraded", {"sync": "no route"}, UTC),
     "index": WIRE.index(IndexStatus(release="r-9", model="m", last_sync_utc=UTC), UTC),
     "metrics": WIRE.metrics(
@@ -97,6 +155,11 @@ EXPECTED = {
     "things": "0",
     "status": "OFF",
     "product": 'Oats "big"',
+    "correct": "66.7",
+    "out_of_stock": "1",
+    "shipment": "open",
+    "missing": "1",
+    "over": "3",
 }
 
 
@@ -114,7 +177,7 @@ def test_the_device_is_named_once_and_nothing_of_it_is_missing() -> None:
     assert body["o"] == {"name": "Spotter", "sw": "1.2.3"}
     assert body["avty_t"] == WIRE.availability("online").topic
     unique = [each["uniq_id"] for each in body["cmps"].values()]
-    assert len(set(unique)) == len(unique) == 8 + 2 * 3
+    assert len(set(unique)) == len(unique) == 8 + 3 * 3 + 2 + 3
     topics = {each["stat_t"] for each in body["cmps"].values()}
     assert {f"{WIRE.root}/{camera}/recognition" for camera in FACTS.cameras} < topics
 
@@ -140,6 +203,10 @@ def test_what_the_device_does_not_say_is_not_shown() -> None:
     assert "mdl" not in bare["dev"]
 
 
+def hears(subscribed: str, topic: str) -> bool:
+    return re.fullmatch(re.escape(subscribed).replace(r"\+", "[^/]+"), topic) is not None
+
+
 @pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "CloudEvents"])
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.key)
 def test_each_template_finds_its_value_in_the_message_that_it_reads(
@@ -148,7 +215,7 @@ def test_each_template_finds_its_value_in_the_message_that_it_reads(
     message = MESSAGES[component.kind]
     assert WIRE.kind(message.topic) == component.kind
     found = dict(entities(component, DEFINITIONS[component.kind].address, WIRE.root, FACTS))
-    body = next(each for each in found.values() if each["stat_t"] == message.topic)
+    body = next(each for each in found.values() if hears(each["stat_t"], message.topic))
     value = shown(body["val_tpl"], message, wrapped)
     if component.platform == "event":
         event = json.loads(value)
@@ -192,9 +259,56 @@ def test_a_recognition_is_a_state_and_an_event(message: Message, state: str, eve
     assert kind in by_key["recognition"].more["evt_typ"]
 
 
+def test_a_bay_of_which_nothing_can_be_seen_has_no_share() -> None:
+    by_key = {each.key: each for each in COMPONENTS}
+    assert shown(by_key["correct"].template, bay(share_correct=None)) == "None"
+
+
+def test_only_shelves_and_docks_are_shown_as_such() -> None:
+    keys = set(said()["cmps"])
+    assert {"bay-4_correct", "bay-4_out_of_stock", "dock_shipment", "dock_missing", "dock_over"} < keys
+    assert not {"till_correct", "till_shipment", "dock_correct", "bay-4_shipment"} & keys
+
+
+ENDS = {
+    "as expected": ({0: 4, 1: 2}, 0, "exact"),
+    "too little": ({0: 4, 1: 1}, 0, "short"),
+    "too little, and too much": ({0: 5, 1: 1}, 3, "short"),
+    "too much": ({0: 5, 1: 2}, 0, "over"),
+    "what nobody expected": ({0: 4, 1: 2}, 1, "over"),
+}
+
+
+@pytest.mark.parametrize(("received", "unexpected", "state"), ENDS.values(), ids=ENDS)
+def test_how_a_shipment_ended_is_one_word(received: dict[int, int], unexpected: int, state: str) -> None:
+    by_key = {each.key: each for each in COMPONENTS}
+    message = shipment(received=received, unexpected=unexpected, closed=True)
+    assert shown(by_key["shipment"].template, message) == state
+
+
+def test_of_the_shipments_of_a_dock_the_newest_is_shown_in_whatever_order_they_are_heard() -> None:
+    """After a start the broker gives all that it retains, in an order of its own."""
+    heard = [
+        shipment("B", UTC + 9, {0: 1}),
+        shipment("A", UTC, {0: 4, 1: 2}, closed=True),
+        WIRE.event(Event("gone", "dock", 0.0, UTC, {"kind": "inbound", "shipment": "A"})),
+    ]
+    for component in (each for each in COMPONENTS if each.kind == "inbound"):
+        expected = shown(component.template, heard[0])
+        for order in permutations(heard):
+            entity: dict[str, Any] = dict(NEW)
+            for message in order:
+                entity = {
+                    "state": shown(component.template, message, this=entity),
+                    "attributes": json.loads(shown(component.attributes_template, message, this=entity)),
+                }
+            assert entity["attributes"]["shipment"] == "B", component.key
+            assert entity["state"] == expected
+
+
 def test_a_component_that_is_gone_is_named_by_its_platform_alone() -> None:
     before = platforms(announcement(WIRE, "ha", FACTS, {}, UTC))
-    now = said(Facts(version="1", machine="", cameras={"till": ()}), before)
+    now = said(Facts(version="1", machine="", cameras={"till": Watched()}), before)
     gone = {key: each for key, each in now["cmps"].items() if len(each) == 1}
     assert {key for key in before if key.startswith("bay-4_")} < set(gone)
     assert all(each["p"] == before[key] for key, each in gone.items())

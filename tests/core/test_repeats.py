@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.core.repeats import LEAST, independent_looks
+from agent.core.repeats import LEAST, LEAST_SHARE, independent_looks, shares_of
 from agent.core.types import Look
 
 AXES = np.eye(16, dtype=np.float32)
@@ -40,3 +40,20 @@ def test_what_is_more_alike_than_usual_counts_for_less() -> None:
 
 def test_looks_without_embeddings_are_taken_to_differ() -> None:
     assert independent_looks([Look(()), Look(())]) == pytest.approx(2 / (1 + LEAST))
+
+
+def test_the_sharpest_look_counts_most_and_what_nobody_measured_counts_in_full() -> None:
+    assert shares_of([Look((), sharpness=value) for value in (80.0, 40.0, 0.0, -1.0)]) == [
+        1.0,
+        0.5,
+        LEAST_SHARE,
+        1.0,
+    ]
+    assert shares_of([Look(()), Look((), sharpness=0.0)]) == [1.0, 1.0]
+    assert shares_of([]) == []
+
+
+def test_a_sharp_look_among_blurred_ones_is_worth_less_than_as_many_sharp_ones() -> None:
+    sharp = [Look((), sharpness=80.0, embedding=row) for row in AXES[:4]]
+    blurred = [sharp[0], *(Look((), sharpness=8.0, embedding=row) for row in AXES[1:4])]
+    assert 1 < independent_looks(blurred, 0.7) < independent_looks(sharp, 0.7)

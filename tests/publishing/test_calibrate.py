@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from agent.core.calibration import DEFAULT_CALIBRATION, KNOWN_SHARE, Calibration
 from agent.core.evidence import ONE_LOOK, WEIGHED, decide
 from agent.core.matching import group, key_of
+from agent.core.others import pack
 from agent.core.types import Look
 from agent.publishing import calibrate as module
-from agent.publishing.calibrate import calibrate, calibrate_on, trusted, usual_cosine
+from agent.publishing.calibrate import beside_others, calibrate, calibrate_on, trusted, usual_cosine
 from agent.publishing.logistic import fit_choice, fit_logistic
 
 DIMENSION = 32
@@ -206,3 +207,16 @@ def test_photos_that_are_no_references_are_judged_as_they_are() -> None:
     )
     assert (curve.source, curve.nearest) == ("themselves", 1.0)
     assert curve.probability(1.0, 0.5, 1.0) > 0.9
+
+
+def test_a_catalogue_has_the_directions_of_its_model_and_where_its_own_pictures_end() -> None:
+    _, rows = catalogue(6, 4)
+    model = replace(DEFAULT_CALIBRATION, others=pack(np.eye(2, DIMENSION, dtype=np.float32)))
+    own = replace(DEFAULT_CALIBRATION, alike=0.5)
+    made = beside_others(own, model, lambda places: rows[places], len(rows))
+    assert replace(made, others="", others_from=1.0) == own
+    assert made.others == model.others
+    nearest = rows[:, :2].max(axis=1)
+    assert (nearest > made.others_from).mean() == pytest.approx(0.05, abs=0.05)
+    for lacking in (None, DEFAULT_CALIBRATION):
+        assert beside_others(own, lacking, lambda places: rows[places], len(rows)) == own

@@ -177,6 +177,29 @@ def test_thumbnails_belong_to_their_references_and_come_and_go(shop: Shop) -> No
     assert shop.manifest.thumbnails is not None
 
 
+def test_each_product_has_a_larger_picture_while_there_are_few(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(shop.opened()) as catalogue:
+        before = {no: catalogue.card(no) for no in catalogue.numbers()}
+    shown = cv2.imdecode(np.frombuffer(before[4] or b"", np.uint8), cv2.IMREAD_COLOR)
+    first = cv2.imread(str(min((shop.folder / "sku-13").iterdir())))
+    assert shown.shape == first.shape  # smaller than what may be kept: as it is
+    assert np.abs(shown.astype(int) - first).mean() < 25
+    new = np.random.default_rng(0).integers(0, 256, (700, 500, 3), dtype=np.uint8)
+    cv2.imwrite(str(min((shop.folder / "sku-14").iterdir())), new)
+    shop.build()
+    with closing(shop.opened()) as catalogue:
+        after = {no: catalogue.card(no) for no in catalogue.numbers()}
+    assert [no for no in before if before[no] != after[no]] == [5]
+    assert cv2.imdecode(np.frombuffer(after[5] or b"", np.uint8), cv2.IMREAD_COLOR).shape == (320, 229, 3)
+    monkeypatch.setattr("agent.publishing.cards.SIDES_PX", ((3, 320),))
+    shop.build()
+    with closing(shop.opened()) as catalogue:
+        assert not any(catalogue.card(no) for no in catalogue.numbers())
+        assert catalogue.thumbnail(catalogue.first_key(5))
+
+
 def other_model(shop: Shop) -> BuildSettings:
     shop.model = EmbedderSettings(file=str(write_tiny_model(shop.folder.parent, size=48, cells=3, name="b")))
     return HERE

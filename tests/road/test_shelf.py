@@ -151,6 +151,7 @@ def stay(shop: Shop) -> None:
         assert shop.wait_fact("camera_accepted")["moved_px"] > 60
     shop.wait(**dict.fromkeys(SLOTS, "correct"))
     assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 1, "there is nothing to accept"
+    assert main(["planogram", "accept", "-c", str(shop.road.config), "--camera", "other"]) == 1
 
 
 def plan_anew(shop: Shop, daemon: Daemon) -> None:

@@ -10,17 +10,19 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
 
-from agent.adapters.catalogue import open_catalogue
+from agent.adapters.catalogue import open_catalogue, read_manifest, write_manifest, write_planograms
 from agent.adapters.library import Library
 from agent.config import load_config
 from agent.core.wire import schemas
 from agent.parts import load_eyes_from
+from agent.planograms import gather_site
 from tests.support.head_office import DIMENSION, FINGERPRINT, HeadOffice, draw_catalogue
 from tests.support.live_loop import LiveLoop
 from tests.support.mosquitto import Mosquitto, Subscriber
@@ -190,6 +192,46 @@ def test_a_running_device_follows_head_office(store: Store, broker: Mosquitto, t
     assert "Traceback" not in daemon.text()
     wrong = [f for f in recognitions(heard.heard) if f["release"] and f["verdict"] != "known"]
     assert wrong == []
+
+
+def with_planogram(catalogue: Path, out: Path, slot: str) -> Path:
+    """The catalogue, and a planogram of one slot for the shelf `bay-4`."""
+    shutil.copytree(catalogue, out)
+    plans = out.parent / f"{out.name}-plans"
+    plans.mkdir()
+    (plans / "bay-4.yaml").write_text(f"slots: [{{name: {slot}, sku: sku-01, box: [0, 0, 90, 90]}}]\n")
+    entry = write_planograms(out, gather_site(plans))
+    write_manifest(out, replace(read_manifest(out), planograms=entry))
+    return out
+
+
+def test_a_shelf_takes_its_planogram_from_the_release(
+    store: Store, broker: Mosquitto, tmp_path: Path
+) -> None:
+    office = store.begin(tmp_path / "state")
+    shelf = {"planogram": "release:bay-4", "dwell_s": 0.5}
+    store.configure(photos_camera(store.road.folder / "photos", loop=True, fps=5, shelf=shelf))
+    topic = "spotter/test/dev-1/cam/shelf"
+    with Subscriber(broker.port, "spotter/test/dev-1/#") as heard, store.road.start() as daemon:
+        daemon.wait_for("ready")
+
+        def causes() -> dict[str, str]:
+            told = [m.content for m in heard.heard if m.topic.endswith("/health")]
+            return {cause["part"]: cause["reason"] for cause in told[-1]["causes"]} if told else {}
+
+        def said(slot: str) -> list[bytes]:
+            return [m.payload for m in heard.heard if m.topic == f"{topic}/{slot}"]
+
+        office.publish(store.first, 1)
+        until(lambda: "expected planogram 'bay-4'" in causes().get("planogram of cam", ""), 30, daemon.text)
+        office.publish(with_planogram(store.first, tmp_path / "a", "a1"), 2)
+        until(lambda: said("a1"), 30, daemon.text)
+        until(lambda: "planogram of cam" not in causes(), 20, daemon.text)
+        office.publish(with_planogram(store.second, tmp_path / "b", "b1"), 3)
+        until(lambda: said("b1"), 30, daemon.text)
+        until(lambda: said("a1")[-1] == b"", 20, daemon.text)
+        assert daemon.stop() == 0
+    assert "Traceback" not in daemon.text()
 
 
 def test_a_device_whose_note_of_what_is_current_rotted_comes_up_and_says_so(

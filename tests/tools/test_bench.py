@@ -84,6 +84,7 @@ def test_shelves(tmp_path: Path) -> None:
     assert list(table) == ["as it is", "60"]
     assert table["as it is"]["plain"][0] == 100.0
     assert {"sizes", "sizes jittered", "sizes, best of crops"} <= table["60"].keys()
+    assert table["as it is"]["answered"][0] == table["as it is"]["answered, closer looks"][0] == 100.0
 
 
 def test_switch(tmp_path: Path) -> None:

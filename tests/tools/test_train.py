@@ -242,7 +242,8 @@ def test_a_run_that_was_interrupted_ends_where_it_would_have_ended(
 
 
 @needs_torch
-def test_the_file_computes_what_the_network_computes() -> None:
+@pytest.mark.parametrize("depths", [(26,), (10, 14, 26)], ids=["the last layer", "three depths"])
+def test_the_file_computes_what_the_network_computes(depths: tuple[int, ...]) -> None:
     import torch
     from ai_edge_litert.interpreter import Interpreter
 
@@ -251,6 +252,8 @@ def test_the_file_computes_what_the_network_computes() -> None:
 
     torch.manual_seed(0)
     network = Network(0.25, 16)
+    assert network.look_from(depths) == ((256,) if len(depths) == 1 else (64, 128, 256))
+    torch.nn.init.normal_(network.head.weight)
     pixels = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
     interpreter = Interpreter(model_content=float_model(network, 64, "test"))
     interpreter.allocate_tensors()
@@ -348,6 +351,19 @@ def test_a_picture_that_counts_twice_is_two_pictures_to_the_head() -> None:
     twice, _ = fitted(np.repeat(known, counts, axis=0), np.repeat(classes, counts), np.ones(counts.sum()), 8)
     one, other = (np.abs(each) / np.linalg.norm(each) for each in (once, twice))  # the sign is free
     assert one == pytest.approx(other, abs=1e-4)
+
+
+@needs_torch
+def test_a_depth_of_small_numbers_has_its_say_in_the_head() -> None:
+    from tools.train.head import fitted
+
+    known, classes = seen_in_two_shops(np.random.default_rng(6), 0)
+    small = known * np.repeat((1e-3, 1.0), (8, 24))  # what tells the products apart is a thousandth
+    even, _ = fitted(known, classes, np.ones(200), 16, (8, 24))
+    scaled, _ = fitted(small, classes, np.ones(200), 16, (8, 24))
+    assert np.abs(scaled[:, :8] * 1e-3) == pytest.approx(np.abs(even[:, :8]), abs=1e-4)
+    alone, _ = fitted(small, classes, np.ones(200), 16)
+    assert np.abs(alone[:, :8] * 1e-3).max() < np.abs(even[:, :8]).max() / 10, "what the test is about"
 
 
 @needs_torch

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.core.others import unpack
 from tools.train import worth
 from tools.train.protocol import Pictures, Seen
 
@@ -18,6 +19,13 @@ def drawn(views: int, spread: float, seed: int, products: int = 30) -> Pictures:
     rows = centres + spread * np.random.default_rng(seed).normal(size=(products, views, 24))
     rows = rows.reshape(-1, 24) / np.linalg.norm(rows.reshape(-1, 24), axis=1, keepdims=True)
     return Pictures(rows.astype(np.float32), np.repeat([f"p{n:02d}" for n in range(products)], views))
+
+
+def elsewhere(seed: int) -> np.ndarray:
+    """Pictures of one kind of things that are no products: around one point, nearly all of them."""
+    dice = np.random.default_rng(seed)
+    rows = dice.normal(size=24) + 0.5 * dice.normal(size=(40, 24))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture
@@ -32,7 +40,7 @@ def photos(monkeypatch: pytest.MonkeyPatch) -> worth.Photos:
 def test_everything_is_judged_by_what_it_was_not_fitted_on(
     photos: worth.Photos, count: int, things: int
 ) -> None:
-    judged = worth.judged(photos, count)
+    judged = worth.judged(photos, count, {})
     assert len(judged) == things
     assert {each.known for each in judged} == {True, False}
     figures = worth.figures(judged)
@@ -49,9 +57,15 @@ def test_what_is_fitted_is_written_into_the_description(
 ) -> None:
     spec = tmp_path / "m.json"
     spec.write_text('{"name": "m"}')
-    worth.describe(tmp_path / "m.tflite", Seen(drawn(6, 0.3, 1), drawn(1, 0.1, 3), drawn(4, 0.8, 2)))
+    far = {"one kind": elsewhere(5), "another": elsewhere(6)}
+    worth.describe(tmp_path / "m.tflite", Seen(drawn(6, 0.3, 1), drawn(1, 0.1, 3), drawn(4, 0.8, 2)), far)
     written = json.loads(spec.read_text())
     assert written["name"] == "m"
     fit = photos.fitted(np.ones(120, np.bool_), "120 photos that the model was not trained on")
+    directions = written["calibration"].pop("others")
     assert written["calibration"] == fit.document
-    assert [json.loads(line)["looks"] for line in capsys.readouterr().out.splitlines()] == [1, 5]
+    assert unpack(directions) @ far["one kind"].mean(axis=0) == pytest.approx([1.0, 0.0], abs=0.4)
+    *looks, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [each["looks"] for each in looks] == [1, 5]
+    for told in last["far"].values():
+        assert 0.5 < told["without"] <= told["with"] <= 1

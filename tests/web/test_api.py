@@ -117,7 +117,11 @@ def test_a_product_is_taught_and_forgotten_over_http_as_over_mqtt(site: Site) ->
     assert region["candidates"][0]["sku"] == "new-1"
     one = checked("product", site.ask("/api/products/new-1"))
     assert (one["name"], one["learned"], one["pictured"]) == ("Lemonade", True, True)
-    assert site.ask("/api/products/new-1/picture").status == 200
+    sides = []
+    for query in ("", "?side_px=90", "?side_px=320"):
+        shown = site.ask(f"/api/products/new-1/picture{query}").body
+        sides.append(cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_COLOR).shape[0])
+    assert sides == [96, 90, 200]
     assert site.ask("/api/products?limit=100").json["products"][-1]["sku"] == "new-1"
     assert site.ask("/api/products?text=lemonade").json["products"][0]["sku"] == "new-1"
     assert checked("command_forget", site.ask("/api/commands/forget", {"sku": "new-1"}))["removed"] == 1

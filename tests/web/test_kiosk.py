@@ -65,6 +65,7 @@ def test_what_is_held_up_is_named_with_the_way_to_it(kiosk: KioskSite, chromium:
         assert page.locator("#product-description").inner_text() == row["description"]
         page.wait_for_selector("#product-picture img")
         assert page.evaluate("document.querySelector('#product-picture img').decode().then(() => true)")
+        page.wait_for_selector(".plan-way", state="attached")
         assert page.locator(".plan-way").count() == 1
         goal = page.locator(f'[data-place="{row["aisle"]}-{row["bay"].lower()}"].plan-target').bounding_box()
         tip = page.locator(".plan-head").bounding_box()

@@ -185,3 +185,31 @@ def test_only_an_operator_may(guarded: Site, path: str) -> None:
 
 
 OPERATIONS_BY_PATH = {each.path: each for each in OPERATIONS.values()}
+
+
+@needs_broker
+def test_masks_a_rate_and_a_planogram_are_written(rack: tuple[Site, Subscriber]) -> None:
+    site, subscriber = rack
+    old = site.config.read_text()
+    try:
+        whole = {"camera": "cam", "etag": layout(site)["etag"], "mode": "whole", "places": []}
+        etag = checked("lay_out", site.ask("/api/setup/layout", whole))["etag"]
+        masks = {"camera": "cam", "etag": etag, "masks": [[0, 0.5, 0.1, 1]]}
+        said = checked("mask", site.ask("/api/setup/masks", masks))
+        assert (said["masks"], said["taken_over"]) == ([[0, 0.5, 0.1, 1]], True)
+        assert site.ask("/api/setup/masks", masks).status == 409  # it was read before
+        rate = {"etag": said["etag"], "false_accept": 0.0125}
+        said = checked("decide", site.ask("/api/setup/decision", rate))
+        assert (said["now"], said["taken_over"]) == (0.0125, True)
+        slot = {"name": "a1", "box": [0, 0, 240, 240], "sku": "sku-00", "facings": 2}
+        outside = {"camera": "cam", "etag": said["etag"], "places": [{**slot, "box": [0, 0, 2000, 240]}]}
+        refused = site.ask("/api/setup/shelf", outside)
+        sentence = "cam: shelf: slots: slot 'a1': expected x from 0 to 990 within the picture, found 2000"
+        assert (refused.status, refused.json["detail"]) == (400, sentence)
+        subscriber.heard.clear()
+        said = checked("shelve", site.ask("/api/setup/shelf", {**outside, "places": [slot]}))
+        assert said["shelf"] == {"unit": "px", "places": [{**slot, "was": "a1", "minimum": 1}]}
+        subscriber.wait_for(lambda heard: any(each.topic.endswith("/cam/shelf/a1") for each in heard), 30)
+    finally:
+        site.config.write_text(old)
+        assert site.ask("/api/commands/reload", {}).status == 200

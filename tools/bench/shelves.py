@@ -8,6 +8,8 @@ until a box has so many pixels across, a little out of focus, and as JPEG.
     centred          from each side its mean is taken away: the pictures of a shop have something in common
     crops            the mean of two looks, at all of a region and at its middle
     best of crops    the nearer of those two looks, where references are looked at whole
+    answered         what a device answers with a catalogue of the references and their small copies
+    … closer looks   the same with closer looks where the first leaves it undecided
     … jittered       boxes that are off by up to a tenth of their sides, each side for itself
 
 `states` is what the shelf application says of the same boxes as slots, see tools/bench/_shelf_photos.py.
@@ -19,19 +21,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.adapters.barcodes import read_barcodes
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.adapters.images import read_image
+from agent.core.evidence import ONE_LOOK, decide
+from agent.core.looking import looks_at
 from agent.core.regions import kept_centre, propose
 from agent.core.scoring import wilson
+from agent.core.second_look import SecondLookSettings
 from agent.core.tensors import unit_rows
 from agent.core.types import Region
+from agent.publishing.build import BuildSettings, build_catalogue
 from agent.publishing.worker import Worker
+from agent.second_look import SecondLook
+from agent.sight import open_folder
 from tools.bench import _shelf_photos
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ if TYPE_CHECKING:
     from agent.adapters.embedder import Embedder
     from agent.core.types import Box
 
+    Notes = dict[str, list[dict[str, Any]]]
     Pixels = NDArray[np.uint8]
     Rows = NDArray[np.float32]
 
@@ -66,8 +78,11 @@ def measure(argv: list[str]) -> dict[str, Any]:
     parser.add_argument("--model", required=True, help="embedding model (.tflite)")
     parser.add_argument("--widths", type=int, nargs="*", default=[0, 100, 70, 50, 40], help="0: as it is")
     parser.add_argument("--small", type=int, nargs="*", default=[100, 70, 50], help="of --small of a build")
+    parser.add_argument("--draft", action="store_true", help="only what `planogram learn` drafts of them")
     parser.add_argument("--states-only", action="store_true", help="leave the ingredients out")
     args = parser.parse_args(argv)
+    if args.draft:
+        return {"draft": _shelf_photos.drafts(args.folder, args.model)}
     states = _shelf_photos.states(args.folder, args.model, args.widths, args.small)
     if args.states_only:
         return {"states": states}
@@ -88,6 +103,7 @@ def measure(argv: list[str]) -> dict[str, Any]:
                 share = float(right.mean())
                 low, high = wilson(round(share * boxes), boxes)
                 rows[f"{ingredient}{name}"] = [round(100 * number, 1) for number in (share, low, high)]
+        rows |= _answered(args, notes, width)
         table[str(width) if width else "as it is"] = rows
     return {
         "model": eyes.spec.name,
@@ -95,6 +111,38 @@ def measure(argv: list[str]) -> dict[str, Any]:
         "right_low_high_percent": table,
         "states": states,
     }
+
+
+def _answered(args: argparse.Namespace, notes: Notes, width: int) -> dict[str, list[float]]:
+    """Share of the boxes whose first option is right, in percent with its interval; each box is one look."""
+    right: dict[str, list[bool]] = {"answered": [], "answered, closer looks": []}
+    embedder = EmbedderSettings(file=args.model)
+    with tempfile.TemporaryDirectory() as held:
+        for path in (args.folder / "references").iterdir():
+            (Path(held) / "products" / path.name).mkdir(parents=True)
+            (Path(held) / "products" / path.name / path.name).symlink_to(path.resolve())
+        out = Path(held) / "catalogue"
+        settings = BuildSettings(jobs=1, small=tuple(args.small))
+        build_catalogue(Path(held) / "products", out, embedder, settings, created_utc=0.0)
+        eyes, catalogue = open_folder(out, embedder)
+        second = SecondLook(SecondLookSettings(budget_ms=60_000), read_barcodes)
+        with closing(catalogue):
+            for scene, things in notes.items():
+                picture = read_image(args.folder / "scenes" / scene)
+                for thing in things:
+                    seen, box = _from_afar(picture, thing["box"], width)
+                    rows = eyes.embed(seen, [Region(box)])
+                    looks = looks_at(seen, [Region(box)], rows, catalogue.nearest(rows))
+                    closer = second.improved(seen, [Region(box)], looks, catalogue)
+                    for said, each in zip(right.values(), (looks, closer), strict=True):
+                        (best, *_) = decide(each, catalogue.calibration, ONE_LOOK).options
+                        said.append(catalogue.product(best.product).sku == thing["reference"])
+    boxes = len(right["answered"])
+    shares = {
+        name: [round(100 * number, 1) for number in (sum(said) / boxes, *wilson(sum(said), boxes))]
+        for name, said in right.items()
+    }
+    return {**shares, "closer looks of boxes": [second.tally.compared, boxes]}
 
 
 def _right(
@@ -133,7 +181,7 @@ def _centred(rows: Rows) -> Rows:
 def _asked(
     eyes: Embedder,
     folder: Path,
-    notes: dict[str, list[dict[str, Any]]],
+    notes: Notes,
     numbers: dict[str, int],
     width: int,
     jitter: float,

@@ -56,6 +56,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--work", type=Path, metavar="DIR", help="checkpoints (default: a folder for temporary files)"
     )
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: models/ of this repository")
+    parser.add_argument(
+        "--refit", action="store_true", help="train nothing: fit the head anew on the layers that ship"
+    )
     parser.add_argument("--unseen", action="store_true", help="leave out the products of P4; nothing ships")
     parser.add_argument(
         "--pictures", type=int, metavar="N", help="how many to train on, in place of the recipe's"
@@ -66,6 +69,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.smoke and args.recipe is None:
         parser.error("expected base, small or --smoke")
+    if args.refit and (args.smoke or args.unseen):
+        parser.error("--refit: expected base or small alone, whose layers ship")
     return args
 
 
@@ -76,7 +81,10 @@ def _train(args: argparse.Namespace) -> int:
     groups = _groups(args.data, recipe, left_out)
     _say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
     network, layers = _started(recipe, work, args)
-    network = _trained(network, recipe, groups, work, args)
+    if args.refit:
+        _take_shipped(network, recipe)
+    else:
+        network = _trained(network, recipe, groups, work, args)
     same = _unchanged(network, layers)
     if same:
         raise ValueError(f"expected every layer trained, found these as they were: {same}")
@@ -87,7 +95,8 @@ def _train(args: argparse.Namespace) -> int:
     refit(network, groups, recipe.side)
     path = ship(network, recipe, groups, out)
     write_float(network, recipe, work)
-    shutil.copyfile(work / "log.csv", out / f"{recipe.name}-log.csv")
+    if not args.refit:
+        shutil.copyfile(work / "log.csv", out / f"{recipe.name}-log.csv")
     _say(
         f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB; compare it: python -m tools.train.protocol {path}"
     )
@@ -133,6 +142,13 @@ def _started(recipe: Recipe, work: Path, args: argparse.Namespace) -> tuple[Netw
     layers = read_layers(source)
     network.start_from(layers)
     return network, layers
+
+
+def _take_shipped(network: Network, recipe: Recipe) -> None:
+    """The layers that ship: int8 weights as real numbers, which quantising turns into the same again."""
+    from tools.train.layers import read_layers
+
+    network.start_from(read_layers(MODELS / f"{recipe.name}.tflite"))
 
 
 def _trained(

@@ -19,7 +19,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ LEAST = 1e-4
 
 
 class _Graph:
-    """Operators in a chain, each with the output of the one before as its input."""
+    """Operators, each with the output of the one before as its input where no other is named."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.buffers = [schema.BufferT()]
@@ -49,12 +49,14 @@ class _Graph:
         options: Any,
         options_type: int,
         *constants: NDArray[np.float32],
+        of: Sequence[int] = (),
     ) -> None:
-        """One operator whose output has `shape`."""
+        """One operator whose output has `shape`; `of` are the tensors that it is given, if not the last."""
         if kind not in self.codes:
             self.codes.append(kind)
         name = f"step{len(self.operators)}"
-        inputs = [self.last, *(self._constant(f"{name}/{n}", value) for n, value in enumerate(constants))]
+        given = of or [self.last]
+        inputs = [*given, *(self._constant(f"{name}/{n}", value) for n, value in enumerate(constants))]
         self.last = self._tensor(name, shape)
         self.operators.append(
             schema.OperatorT(
@@ -107,20 +109,35 @@ class _Graph:
 def float_model(network: Network, side: int, description: str) -> bytes:
     """The network for pictures of `side` × `side` px as a float32 `.tflite`, output `(1, dimension)`."""
     graph = _Graph((1, side, side, 3))
-    channels = 3
+    made = []
     for step in network.steps:
         side //= step.stride
-        channels = step.convolution.out_channels
-        _add_step(graph, step, (1, side, side, channels))
-    pool = schema.Pool2DOptionsT(
-        padding=schema.Padding.VALID, strideW=1, strideH=1, filterWidth=side, filterHeight=side
-    )
+        shape = (1, side, side, step.convolution.out_channels)
+        _add_step(graph, step, shape)
+        made.append((graph.last, shape))
+    _add_means(graph, [made[number] for number in network.depths])
     operators, options = schema.BuiltinOperator, schema.BuiltinOptions
-    graph.add(operators.AVERAGE_POOL_2D, (1, 1, 1, channels), pool, options.Pool2DOptions)
     head = [value.detach().float().numpy() for value in (network.head.weight, network.head.bias)]
     dense = schema.FullyConnectedOptionsT()
     graph.add(operators.FULLY_CONNECTED, (1, network.dimension), dense, options.FullyConnectedOptions, *head)
     return graph.file(description)
+
+
+def _add_means(graph: _Graph, made: Sequence[tuple[int, tuple[int, ...]]]) -> None:
+    """The mean of each tensor over its pixels, side by side: after all convolutions, for `read_layers`."""
+    operators, options = schema.BuiltinOperator, schema.BuiltinOptions
+    means = []
+    for tensor, (_, side, _, channels) in made:
+        pool = schema.Pool2DOptionsT(
+            padding=schema.Padding.VALID, strideW=1, strideH=1, filterWidth=side, filterHeight=side
+        )
+        shape = (1, 1, 1, channels)
+        graph.add(operators.AVERAGE_POOL_2D, shape, pool, options.Pool2DOptions, of=[tensor])
+        means.append(graph.last)
+    if len(means) > 1:
+        beside = schema.ConcatenationOptionsT(axis=3)
+        shape = (1, 1, 1, sum(shape[3] for _, shape in made))
+        graph.add(operators.CONCATENATION, shape, beside, options.ConcatenationOptions, of=means)
 
 
 def _add_step(graph: _Graph, step: Step, shape: tuple[int, ...]) -> None:

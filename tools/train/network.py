@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 """Depthwise-separable blocks of MobileNetV1 1.0: channels and stride."""
 
+DEPTHS = (10, 14, 22, 24, 26)
+"""Numbers of the steps whose means the fitted head is given, 26 is the last; tools/train/head.py says why."""
+
 
 class Step(nn.Module):
     """A convolution, its bias, ReLU6. Padding is TensorFlow's SAME: for stride 2 at the far edges alone."""
@@ -51,6 +54,7 @@ class Network(nn.Module):
             steps.append(Step(channels, round(outputs * width), side=1, stride=1))
             channels = round(outputs * width)
         self.steps = nn.Sequential(*steps)
+        self.depths: tuple[int, ...] = (len(steps) - 1,)
         self.head = nn.Linear(channels, dimension)
         nn.init.orthogonal_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -61,9 +65,23 @@ class Network(nn.Module):
         return embedding
 
     def pooled(self, picture: torch.Tensor) -> torch.Tensor:
-        """`(N, 3, H, W)` as above → `(N, C)`: what the head is given."""
-        features: torch.Tensor = self.steps(picture).mean(dim=(2, 3))
-        return features
+        """`(N, 3, H, W)` as above → `(N, C)`: what the head is given, the steps of `depths` side by side."""
+        means = []
+        for number, step in enumerate(self.steps):
+            picture = step(picture)
+            if number in self.depths:
+                means.append(picture.mean(dim=(2, 3)))
+        return torch.cat(means, dim=1)
+
+    def look_from(self, depths: tuple[int, ...]) -> tuple[int, ...]:
+        """Give a new head, all zeros, the steps of these numbers, in rising order; the channels of each."""
+        self.depths = depths
+        convolutions = [self.steps[number].convolution for number in depths]
+        channels = tuple(each.out_channels for each in convolutions)
+        self.head = nn.Linear(sum(channels), self.dimension)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        return channels
 
     def start_from(self, layers: list[Layer]) -> None:
         """Take the weights of `read_layers`; the head keeps its own.

@@ -6,6 +6,10 @@ The model was trained on the photos of the gallery, so that nothing about new ph
 The validation photos were not trained on: known things as they are, unknown ones with their product taken out
 of the gallery. What is said of the fit is cross-validated: each photo is judged by numbers that were fitted
 on photos of other products.
+
+With the fit goes where things lie that are no products (core/others.py): the mean embedding of pictures of
+each of `FAR`. What is said of that is of other pictures of the same kind, and, of each kind, by the means of
+the other kinds alone.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,17 +27,21 @@ from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.core.errors import AgentError
 from agent.core.evidence import ONE_LOOK, WEIGHED, decide, in_catalogue
 from agent.core.matching import VIEW_BITS, group, key_of
+from agent.core.others import pack, usual_nearness
+from agent.core.regions import kept_centre, propose
 from agent.core.scoring import auroc, calibration_error, false_accepts
+from agent.core.tensors import unit_rows
 from agent.core.types import Look
 from agent.publishing.calibrate import calibrate_on, usual_cosine
-from tools.train.data import data_folder
-from tools.train.protocol import Pictures, Seen, seen
+from tools.train.data import data_folder, read
+from tools.train.protocol import CROP, Pictures, Seen, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from agent.adapters.embedder import Embedder
     from agent.core.calibration import Calibration
 
 FOLDS = 5
@@ -43,6 +51,10 @@ DRAWS = 4
 
 FALSE_ACCEPT = 0.01
 RESAMPLED = 200
+FAR = {"clothing": "clothing/images/*.jpg", "trashnet": "trashnet/*/*.jpg"}
+FAR_PICTURES = 200
+"""Of each kind: as many for its mean as are asked about."""
+
 UNKNOWN = 20
 """Products taken out of the gallery in each split."""
 
@@ -105,7 +117,7 @@ class Judged:
     named: bool
 
 
-def judged(photos: Photos, count: int) -> list[Judged]:
+def judged(photos: Photos, count: int, far: dict[str, NDArray[np.float32]]) -> list[Judged]:
     """Things of `count` photos, over `SPLITS` choices of what the gallery lacks.
 
     Looks come one after the other, and the first answer that names the thing is the answer.
@@ -114,7 +126,8 @@ def judged(photos: Photos, count: int) -> list[Judged]:
     numbers = np.arange(1, len(photos.products) + 1)
     fold = rng.permutation(len(numbers)) % FOLDS
     usual = usual_cosine(photos.keys >> np.uint64(VIEW_BITS), lambda places: photos.rows[places])
-    fits = [replace(photos.fitted(fold[photos.shown - 1] != part, ""), alike=usual) for part in range(FOLDS)]
+    parts = [photos.fitted(fold[photos.shown - 1] != part, "") for part in range(FOLDS)]
+    fits = [beside(replace(fit, alike=usual), far, photos) for fit in parts]
     settings = replace(ONE_LOOK, window=count, false_accept=FALSE_ACCEPT)
     found = []
     for _ in range(SPLITS):
@@ -162,16 +175,61 @@ def figures(things: Sequence[Judged]) -> dict[str, list[float]]:
     }
 
 
-def describe(model: Path, found: Seen) -> None:
+def far_pictures(eyes: Embedder, data: Path) -> dict[str, NDArray[np.float32]]:
+    """Rows of things that no catalogue of groceries has, by kind; those of even places are for means."""
+    where = kept_centre(CROP)
+    found = {}
+    for kind, pattern in FAR.items():
+        paths = sorted(data.glob(pattern))
+        chosen = np.random.default_rng(0).choice(len(paths), min(2 * FAR_PICTURES, len(paths)), replace=False)
+        pictures = [read(paths[place]) for place in chosen]
+        rows = [eyes.embed(each, propose(where, each.shape[1], each.shape[0])) for each in pictures]
+        found[kind] = np.concatenate(rows)
+    return found
+
+
+def far_figures(photos: Photos, fit: Calibration, far: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
+    """AUROC of the known photos above each kind: without directions, with all, with those of other kinds."""
+
+    def chances(rows: NDArray[np.float32], worth: Calibration) -> NDArray[np.float64]:
+        near = rows @ photos.rows.T
+        looks = [
+            Look(group(photos.keys, each, WEIGHED), embedding=row)
+            for each, row in zip(near, rows, strict=True)
+        ]
+        return np.array([in_catalogue(decide([look], worth, ONE_LOOK)) for look in looks])
+
+    told = {}
+    for kind, rows in far.items():
+        rest = {name: each for name, each in far.items() if name != kind}
+        ways = {"without": fit, "with": beside(fit, far, photos), "by others": beside(fit, rest, photos)}
+        told[kind] = {
+            name: round(auroc(chances(photos.asked, worth), chances(rows[1::2], worth)) or 0.0, 4)
+            for name, worth in ways.items()
+        }
+    return told
+
+
+def beside(fit: Calibration, far: dict[str, NDArray[np.float32]], photos: Photos) -> Calibration:
+    """The fit with the mean of each kind, as a catalogue of these photos has it."""
+    if not far:
+        return fit
+    others = pack(unit_rows(np.stack([rows[::2].mean(axis=0) for rows in far.values()])))
+    return replace(fit, others=others, others_from=usual_nearness(photos.rows, others))
+
+
+def describe(model: Path, found: Seen, far: dict[str, NDArray[np.float32]]) -> None:
     """Say how well the numbers hold, and write them into the description beside `model`."""
     photos = Photos(found.photos, found.queries)
     for count in (1, 5):
-        print(json.dumps({"model": model.name, "looks": count, **figures(judged(photos, count))}))
+        print(json.dumps({"model": model.name, "looks": count, **figures(judged(photos, count, far))}))
     asked = len(photos.shown)
     fit = photos.fitted(np.ones(asked, np.bool_), f"{asked} photos that the model was not trained on")
-    beside = model.with_suffix(".json")
-    spec = json.loads(beside.read_text()) | {"calibration": fit.document}
-    beside.write_text(json.dumps(spec, indent=2) + "\n")
+    print(json.dumps({"model": model.name, "far": far_figures(photos, fit, far)}))
+    fit = replace(fit, others=beside(fit, far, photos).others)
+    beside_it = model.with_suffix(".json")
+    spec = json.loads(beside_it.read_text()) | {"calibration": fit.document}
+    beside_it.write_text(json.dumps(spec, indent=2) + "\n")
 
 
 def main(arguments: list[str]) -> int:
@@ -180,7 +238,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("model", type=Path, nargs="+")
     for model in parser.parse_args(arguments).model:
         try:
-            describe(model, seen(load_embedder(EmbedderSettings(file=str(model))), data_folder()))
+            eyes = load_embedder(EmbedderSettings(file=str(model)))
+            describe(model, seen(eyes, data_folder()), far_pictures(eyes, data_folder()))
         except (AgentError, OSError) as error:
             print(error, file=sys.stderr)
             return 1

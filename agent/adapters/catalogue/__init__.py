@@ -8,6 +8,7 @@ probes-<digest>.json      where there are any: pictures with head office's answe
 thumbnails-<digest>.db    where there are any: small pictures of the references
 words-<digest>.bin        where it helps: from words to the vectors of this catalogue, see core/text_model.py
 features-<digest>.db      where products have near rivals: what closer looks compare with
+planograms-<digest>.json  where there are any: of the shelves of the devices that take the release
 model-<digest>.tflite     where the catalogue carries it: the model that made the vectors …
 spec-<digest>.json        … and its description
 """
@@ -15,11 +16,13 @@ spec-<digest>.json        … and its description
 from agent.adapters.catalogue.files import (
     read_manifest,
     read_model_files,
+    read_planograms,
     read_probes,
     read_projection,
     read_text_model,
     write_manifest,
     write_model_files,
+    write_planograms,
     write_probes,
     write_projection,
     write_text_model,
@@ -32,11 +35,13 @@ __all__ = [
     "open_files",
     "read_manifest",
     "read_model_files",
+    "read_planograms",
     "read_probes",
     "read_projection",
     "read_text_model",
     "write_manifest",
     "write_model_files",
+    "write_planograms",
     "write_probes",
     "write_projection",
     "write_text_model",

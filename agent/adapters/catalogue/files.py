@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.adapters.durable import open_verified, settle, write_whole
 from agent.core.errors import CatalogueError, DeviceError, ModelError, quoted
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from agent.core.probes import Probes
     from agent.core.projection import Projection
     from agent.core.text_model import TextModel
+
+PLANOGRAMS_LIMIT_BYTES: Final = 16 << 20
+"""Some hundred of the largest."""
 
 _Parsed = TypeVar("_Parsed")
 
@@ -107,6 +110,27 @@ def read_text_model(folder: Path, manifest: Manifest) -> TextModel | None:
             f"{folder / entry.path}: expected vectors of {manifest.dimension} numbers, found {model.outputs}"
         )
     return model
+
+
+def write_planograms(folder: Path, data: bytes) -> FileEntry:
+    """Put planograms, see agent/planograms.py, into a catalogue directory.
+
+    Raises:
+        DeviceError: the disk failed or is full.
+    """
+    return _write(folder, "planograms", ".json", data)
+
+
+def read_planograms(folder: Path, manifest: Manifest) -> bytes | None:
+    """The verified bytes of the planograms of a catalogue directory; None where it has none.
+
+    Raises:
+        CatalogueError: the file is damaged.
+    """
+    entry = manifest.planograms
+    if entry is None:
+        return None
+    return _parsed(folder, entry, PLANOGRAMS_LIMIT_BYTES, bytes)
 
 
 def write_model_files(folder: Path, data: bytes, spec: ModelSpec) -> tuple[FileEntry, FileEntry]:

@@ -195,6 +195,10 @@ class Catalogue:
         """
         return self._thumbnails.of(self._table.picture_key(key)) if self._thumbnails else None
 
+    def card(self, product: int) -> bytes | None:
+        """A larger picture of a product, a JPEG; None where there is none. Raises as `thumbnail`."""
+        return self._thumbnails.card(product) if self._thumbnails else None
+
     def is_pictured(self, product: int) -> bool:
         """Whether there is a thumbnail of a product. Raises as `numbers`."""
         return self._thumbnails is not None and self._table.first_key(product) != 0

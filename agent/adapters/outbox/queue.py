@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agent.adapters.database import DamagedError, move_aside
+from agent.adapters.outbox.ahead import Ahead
 from agent.adapters.outbox.file import File
 from agent.adapters.outbox.intake import Intake
 from agent.adapters.outbox.memory import Memory
@@ -64,6 +65,7 @@ class Outbox:
         self._intake = Intake()
         self._lock = threading.Lock()  # guards the next two
         self._memory = Memory()
+        self._ahead = Ahead()
         self._stored = self._durable = 0  # seq: up to here in the file, up to here flushed
         try:
             self._open()
@@ -131,7 +133,7 @@ class Outbox:
             recent = self._memory.hand_recent(after, upto, limit, topic)
         found = recent or []
         while file is not None and recent is None:
-            rows = file.read(after, upto, limit, topic)
+            rows = self._ahead.read(file, after, upto, limit, topic)
             with self._lock:
                 found += [stored for stored, size in rows if self._memory.hand(stored, size)]
             if len(rows) < limit or len(found) >= limit:
@@ -241,6 +243,7 @@ class Outbox:
             with self._lock:
                 self._file, self._stored, self._durable = None, 0, 0
                 self._memory.lose_file()
+            self._ahead.forget()
             self._set_aside("found damaged while it was used")
         try:
             file = File(self.path)
@@ -276,6 +279,8 @@ class Outbox:
             with self._lock:
                 self._memory.failed(work)
             raise
+        if dropped:
+            self._ahead.forget()
         with self._lock:
             self._memory.written(work, dropped)
             self._stored = work.last

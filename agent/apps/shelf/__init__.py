@@ -9,6 +9,6 @@ settings.py  what the operator says
 """
 
 from agent.apps.shelf.app import Shelf
-from agent.apps.shelf.settings import ShelfSettings
+from agent.apps.shelf.settings import RELEASED, ShelfSettings
 
-__all__ = ["Shelf", "ShelfSettings"]
+__all__ = ["RELEASED", "Shelf", "ShelfSettings"]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from agent.core.planogram import Planogram  # noqa: TC001  msgspec reads the annotations
 from agent.core.settings import check_range, setting
 from agent.core.standpoint import ViewSettings
+
+RELEASED: Final = "release:"
+"""Before the name of a planogram that comes with the catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShelfSettings:
     """The planogram of a camera, and when its slots are told of."""
 
-    planogram: str = setting("file with the planogram; a relative path begins at the configuration file", "")
+    planogram: str = setting(
+        "file with the planogram; a relative path begins at the configuration file. `release:NAME`: the one "
+        "of this name that comes with the catalogue; `plan` holds until there is one",
+        "",
+    )
     plan: Planogram | None = setting("the planogram itself, in place of a file", None)
     empty: tuple[str, ...] = setting(
         "pictures of this shelf with nothing in its slots, taken by this camera where it stands now; a "
@@ -34,9 +42,16 @@ class ShelfSettings:
     view: ViewSettings = setting("whether the camera was moved", ViewSettings())
 
     def __post_init__(self) -> None:
-        if (self.plan is None) == (not self.planogram):
+        if (self.plan is None) == (not self.planogram) and not (self.plan and self.of_release):
             found = "both" if self.planogram else "neither"
             raise ValueError(f"planogram: expected a file, or the planogram itself in plan, found {found}")
         for name in ("dwell_s", "restock_s", "blocked_after_s", "refresh_s"):
             check_range(name, getattr(self, name), 0.0, 3600.0)
+        if self.planogram == RELEASED:
+            raise ValueError(f"planogram: expected a name behind {RELEASED}, found none")
         check_range("alert_after_s", self.alert_after_s, 0.0, 604800.0)
+
+    @property
+    def of_release(self) -> str:
+        """Name of the planogram that comes with the catalogue; empty: it does not."""
+        return self.planogram.removeprefix(RELEASED) if self.planogram.startswith(RELEASED) else ""

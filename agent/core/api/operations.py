@@ -145,9 +145,12 @@ _QUESTIONS: Final = (
     Operation(
         name="thumbnail",
         path="/api/products/{sku}/picture",
-        does="A small picture of it.",
+        does="A picture of it: one that has at least so many pixels, or else the largest there is.",
         role=Role.KIOSK,
-        fields={"sku": _SKU},
+        fields={
+            "sku": _SKU,
+            "side_px": Number(doc="of its longer side", low=1, high=4096, whole=True, default=96),
+        },
         media=JPEG,
         kept=True,
         per_minute=3000,

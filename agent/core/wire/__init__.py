@@ -21,7 +21,7 @@
 `messages.py` makes them, `making.py` those of applications, `late.py` marks those that had to wait,
 `cloudevents.py` is their envelope, `definitions.py` is the table of them, `schemas.py` and `orders.py` say
 what is in them, and `asyncapi.py` tells all of it to others. What is said once more in the words of others is
-in `home_assistant*.py` and `sparkplug.py`.
+in `home_assistant*.py` and `sparkplug*.py`.
 """
 
 from agent.core.wire.cloudevents import Envelope, in_envelope

@@ -18,12 +18,14 @@ from agent.core.payload import content, encode
 from agent.core.settings import setting
 from agent.core.topics import check_prefix, check_topic
 from agent.core.types import Delivery, Message
+from agent.core.watched import Watched
 from agent.core.wire.definitions import DEFINITIONS
 from agent.core.wire.home_assistant_components import COMPONENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from agent.core.watched import App
     from agent.core.wire.home_assistant_components import Component, Facts
     from agent.core.wire.messages import Wire
 
@@ -121,8 +123,8 @@ def entities(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Key and content of a component for each place of `address`: the device, its cameras, or their slots."""
     identity = object_id(root)
-    for place in _places(address, facts):
-        topic = f"{root}/{address.format_map(place)}"
+    for place in _places(address, facts, component.app):
+        topic = f"{root}/{address.format_map({'shipment': '+', **place})}"
         key = "_".join((*(re.sub("[^A-Za-z0-9_-]+", "-", level) for level in place.values()), component.key))
         if len(place) > 1:
             key = f"{key}_{_digest(topic)}"  # the name of a slot may be any text
@@ -144,10 +146,13 @@ def entities(
         yield key, body
 
 
-def _places(address: str, facts: Facts) -> Iterator[dict[str, str]]:
-    wanted = re.findall(r"\{(\w+)\}", address)
-    for camera, slots in facts.cameras.items() if "camera" in wanted else [("", ())]:
-        levels = {"camera": (camera,), "slot": slots}
+def _places(address: str, facts: Facts, app: App) -> Iterator[dict[str, str]]:
+    """One for all shipments of a dock: they come and go, and are told of by one entity."""
+    wanted = [level for level in re.findall(r"\{(\w+)\}", address) if level != "shipment"]
+    for camera, watched in facts.cameras.items() if "camera" in wanted else [("", Watched())]:
+        if app and watched.app != app:
+            continue
+        levels = {"camera": (camera,), "slot": watched.slots}
         for place in product(*(levels[name] for name in wanted)):
             yield dict(zip(wanted, place, strict=True))
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.core.watched import App, Watched
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -20,7 +22,7 @@ class Facts:
     version: str
     machine: str  # what the board calls itself
     serial: str = ""  # of the board, where it has one
-    cameras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # → names of the configured slots
+    cameras: Mapping[str, Watched] = field(default_factory=dict)
     synced: bool = False  # releases come from a server
     metrics_s: int = 0  # from one message on /metrics to the next; 0: there are none
     things: bool = False  # things without a name are kept
@@ -38,16 +40,24 @@ class Component:
     value: str  # expression (Jinja): the content of the message, `it` → the state
     attributes: str = ""  # expression: `it` → a mapping to show beside the state
     more: Mapping[str, Any] = field(default_factory=dict)  # other keys, see Home Assistant's documentation
+    app: App = ""  # of cameras with this application alone
+    newest: bool = False  # of several topics the one whose attribute `opened` is the latest
 
     @property
     def template(self) -> str:
         """What Home Assistant makes the state with."""
-        return f"{_IT}{{{{ {self.value} }}}}"
+        return self._rendered(self.value, "this.state", "")
 
     @property
     def attributes_template(self) -> str:
         """What it makes them with."""
-        return f"{_IT}{{{{ {self.attributes} | to_json }}}}"
+        return self._rendered(self.attributes, "this.attributes", " | to_json")
+
+    def _rendered(self, new: str, old: str, behind: str) -> str:
+        """Where several topics are read, they are retained, and heard in any order after a start."""
+        if self.newest:
+            return f"{_IT_OR_NOTHING}{{{{ (({new}) if {_NEWEST} else {old}){behind} }}}}"
+        return f"{_IT}{{{{ {new}{behind} }}}}"
 
     def there(self, facts: Facts) -> bool:
         """Whether the device says it at all."""
@@ -60,6 +70,29 @@ _INSIDE: Final = {"ent_cat": "diagnostic"}
 
 _IT: Final = "{% set it = value_json.data | default(value_json) %}"
 """In front of each template: `it` is our content, also where an envelope of CloudEvents is around it."""
+
+_IT_OR_NOTHING: Final = (
+    "{% set it = value_json.data | default(value_json) if value_json is defined else {} %}"
+)
+"""The same where a message may take back what was retained."""
+
+_NEWEST: Final = "it.opened is defined and it.opened >= this.attributes.get('opened', '')"
+"""`this` is the entity as it stands."""
+
+_LINES: Final = "(it.lines | selectattr('state', 'in', {states}) | sum(attribute='{column}'))"
+
+
+def _pieces(column: str, *states: str) -> str:
+    return _LINES.format(states=list(states), column=column)
+
+
+_MISSING: Final = f"{_pieces('expected', 'open', 'short')} - {_pieces('received', 'open', 'short')}"
+_OVER: Final = (
+    f"{_pieces('received', 'over')} - {_pieces('expected', 'over')} + "
+    "(it.unexpected | sum(attribute='received'))"
+)
+_DOCK: Final[Mapping[str, Any]] = {"kind": "inbound", "app": "inbound", "newest": True}
+_ABOUT: Final = "'opened': it.opened, 'shipment': it.shipment"
 
 _WHAT: Final = "((it.name or it.sku) if it.verdict == 'known' else '(' ~ it.verdict ~ ')')[:255]"
 """In brackets what is no product: the bare word `unknown` means to Home Assistant that there is no state. A
@@ -168,5 +201,58 @@ COMPONENTS: Final = (
         kind="recognition",
         value="{'event_type': 'gone' if it.phase == 'end' else it.verdict, " + _DETAILS + "} | to_json",
         more={"evt_typ": ["known", "ambiguous", "unknown", "gone"], "ic": "mdi:barcode-scan"},
+    ),
+    Component(
+        key="correct",
+        platform="sensor",
+        name="Shelf correct",
+        kind="shelf",
+        app="shelf",
+        value="none if it.share_correct is none else (it.share_correct * 100) | round(1)",
+        attributes="{'bay': it.bay, 'slots': it.slots, 'correct': it.correct, 'wrong': it.wrong, "
+        "'empty': it.empty, 'not_seen': it.unknown, 'misplaced': it.misplaced[:50]}",
+        more={"stat_cla": "measurement", "unit_of_meas": "%", "ic": "mdi:bookshelf"},
+    ),
+    Component(
+        key="out_of_stock",
+        platform="sensor",
+        name="Out of stock",
+        kind="shelf",
+        app="shelf",
+        value="it.empty",
+        attributes="{'missing': it.missing[:50], 'low': it.low[:50]}",
+        more={"stat_cla": "measurement", "ic": "mdi:tray-alert"},
+    ),
+    Component(
+        key="shipment",
+        platform="sensor",
+        name="Shipment",
+        value="'open' if it.state == 'open' else 'exact' if it.exact else 'short' if not it.complete "
+        f"else 'over' if {_OVER} > 0 else 'in doubt'",
+        attributes="{" + _ABOUT + ", 'closed': it.closed, 'closed_by': it.closed_by, "
+        "'parcels': it.parcels, 'expected': it.expected, 'received': it.received, "
+        "'unnamed': it.unnamed, 'conflicts': it.conflicts}",
+        more={"ic": "mdi:truck-check"},
+        **_DOCK,
+    ),
+    Component(
+        key="missing",
+        platform="sensor",
+        name="Missing pieces",
+        value=_MISSING,
+        attributes="{" + _ABOUT + ", 'lines': (it.lines "
+        "| selectattr('state', 'in', ['open', 'short']) | list)[:50]}",
+        more={"stat_cla": "measurement", "ic": "mdi:package-variant-minus"},
+        **_DOCK,
+    ),
+    Component(
+        key="over",
+        platform="sensor",
+        name="Surplus pieces",
+        value=_OVER,
+        attributes="{" + _ABOUT + ", 'lines': (it.lines | selectattr('state', 'eq', 'over') "
+        "| list)[:50], 'unexpected': it.unexpected[:50]}",
+        more={"stat_cla": "measurement", "ic": "mdi:package-variant-plus"},
+        **_DOCK,
     ),
 )

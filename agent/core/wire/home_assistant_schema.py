@@ -11,7 +11,7 @@ from typing import Any, Final
 from agent.core.wire.schemas import DIALECT
 
 _NAME: Final = {"type": "string", "minLength": 1}
-_TOPIC: Final = {"type": "string", "minLength": 1, "maxLength": 65_535, "pattern": "^[^+#\\x00]+$"}
+_TOPIC: Final = {"type": "string", "minLength": 1, "maxLength": 65_535, "pattern": "^[^#\\x00]+$"}
 _TEMPLATE: Final = {"type": "string", "pattern": r"\{\{.*\}\}"}
 _ICON: Final = {"type": "string", "pattern": "^mdi:[a-z0-9-]+$"}
 
@@ -93,5 +93,5 @@ def _entity(platform: str) -> dict[str, Any]:
         "properties": {"p": {"const": platform}, **_ENTITY, **_PLATFORMS[platform]},
         "required": sorted(needed),
         "additionalProperties": False,
-        "dependentRequired": {"json_attr_tpl": ["json_attr_t"], "unit_of_meas": ["dev_cla"]},
+        "dependentRequired": {"json_attr_tpl": ["json_attr_t"]},
     }

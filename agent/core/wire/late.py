@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from agent.core.payload import rfc3339
+from agent.core.types import Message
 
 if TYPE_CHECKING:
     from agent.core.losses import Loss
-    from agent.core.types import Message
 
 LATE_S: Final = 5.0
 """A message that is older when it is sent is late. One that had not to wait is a second old at most."""
@@ -23,8 +23,25 @@ def late(message: Message, utc: float) -> Message:
     """
     if utc - message.utc <= LATE_S or not message.payload.endswith(b"}"):
         return message
-    tail = f',"late":true,"sent":"{rfc3339(utc)}"}}'.encode()
-    return replace(message, payload=message.payload[:-1] + tail, late=True)
+    return Message(  # `replace` takes three times as long, and a backlog goes through here
+        message.topic,
+        message.payload[:-1] + _tail(utc),
+        message.id,
+        message.utc,
+        message.qos,
+        message.retain,
+        message.delivery,
+        message.correlation,
+        message.content_type,
+        message.expiry_s,
+        True,
+        message.attributes,
+    )
+
+
+@lru_cache(maxsize=4)
+def _tail(utc: float) -> bytes:
+    return f',"late":true,"sent":"{rfc3339(utc)}"}}'.encode()
 
 
 def lost_body(loss: Loss, kind: str, identity: str, to: str) -> dict[str, Any]:

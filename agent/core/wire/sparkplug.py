@@ -1,4 +1,4 @@
-"""Where Sparkplug B 3.0 puts what a device says, and which of our messages each of its metrics comes from.
+"""Where Sparkplug B 3.0 puts what a device says, and what its messages are made of.
 
     spBv1.0/{group}/{NBIRTH|NDATA|NDEATH|NCMD}/{node}             the device: an edge node
     spBv1.0/{group}/{DBIRTH|DDATA|DDEATH|DCMD}/{node}/{camera}    a camera: a device of that node
@@ -8,23 +8,19 @@ Cameras are devices, not metrics of the node, because a host shows as stale what
 died: what a camera saw last is not true any more when it gives no pictures. How each camera is, and why, is a
 metric of the node, since a dead device says nothing.
 
-The content is protobuf, see `adapters/sparkplug.py`. A new metric is one entry in a table here.
+The content is protobuf, see `adapters/sparkplug.py`. Which metrics there are is in `sparkplug_metrics.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from agent.core.errors import quoted
 from agent.core.payload import content
 from agent.core.settings import setting
 from agent.core.topics import check_topic_part
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 NAMESPACE: Final = "spBv1.0"
 
@@ -94,16 +90,6 @@ class Namespace:
         return "/".join((NAMESPACE, self.group, kind, self.node, *([camera] if camera else [])))
 
 
-_AS: Final[dict[Type, Callable[[Any], Value]]] = {
-    Type.INT64: int,
-    Type.UINT64: int,
-    Type.DOUBLE: float,
-    Type.BOOLEAN: bool,
-    Type.STRING: str,
-    Type.DATETIME: int,
-}
-
-
 def host_topic(host: str) -> str:
     """Where a host says whether it is there. Retained."""
     return f"{NAMESPACE}/STATE/{host}"
@@ -121,114 +107,3 @@ def host_state(payload: bytes) -> tuple[bool, int]:
     if type(online) is bool and type(moment) is int:
         return online, moment
     raise ValueError(f"expected the state of a host, online and timestamp, found {quoted(str(said))}")
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A metric, and how its value is read from the content of a message of one kind."""
-
-    name: str
-    type: Type
-    kind: str
-    read: Callable[[Any], Any]  # KeyError: the message does not say; None: nothing is known
-    camera: str = ""  # whose messages these are; empty: the device's own
-
-    def value(self, said: Any) -> Value:
-        """What a message says of it.
-
-        Raises:
-            KeyError: nothing.
-        """
-        value = self.read(said)
-        return None if value is None else _AS[self.type](value)
-
-
-def _at(*path: str) -> Callable[[Any], Any]:
-    """The value at the end of these keys."""
-
-    def read(said: Any) -> Any:
-        for key in path:
-            said = said[key]
-        return said
-
-    return read
-
-
-def _moment(*path: str) -> Callable[[Any], Any]:
-    """A time in RFC 3339, in milliseconds."""
-
-    def read(said: Any) -> Any:
-        text = _at(*path)(said)
-        return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
-
-    return read
-
-
-def _causes(said: Any) -> str:
-    return "; ".join(f"{cause['part']}: {cause['reason']}" for cause in said["causes"])
-
-
-NODE: Final = (
-    Point("Health/State", Type.STRING, "health", _at("state")),
-    Point("Health/Causes", Type.STRING, "health", _causes),
-    Point("Catalogue/Release", Type.STRING, "index", _at("release")),
-    Point("Catalogue/Channel", Type.STRING, "index", _at("channel")),
-    Point("Catalogue/Number", Type.UINT64, "index", _at("number")),
-    Point("Catalogue/Products", Type.UINT64, "index", _at("products")),
-    Point("Catalogue/References", Type.UINT64, "index", _at("references")),
-    Point("Catalogue/Last Sync", Type.DATETIME, "index", _moment("last_sync")),
-    Point("Catalogue/Error", Type.STRING, "index", _at("error")),
-    Point("Properties/Software", Type.STRING, "info", _at("versions", "spotter")),
-    Point("Properties/Model", Type.STRING, "info", _at("model")),
-    Point("Unknown/Things", Type.UINT64, "unknown", _at("things")),
-    Point("Unknown/Seen", Type.UINT64, "unknown", _at("seen")),
-    Point("Outbox/Waiting", Type.UINT64, "metrics", _at("values", "outbox.waiting")),
-    Point("Outbox/Bytes", Type.UINT64, "metrics", _at("values", "outbox.bytes")),
-    Point("Outbox/Lost", Type.UINT64, "metrics", _at("values", "outbox.dropped")),
-    Point("Process/Memory MB", Type.DOUBLE, "metrics", _at("values", "memory.resident_mb")),
-    Point("Properties/Temperature C", Type.DOUBLE, "metrics", _at("values", "temperature.hottest_c")),
-    Point("Process/Uptime s", Type.DOUBLE, "metrics", _at("uptime_s")),
-)
-"""Of the device as a whole."""
-
-_SEEN: Final = (
-    Point("SKU", Type.STRING, "recognition", _at("sku")),
-    Point("GTIN", Type.STRING, "recognition", _at("gtin")),
-    Point("Name", Type.STRING, "recognition", _at("name")),
-    Point("Verdict", Type.STRING, "recognition", _at("verdict")),
-    Point("Probability", Type.DOUBLE, "recognition", _at("probability")),
-    Point("Phase", Type.STRING, "recognition", _at("phase")),
-    Point("Track", Type.STRING, "recognition", _at("track")),
-    Point("Region", Type.STRING, "recognition", _at("region")),
-)
-
-
-KINDS: Final = frozenset({"camera_status", *(point.kind for point in (*NODE, *_SEEN))})
-"""Of messages that have something to say of a metric."""
-
-
-def of_camera(camera: str) -> Iterator[Point]:
-    """Metrics of the node that are about a camera."""
-    yield Point(f"Cameras/{camera}/State", Type.STRING, "camera_status", _at("state"), camera)
-    yield Point(f"Cameras/{camera}/Reason", Type.STRING, "camera_status", _at("reason"), camera)
-
-
-def of_device(camera: str, slots: Sequence[str]) -> Iterator[Point]:
-    """Metrics of the device that a camera is: what it recognised last, also in each of its slots."""
-    for point in _SEEN:
-        yield Point(f"Last/{point.name}", point.type, point.kind, point.read, camera)
-    for slot in slots:
-        for name, kind in (("SKU", Type.STRING), ("Verdict", Type.STRING), ("Probability", Type.DOUBLE)):
-            yield Point(f"Slots/{slot}/{name}", kind, "recognition", _in_slot(slot, name.lower()), camera)
-    for name, figure in (("Recognised", "recognised"), ("Dropped", "dropped")):
-        read = _at("values", f"frames.{figure}.{camera}")
-        yield Point(f"Frames/{name}", Type.UINT64, "metrics", read)
-
-
-def _in_slot(slot: str, key: str) -> Callable[[Any], Any]:
-    def read(said: Any) -> Any:
-        if said["region"] != slot:
-            raise KeyError(slot)
-        return None if said["phase"] == "end" else said[key]
-
-    return read
