@@ -31,8 +31,8 @@ LIKELY: Final = 0.5
 RULED_OUT: Final = 0.05
 """A product that is likelier than everything else, and cannot be named for sure yet, speaks against a barcode
 whose product has less than this share of its probability. With one label in a hundred on the wrong carton
-that is at worst one wrong label among six that somebody looks at; one that is missed is a wrong stock. False
-alarms were rarer: of 28 drawn cartons that could not be named the likeliest product was always the right one."""
+that is at worst one wrong label among six that somebody looks at; one that is missed is a wrong stock. Alarms
+for nothing were rarer: the likeliest product of 28 drawn cartons that could not be named was right."""
 
 _NONE: Final = 1e-4
 """Least probability that is told from another: calibration knows nothing of rarer things."""
