@@ -138,8 +138,8 @@ def _lines(image: Pixels) -> list[Line]:
     """Lines across the picture, the surest first; of two that are within a few pixels one."""
     height, width = image.shape[:2]
     grey = cv2.cvtColor(cv2.GaussianBlur(image, (3, 3), 0), cv2.COLOR_BGR2GRAY)
-    edges: Any = (np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1)) > LINE_LEVELS).astype(np.float32)
-    edges = cv2.dilate(edges, np.ones((3, 1), np.uint8))
+    edges = (np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1)) > LINE_LEVELS).astype(np.float32)
+    edges = np.asarray(cv2.dilate(edges, np.ones((3, 1), np.uint8)), np.float32)
     strips = cv2.resize(edges, (STRIPS, height), interpolation=cv2.INTER_AREA) >= STRIP_SHARE
     centres = (np.arange(STRIPS) + 0.5) * width / STRIPS - width / 2
     shares = np.zeros((len(SLOPES), height))
@@ -182,7 +182,7 @@ def _straight(image: Pixels, row: Row) -> Pixels:
 def _cuts(upright: Edges) -> list[tuple[int, float]]:
     """Where upright edges are, from the left, and how much of the lower half of the row each takes."""
     height, _width = upright.shape
-    share: Any = np.convolve(upright[height // 2 :].mean(axis=0), np.ones(3) / 3, "same")
+    share = np.convolve(upright[height // 2 :].mean(axis=0), np.ones(3) / 3, "same")
     share[[0, -1]] = 1.0  # goods may be cut by the edge of the picture
     found: list[int] = []
     for x in np.argsort(-share, kind="stable"):

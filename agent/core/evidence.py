@@ -268,7 +268,10 @@ class _Weighing:
             while total < _GROUP_SHARE and alike < len(self._shares):
                 total += self._shares[alike]
                 alike += 1
-            number = str(max(2, alike)) if alike <= GROUP_LIMIT else f"more than {GROUP_LIMIT}"
+            if alike == 1:  # it is almost sure, and fewer mistakes are allowed
+                share = f"{100 * mistaken:.2g}% of what lies as far ahead of the next product is that one"
+                return Verdict.AMBIGUOUS, f"{share}: margin {self._margin:.3f}"
+            number = str(alike) if alike <= GROUP_LIMIT else f"more than {GROUP_LIMIT}"
             return Verdict.AMBIGUOUS, f"{number} products look alike: margin {self._margin:.3f}"
         if not agreed and unknown <= settings.false_accept:
             return (

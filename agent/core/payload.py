@@ -17,6 +17,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+@lru_cache(maxsize=64)  # what is seen at once is told with the same time
 def rfc3339(utc: float) -> str:
     """Unix seconds as RFC 3339 with milliseconds: `rfc3339(0.5)` → `'1970-01-01T00:00:00.500Z'`.
 
@@ -29,7 +30,7 @@ def rfc3339(utc: float) -> str:
     return f"{_second(seconds)}.{milliseconds:03d}Z"
 
 
-@lru_cache(maxsize=64)  # what happens at once is told at once: a fifth of a message's cost
+@lru_cache(maxsize=64)  # a fifth of a message's cost
 def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat(timespec="seconds").removesuffix("+00:00")
 

@@ -5,15 +5,15 @@ wherever boxes of different things overlap less than boxes of the same thing, wh
 grids and items on a belt; norfair and SORT's successors report the same. A configured region (one with a
 name) is associated by its name, because it is the place that is watched, whatever stands in it.
 
-A thing that the edge of the picture cuts off shows less than it did before: such looks count only until there
-is one at all of it.
+What the edge of the picture cuts off shows less of a thing than was seen before: such looks count only until
+there is one at all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from agent.core.following import Course, matched, speed_of, touches_edge
 from agent.core.settings import check_range, setting
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.core.types import Detection, Frame, Look
+
+
+NEARLY_WHOLE: Final = 0.9
+"""Share of a thing that counts as all of it: what a hand holds is whole, though its box is at the edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class Tracker:
         self._outdated: set[str] = set()  # tracks whose looks are to begin anew
         self._firm: set[str] = set()  # tracks that were seen in the latest frame, or hidden by it
         self._speeds: dict[str, tuple[float, float]] = {}  # track → pixels per second
-        self._whole: set[str] = set()  # tracks that were seen in whole
+        self._whole: dict[str, int] = {}  # track → px² of it when it was last seen in whole
 
     @property
     def live(self) -> tuple[Track, ...]:
@@ -86,7 +90,7 @@ class Tracker:
         live = {track.id for track in self._live}
         self._firm = {track.id for track in seen} | (covered & live)
         self._speeds = {track: speed for track, speed in self._speeds.items() if track in live}
-        self._whole &= live
+        self._whole = {track: area for track, area in self._whole.items() if track in live}
         return (*ended, *seen)
 
     def renew(self) -> None:
@@ -144,9 +148,11 @@ class Tracker:
             size = frame.width, frame.height
             late = frame.at - track.last_at
             self._speeds[track.id] = speed_of(track.region.box, detection.region.box, late, *size)
+            x1, y1, x2, y2 = detection.region.box
+            area = (x2 - x1) * (y2 - y1)
             if not touches_edge(detection.region.box, *size):
-                self._whole.add(track.id)
-            elif before and track.id in self._whole:
+                self._whole[track.id] = area
+            elif before and area < NEARLY_WHOLE * self._whole.get(track.id, 0):
                 now = ()
         return replace(
             track,

@@ -82,6 +82,13 @@ CASES = {
 }
 
 
+def test_one_that_is_far_ahead_but_not_far_enough_is_not_said_to_look_like_another() -> None:
+    strict = DecisionSettings(false_accept=1e-5, looks=1)
+    decision = decide([look(0.97, 0.85)], CURVE, strict)
+    assert decision.verdict is Verdict.AMBIGUOUS
+    assert decision.reason.endswith("of what lies as far ahead of the next product is that one: margin 0.120")
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_verdict(case: Case) -> None:
     decision = decide(case.looks, CURVE, SETTINGS)

@@ -230,10 +230,24 @@ def test_another_look_at_the_same_place_goes_on() -> None:
 def test_what_the_edge_cuts_off_counts_until_all_of_it_was_seen() -> None:
     tracker = Tracker("cam", SETTINGS, window=8)
     found = []
-    for step, x in enumerate((-120, -60, 0, 60, 120, 700, 760, 820, 880)):
+    for step, x in enumerate((-120, -60, 0, 60, 120, 700, 760, 850, 900)):
         if step == 5:
             tracker.end()
         (*_, track) = tracker.update(at_belt(step * 0.1), [looking(carton(x), min(step, 7))])
         found.append([int(np.argmax(look.embedding)) for look in track.looks if look.embedding is not None])
     assert found[4] == [0, 1, 2, 3, 4], "what was seen of it as it came in"
     assert found[8] == [5, 6], "and not what is left of it as it goes"
+
+
+def test_what_a_hand_holds_is_looked_at_also_where_the_arm_is_cut_off() -> None:
+    tracker = Tracker("cam", SETTINGS, window=8)
+    tracker.update(at_belt(0.0), [looking((300, 100, 500, 300), 1)])
+    (track,) = tracker.update(at_belt(0.1), [looking((300, 100, 500, 300), 1)])
+    for step in range(2, 4):
+        (track,) = tracker.update(at_belt(step * 0.1), [looking((300, 100, 500, 400), 2)])
+    assert [int(np.argmax(look.embedding)) for look in track.looks if look.embedding is not None] == [
+        1,
+        1,
+        2,
+        2,
+    ]

@@ -16,8 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 import numpy as np
 
+from agent.adapters.embedder import EmbedderSettings
 from agent.adapters.images import decode_image, encode_jpeg, read_image
+from agent.core.boxes import iou
+from agent.core.planogram import PlannedSlot, Planogram
 from agent.core.scoring import wilson
+from agent.drafting import drafted
+from agent.sight import open_folder
 from tools.bench._all_of_it import spotter
 from tools.bench._shelf_device import ShelfDevice
 from tools.synth.camera import noisy
@@ -35,6 +40,9 @@ SHOWN_S: Final = 14
 
 QUICK: Final = {"dwell_s": 3.0, "view": {"every_s": 0}}
 """A photograph shows no camera that moves."""
+
+FOUND_IOU: Final = 0.5
+"""From which a drafted facing is a recorded box."""
 
 BLUR_PX: Final = 0.6
 JPEG_QUALITY: Final = 70
@@ -70,6 +78,32 @@ def states(folder: Path, model: str, widths: Sequence[int], small: Sequence[int]
                 "another product planned": _row(wrong, "wrong"),
             }
     return table
+
+
+def drafts(folder: Path, model: str) -> dict[str, Any]:
+    """How many of the recorded boxes a draft of the planogram has as a facing, and with the right product."""
+    notes: dict[str, Things] = json.loads((folder / "annotations.json").read_text())
+    counted = Counter[str]()
+    with tempfile.TemporaryDirectory() as held:
+        eyes, catalogue = open_folder(_catalogue(folder, Path(held), model, ()), EmbedderSettings(file=model))
+        for scene, things in notes.items():
+            image = read_image(folder / "scenes" / scene)
+            plan = Planogram(
+                slots=tuple(PlannedSlot(**_plain(each.slot)) for each in drafted(image, eyes, catalogue))
+            )
+            cells = plan.cells(image.shape[1], image.shape[0])
+            boxes = np.array([np.concatenate([np.min(cell.quad, 0), np.max(cell.quad, 0)]) for cell in cells])
+            counted["drafted"] += len(cells)
+            for thing in things:
+                overlaps = iou(np.array([thing["box"]], np.float32), boxes.astype(np.float32))[0]
+                found = int(overlaps.argmax())
+                there = bool(overlaps[found] >= FOUND_IOU)
+                counted.update(boxes=1, found=there, right=there and cells[found].sku == _own(thing))
+    return dict(counted)
+
+
+def _plain(slot: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(map(tuple, value)) if key == "quad" else value for key, value in slot.items()}
 
 
 def _catalogue(folder: Path, held: Path, model: str, small: Sequence[int]) -> Path:

@@ -1,6 +1,6 @@
 """A drawn dock in simulated time: are parcels counted, lines right, conflicts found; what do barcodes cost.
 
-    python -m tools.bench dock                        200 cartons in 10 shipments: some 20 minutes of one core
+    python -m tools.bench dock                        200 cartons in 10 shipments: some 5 minutes of one core
     python -m tools.bench dock --cartons 60 --shipments 3
 
 The cartons pass with gaps, in clusters, with stops and with a belt that runs back; one label in five is

@@ -78,8 +78,11 @@ def measure(argv: list[str]) -> dict[str, Any]:
     parser.add_argument("--model", required=True, help="embedding model (.tflite)")
     parser.add_argument("--widths", type=int, nargs="*", default=[0, 100, 70, 50, 40], help="0: as it is")
     parser.add_argument("--small", type=int, nargs="*", default=[100, 70, 50], help="of --small of a build")
+    parser.add_argument("--draft", action="store_true", help="only what `planogram learn` drafts of them")
     parser.add_argument("--states-only", action="store_true", help="leave the ingredients out")
     args = parser.parse_args(argv)
+    if args.draft:
+        return {"draft": _shelf_photos.drafts(args.folder, args.model)}
     states = _shelf_photos.states(args.folder, args.model, args.widths, args.small)
     if args.states_only:
         return {"states": states}

@@ -54,19 +54,22 @@ def measure(argv: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m tools.bench slots", description=__doc__)
     parser.add_argument("--model", default="models/base.tflite", metavar="FILE")
     parser.add_argument("--shops", type=int, default=8, metavar="N", help="of 16 products (default: 8)")
+    parser.add_argument(
+        "--width", type=int, default=1280, metavar="PX", help="of the camera's picture, 16:9 (default: 1280)"
+    )
     args = parser.parse_args(argv)
     eyes = load_embedder(EmbedderSettings(file=args.model))
-    counted = sum((_shop(eyes, args.model, seed) for seed in range(args.shops)), Counter[str]())
-    slots = counted.pop("slots")
+    counted = sum((_shop(eyes, args.model, seed, args.width) for seed in range(args.shops)), Counter[str]())
+    slots, facing_px = counted.pop("slots"), counted.pop("facing_px")
     shares = {f"{name}_percent": round(100 * right / slots, 1) for name, right in sorted(counted.items())}
-    return {"model": args.model, "slots": slots, **shares}
+    return {"model": args.model, "slots": slots, "facing_px": round(facing_px / slots), **shares}
 
 
-def _shop(eyes: Embedder, model: str, seed: int) -> Counter[str]:
-    bay = Bay(rows=4, columns=4, seed=seed)
+def _shop(eyes: Embedder, model: str, seed: int, width: int) -> Counter[str]:
+    bay = _bay(seed, width)
     products = [flavour(number, seed) for number in range(len(bay.slots))]
     studio = [(studio_view(each, number), each.index) for each in products for number in range(STUDIO_VIEWS)]
-    shelves = [_stocked(seed, number, products) for number in range(SHELF_PHOTOS + ASKED)]
+    shelves = [_stocked(seed, number, products, width) for number in range(SHELF_PHOTOS + ASKED)]
     seen, asked = shelves[:SHELF_PHOTOS], shelves[SHELF_PHOTOS:]
     gallery = np.concatenate(
         [eyes.embed(picture, [whole(picture)]) for picture, _ in studio]
@@ -80,6 +83,9 @@ def _shop(eyes: Embedder, model: str, seed: int) -> Counter[str]:
     facings = [(_cut(picture, slot.facings[0]), slot.index) for picture, slots in seen for slot in slots]
     return Counter(
         slots=len(truth),
+        facing_px=sum(
+            slot.facings[0].box[2] - slot.facings[0].box[0] for _, slots in asked for slot in slots
+        ),
         right=int(np.sum(nearest == truth)),
         line=int(np.sum(nearest // LINE == truth // LINE)),
         studio=int(np.sum(by_studio == truth)),
@@ -137,12 +143,16 @@ def _cut(picture: Picture, region: Region) -> Picture:
     return picture[y1:y2, x1:x2]
 
 
-def _stocked(seed: int, number: int, products: list[Design]) -> tuple[Picture, list[_Stocked]]:
+def _bay(seed: int, width: int) -> Bay:
+    return Bay(rows=4, columns=4, width=width, height=width * 9 // 16, seed=seed)
+
+
+def _stocked(seed: int, number: int, products: list[Design], width: int) -> tuple[Picture, list[_Stocked]]:
     """A shelf, and its slots that hold their own product.
 
     Each shelf of a shop has another order of products and another place of the camera.
     """
-    bay = Bay(rows=4, columns=4, seed=100 * seed + number)
+    bay = _bay(100 * seed + number, width)
     order = np.random.default_rng([seed, number, 89]).permutation(len(products))
     shelf = stock(bay, [products[place] for place in order], number)
     room = dict(shelf.facings)
