@@ -51,9 +51,8 @@ _WORTH: Final = 0.1
 """Products less probable than this share of the likeliest are not worth a second look."""
 
 _CLEAR: Final = log(3)
-"""Log-odds of the likeliest product against all others, from which a second look is not worth its time: what
-local features and colours say rarely outweighs it. Of 100 validation photos of cartons 15 are below; with no
-such limit 24 got a second look, and of the nine more none was mended."""
+"""Log-odds of the likeliest product against all others that a second look rarely outweighs: 15 of 100 photos
+of cartons are below; without a limit 24 got a second look, and of the nine more none was mended."""
 
 _HOPELESS: Final = 0.01
 """Probability of being in the catalogue below which no second look is taken. Of 128 drawn packages with near
@@ -163,7 +162,7 @@ def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
     """Products among which a closer look could still decide, the likeliest first; none where it could not.
 
     It says which of them it is, and not whether it is one of them: two cartons of one brand have as many
-    points in common as two pictures of one (known or not: AUROC 0.71 by points, 0.95 by the first look or both).
+    points in common as two pictures of one (known or not: AUROC 0.71 by points, 0.95 by the first look).
     """
     if decision.verdict is Verdict.KNOWN or in_catalogue(decision) < _HOPELESS:
         return ()
