@@ -6,6 +6,7 @@ with 174,000 words: 1 to 11 ms for one asked word, 12 MB.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,8 @@ edits. Among three letters an edit makes nearly any word of any other."""
 
 _LAST: Final = chr(0x10FFFF)
 """Behind every letter."""
+
+_DIGIT: Final = re.compile(r"\d")
 
 _BITS: Final = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 
@@ -101,7 +104,7 @@ class Vocabulary:
 
 def _is_spelt(word: str) -> bool:
     """Whether it can be misspelt: not a number, and not a pair of letters of a script without spaces."""
-    return not any(letter.isdecimal() for letter in word) and not is_spaceless(word)
+    return _DIGIT.search(word) is None and (word.isascii() or not is_spaceless(word))
 
 
 def _codes(words: list[str]) -> NDArray[np.uint16]:

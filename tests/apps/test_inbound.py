@@ -379,7 +379,7 @@ def test_what_a_picture_said_at_several_moments_counts_on_average() -> None:
         dock.open((OATS, 5), (MILK, 5), shop=Shop())
         dock.show(p=90.0)
         dock.show(p=100.0, seen={"p": before} if before else None)
-        events = dock.pass_by("p", ean(OATS), "milk 0.8, oats 0.02")  # alone that leaves room for the barcode
+        events = dock.pass_by("p", ean(OATS), "milk 0.8, oats 0.08")  # alone that leaves room for the barcode
         assert facts(events, "parcel")[0]["how"] == how
 
 

@@ -152,6 +152,7 @@ SECOND = {
     "what is known needs none": (look(0.95, 0.7), ()),
     "what is nothing like a product needs none": (look(0.1, 0.09), ()),
     "two that look alike": (look(0.9, 0.89, 0.5), (1, 2)),
+    "two that look alike, one of which may come nearer with the next look": (look(0.42, 0.415), (1, 2)),
     "four that look alike: the likeliest three": (look(0.9, 0.9, 0.9, 0.9), (1, 2, 3)),
     "one that may be something else, but no other product": (look(0.7, 0.3), ()),
     "one that is far likelier than the next": (look(0.9, 0.85), ()),

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 LIKELY: Final = 0.5
-RULED_OUT: Final = 0.01
+RULED_OUT: Final = 0.05
 """A product that is likelier than everything else, and cannot be named for sure yet, speaks against a barcode
-whose product has less than this share of its probability. Labels are on the wrong carton once in a hundred or
-rarer: what is less than a hundred times as likely proves nothing against one. In 120 drawn cartons the
-likeliest product was the right one wherever it could not be named, 28 times."""
+whose product has less than this share of its probability. With one label in a hundred on the wrong carton
+that is at worst one wrong label among six that somebody looks at; one that is missed is a wrong stock. Alarms
+for nothing were rarer: the likeliest product of 28 drawn cartons that could not be named was right."""
 
 _NONE: Final = 1e-4
 """Least probability that is told from another: calibration knows nothing of rarer things."""
