@@ -213,13 +213,14 @@ def write_catalogue(
         entry = former.manifest.projection
     compact = bool(changes.why) and former.manifest is not None
     own = ~assigned.copies  # a copy is no picture of its own
+    photos, shown = assigned.positions[own], assigned.keys[own] >> np.uint64(VIEW_BITS)
     calibration = trusted(
-        calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
+        calibrate(assigned.keys[own], index.vectors),
+        expected,
+        products=len(np.unique(shown)),
+        projected=projection is not None,
     )
-    photos = assigned.positions[own]
-    alike = usual_cosine(
-        assigned.keys[own] >> np.uint64(VIEW_BITS), lambda places: gathered.rows(photos[places])
-    )
+    alike = usual_cosine(shown, lambda places: gathered.rows(photos[places]))
     calibration = beside_others(
         replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )

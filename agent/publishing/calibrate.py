@@ -24,7 +24,7 @@ new photos takes its place (`trusted`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -102,16 +102,25 @@ def calibrate_on(
     return _fitted(_Asked(own, *_others(keys, products, shown, photos, vectors)), source)
 
 
-def trusted(own: Calibration, model: Calibration | None, *, projected: bool) -> Calibration:
-    """The numbers to use: `own`, fitted on the catalogue, or those of the model's description.
+FEW: Final = 20
+"""Products below which a catalogue alone hardly says how near things come that it lacks: of seven drawn ones,
+two of them flavours of one thing, none was near enough to be named any more."""
+
+_AS_NEAR: Final = 0.1
+"""Similarity by which the pictures of so few products may be farther from each other than the model's."""
+
+
+def trusted(own: Calibration, model: Calibration | None, *, products: int, projected: bool) -> Calibration:
+    """The numbers to use: `own`, fitted on a catalogue of so many products, or those that describe the model.
 
     The model's where the catalogue was too small to fit any, and where its pictures are nearer to each other
-    than new ones come to what the model was trained on: then it was trained on these. Not with a projection,
-    which makes other similarities.
+    than new ones come to what the model was trained on: then it was trained on these. Of few products they
+    need only be about as near. Not with a projection, which makes other similarities.
     """
     if model is None or projected:
         return own
-    return model if own == DEFAULT_CALIBRATION or own.nearest > model.nearest else own
+    least = model.nearest - _AS_NEAR if products < FEW else model.nearest
+    return model if own == DEFAULT_CALIBRATION or own.nearest > least else own
 
 
 def _fitted(found: _Asked, source: str) -> Calibration:
