@@ -73,7 +73,7 @@ def do_learn(args: argparse.Namespace) -> int:
 
     settings = load_config(args.config)
     camera = _camera(settings, args.camera)
-    frame = _seen(args, camera)
+    frame = _seen(args, settings, camera)
     eyes, catalogue = load_eyes(settings)
     try:
         slots = drafted(frame.image, eyes, catalogue, Progress("candidates"))
@@ -102,7 +102,7 @@ def do_empty(args: argparse.Namespace) -> int:
         raise UsageError(f"-o: expected a .png file, found {args.output.name}")
     settings = load_config(args.config)
     camera = _camera(settings, args.camera)
-    frame = _seen(args, camera)
+    frame = _seen(args, settings, camera)
     if camera.shelf is not None and camera.shelf.plan is not None:
         for slot, sku in not_empty(frame, camera.shelf.plan, *load_eyes(settings)):
             complain(f"slot {slot}: expected nothing in it, found {sku}: take it out, and the picture again")
@@ -160,8 +160,8 @@ def _camera(settings: Settings, wanted: str | None) -> CameraEntry:
     return by_id[name]
 
 
-def _seen(args: argparse.Namespace, camera: CameraEntry) -> Frame:
-    """What the camera shows, its masks over it."""
+def _seen(args: argparse.Namespace, settings: Settings, camera: CameraEntry) -> Frame:
+    """What the camera shows, with its masks and whoever is in the picture blurred: it may be kept."""
     from itertools import islice
 
     import numpy as np
@@ -173,12 +173,13 @@ def _seen(args: argparse.Namespace, camera: CameraEntry) -> Frame:
     from agent.core.errors import InputError
     from agent.core.privacy import Veil
     from agent.core.types import Frame
+    from agent.people import make_finder
 
-    veil = Veil({camera.id: camera.privacy})
+    veil = Veil({camera.id: camera.privacy}, make_finder(settings.privacy))
     if args.image is not None:
         return veil.over(Frame(camera.id, 0, 0.0, 0.0, read_image(args.image)))
-    shown = [frame.image for frame in islice(open_camera(camera, Until(SystemClock(), PATIENCE_S)).frames(),
-                                             PICTURES)]  # fmt: skip
+    opened = open_camera(camera, Until(SystemClock(), PATIENCE_S))
+    shown = [frame.image for frame in islice(opened.frames(), PICTURES)]
     if not shown:
         raise InputError(f"camera {camera.id!r}: expected pictures within {PATIENCE_S:g} s, found none")
     same = [image for image in shown if image.shape == shown[-1].shape]

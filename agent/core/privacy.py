@@ -103,11 +103,10 @@ class Veil:
 
     def over(self, frame: Frame) -> Frame:
         """The frame as others may see it: itself where nothing is masked and nobody found."""
-        at, boxes = self._found.get(frame.camera, (0.0, []))
-        if at != frame.at:  # the same picture is shown in several sizes
-            boxes = self._people(frame.image)
-            self._found[frame.camera] = frame.at, boxes
-        boxes = self._drawn(frame) + boxes
+        held = self._found.get(frame.camera)
+        if held is None or held[0] != frame.at:  # the same picture is shown in several sizes
+            held = self._found[frame.camera] = frame.at, self._people(frame.image)
+        boxes = self._drawn(frame) + held[1]
         return replace(frame, image=veiled(frame.image, boxes)) if boxes else frame
 
     def masked(self, frame: Frame) -> Frame:

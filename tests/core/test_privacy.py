@@ -71,7 +71,7 @@ def test_who_is_found_is_blurred_with_a_margin_and_once_for_all_who_look() -> No
         return [(40, 40, 80, 80), (190, 100, 230, 130)]
 
     veil = Veil({"cam": PrivacySettings(masks=(HALF,))}, find)
-    seen = frame(drawn(5))
+    seen = frame(drawn(5), 0.0)
     shown = veil.over(seen).image
     changed = (shown != seen.image).any(axis=2)
     assert changed[:, :100].mean() > 0.9
