@@ -215,10 +215,7 @@ def write_catalogue(
     own = ~assigned.copies  # a copy is no picture of its own
     photos, shown = assigned.positions[own], assigned.keys[own] >> np.uint64(VIEW_BITS)
     calibration = trusted(
-        calibrate(assigned.keys[own], index.vectors),
-        expected,
-        products=len(np.unique(shown)),
-        projected=projection is not None,
+        calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
     )
     alike = usual_cosine(shown, lambda places: gathered.rows(photos[places]))
     calibration = beside_others(

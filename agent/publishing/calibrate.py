@@ -102,25 +102,23 @@ def calibrate_on(
     return _fitted(_Asked(own, *_others(keys, products, shown, photos, vectors)), source)
 
 
-FEW: Final = 20
-"""Products below which a catalogue alone hardly says how near things come that it lacks: of seven drawn ones,
-two of them flavours of one thing, none was near enough to be named any more."""
-
-_AS_NEAR: Final = 0.1
-"""Similarity by which the pictures of so few products may be farther from each other than the model's."""
+_NAMELESS: Final = 0.1
+"""Rate of wrong names half way from the usual picture to the reference itself, from which a fit is of no use.
+Seven drawn products, two of them flavours of one thing, came to 0.6; ten that differ more to 0.02."""
 
 
-def trusted(own: Calibration, model: Calibration | None, *, products: int, projected: bool) -> Calibration:
-    """The numbers to use: `own`, fitted on a catalogue of so many products, or those that describe the model.
+def trusted(own: Calibration, model: Calibration | None, *, projected: bool) -> Calibration:
+    """The numbers to use: `own`, fitted on the catalogue, or those of the model's description.
 
-    The model's where the catalogue was too small to fit any, and where its pictures are nearer to each other
-    than new ones come to what the model was trained on: then it was trained on these. Of few products they
-    need only be about as near. Not with a projection, which makes other similarities.
+    The model's where the catalogue was too small to fit any, or to let anything be named; and where its
+    pictures are nearer to each other than new ones come to what the model was trained on: then it was trained
+    on these. Not with a projection, which makes other similarities.
     """
     if model is None or projected:
         return own
-    least = model.nearest - _AS_NEAR if products < FEW else model.nearest
-    return model if own == DEFAULT_CALIBRATION or own.nearest > least else own
+    near = (1 + own.nearest) / 2
+    nameless = own.false_accept(own.evidence(near, 0.0, near), 1) > _NAMELESS
+    return model if own == DEFAULT_CALIBRATION or own.nearest > model.nearest or nameless else own
 
 
 def _fitted(found: _Asked, source: str) -> Calibration:
@@ -162,9 +160,8 @@ def usual_cosine(products: NDArray[np.uint64], rows: Rows) -> float:
         return 0.0
     starts = np.searchsorted(products, products[places], side="left")
     counts = np.searchsorted(products, products[places], side="right") - starts
-    partners = (
-        starts + (places - starts + np.maximum(1, counts // 2)) % counts
-    )  # of another burst, if there is
+    # of another burst, if there is
+    partners = starts + (places - starts + np.maximum(1, counts // 2)) % counts
     cosines = (rows(places) * rows(partners)).sum(axis=1)
     return round(float(np.clip(np.median(cosines), 0, _ALIKE_LIMIT)), _DIGITS)
 

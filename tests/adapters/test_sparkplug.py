@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from agent.adapters.sparkplug import load_codec
 from agent.core.edge import Edge
 from agent.core.errors import ConfigError
+from agent.core.watched import Watched
 from agent.core.wire.sparkplug import BD_SEQ, REBIRTH, Metric, Payload, Type
 
 CODEC = load_codec()
@@ -134,7 +135,7 @@ print(json.dumps(read, default=lambda moment: moment.timestamp() * 1000))
 
 @pytest.mark.slow
 def test_another_implementation_reads_the_same(other: Path) -> None:
-    edge = Edge({"left": ("a1",), "right": ()}, UTC)
+    edge = Edge({"left": Watched(("a1",)), "right": Watched()}, UTC)
     edge.hear("camera_status", "left", {"state": "online", "reason": ""}, UTC)
     edge.hear("index", "", {"release": "r-1", "number": 2**40, "last_sync": "2026-01-01T00:00:00.250Z"}, UTC)
     told = edge.birth(200, UTC)

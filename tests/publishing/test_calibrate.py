@@ -180,27 +180,24 @@ def test_a_slope_that_would_fall_is_left_out() -> None:
     assert 1 / (1 + np.exp(-bias)) == pytest.approx(1 / 8, abs=0.02)
 
 
-OWN = Calibration(-5.0, 9.0, 0.0, "own", nearest=0.75)
+OWN = Calibration(-5.0, 9.0, 0.0, "own", unknown=-2.0, tail=1.0, fall=0.2, nearest=0.75)
 ITS = Calibration(-6.0, 8.0, 0.0, "the model's", nearest=0.8)
-NEAR, FAR = replace(OWN, nearest=0.95), replace(OWN, nearest=0.6)
+BY_HEART, NAMELESS = replace(OWN, nearest=0.95), replace(OWN, tail=3.0)
 TRUSTED = {
-    "the catalogue's where nobody measured the model": (OWN, None, 50, False, OWN),
-    "the catalogue's where its pictures lie as new ones do": (OWN, ITS, 50, False, OWN),
-    "the model's where it knows the pictures by heart": (NEAR, ITS, 50, False, ITS),
-    "the model's where the catalogue has too few": (DEFAULT_CALIBRATION, ITS, 50, False, ITS),
-    "the model's where few products lie about as near": (OWN, ITS, 7, False, ITS),
-    "the catalogue's where few products lie farther apart": (FAR, ITS, 7, False, FAR),
-    "the catalogue's where a projection makes other similarities": (NEAR, ITS, 50, True, NEAR),
+    "the catalogue's where nobody measured the model": (OWN, None, False, OWN),
+    "the catalogue's where its pictures lie as new ones do": (OWN, ITS, False, OWN),
+    "the model's where it knows the pictures by heart": (BY_HEART, ITS, False, ITS),
+    "the model's where the catalogue has too few": (DEFAULT_CALIBRATION, ITS, False, ITS),
+    "the model's where the catalogue's let nothing be named": (NAMELESS, ITS, False, ITS),
+    "the catalogue's where a projection makes other similarities": (BY_HEART, ITS, True, BY_HEART),
 }
 
 
-@pytest.mark.parametrize(
-    ("own", "model", "products", "projected", "used"), TRUSTED.values(), ids=TRUSTED.keys()
-)
+@pytest.mark.parametrize(("own", "model", "projected", "used"), TRUSTED.values(), ids=TRUSTED.keys())
 def test_whose_numbers_are_used(
-    own: Calibration, model: Calibration | None, products: int, projected: bool, used: Calibration
+    own: Calibration, model: Calibration | None, projected: bool, used: Calibration
 ) -> None:
-    assert trusted(own, model, products=products, projected=projected) == used
+    assert trusted(own, model, projected=projected) == used
 
 
 def test_photos_that_are_no_references_are_judged_as_they_are() -> None:

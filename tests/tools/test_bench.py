@@ -113,7 +113,7 @@ def test_outage() -> None:
 
 def test_publish() -> None:
     figures = json.loads(bench("publish", "--facts", "200", "--hang", "0.2").stdout)
-    assert figures["steady"]["of_that"].keys() == {"make", "store", "publish"}
+    assert figures["steady"]["of_that"].keys() == {"make", "store", "publish", "rest"}
     assert figures["put_us"].keys() == {"all_well", "broker_hangs", "disk_hangs"}
 
 
