@@ -258,10 +258,8 @@ class _Weighing:
     ) -> tuple[Verdict, str]:
         best = self._products[0]
         if self._known < 0.5:
-            return (
-                Verdict.UNKNOWN,
-                f"nothing in the catalogue is near enough: similarity {best.similarity:.3f}",
-            )
+            why = f"nothing in the catalogue is near enough: similarity {best.similarity:.3f}"
+            return Verdict.UNKNOWN, why
         if mistaken > settings.false_accept and mistaken >= unknown and len(self._products) > 1:
             alike, total = 0, 0.0
             while total < _GROUP_SHARE and alike < len(self._shares):
@@ -277,7 +275,8 @@ class _Weighing:
                 Verdict.AMBIGUOUS,
                 f"only {self._votes[best.product]} of {self._votes.total()} looks agree",
             )
-        return Verdict.AMBIGUOUS, f"perhaps not in the catalogue: {unknown:.1%} of what is not get as near"
+        rate = f"{min(1.0, unknown):.1%}"
+        return Verdict.AMBIGUOUS, f"perhaps not in the catalogue: {rate} of what is not get as near"
 
 
 def _shares(weights: Sequence[float]) -> list[float]:

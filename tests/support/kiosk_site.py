@@ -18,8 +18,8 @@ from tools.synth.designs import Design, design
 from tools.synth.visit import Visit
 
 PASSWORD = "head of the shop"
-STRANGER = design(40)
-"""A product that the catalogue lacks."""
+STRANGER = design(42)
+"""A product that the catalogue lacks, and that resembles none of it."""
 
 TWINS = {"TWIN-1": "A twin of another product", "TWIN-2": "The other twin of it"}
 

@@ -19,7 +19,7 @@ from tools.synth.designs import design
 from tools.synth.visit import Visit
 
 ROOT = Path(__file__).resolve().parents[2]
-STRANGER = 40
+STRANGER = 42
 """Number of a product that the catalogue lacks."""
 
 
