@@ -134,9 +134,13 @@ def test_a_customer_searches_with_the_keys_on_the_screen(kiosk: KioskSite, chrom
         shows(look, "search")
         page.keyboard.press("Escape")
         shows(look, "attract")
-    until(lambda: kiosk.told()[0]["asked"] == "text", 20)
-    told = kiosk.told()[0]
-    assert (told["answer"], told["sku"], told["name"]) == ("chosen", sku_of(product), product.name)
+    chosen = ("text", "chosen", sku_of(product), product.name)
+
+    def is_told() -> bool:  # the list of the shorter word may come after the choice, and is then left
+        latest = kiosk.told()[:2]
+        return any((each["asked"], each["answer"], each["sku"], each["name"]) == chosen for each in latest)
+
+    until(is_told, 20)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
