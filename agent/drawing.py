@@ -122,19 +122,11 @@ def replanned(raw: bytes, name: str, old: Planogram, places: Sequence[Place]) ->
     return changed, new
 
 
-def plan_file(raw: bytes, name: str, camera: str) -> Path | None:
-    """The file of the planogram of a camera; None where it stands in the configuration, or there is none.
-
-    Raises:
-        InputError: there is no such camera.
-        ConfigError: the configuration is wrong.
-    """
-    number = index_of(parse_config(raw, name), camera)
-    return plan_files(raw, name)[number]
-
-
 def plan_files(raw: bytes, name: str) -> list[Path | None]:
-    """The same of all cameras of a configuration that was read."""
+    """The file of each camera's planogram; None where it stands in the configuration, or there is none.
+
+    `raw` is a configuration that was read.
+    """
     splice = Splice(raw.removeprefix(_MARK).decode())
     cameras = getattr(splice.at("cameras"), "value", [])
     nodes = [splice.at("cameras", number, "shelf", "planogram") for number in range(len(cameras))]

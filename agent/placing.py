@@ -21,7 +21,6 @@ from agent.drawing import (
     index_of,
     masked,
     placed,
-    plan_file,
     plan_files,
     replanned,
     shelved,
@@ -99,22 +98,23 @@ class ConfigFile:
         Raises: as `place`.
         """
         raw = self._raw()
-        path = plan_file(raw, self._name, camera)
         settings = parse_config(raw, self._name)
-        shelf = settings.cameras[index_of(settings, camera)].shelf
+        number = index_of(settings, camera)
+        entry = settings.cameras[number]
+        shelf = entry.shelf
         if shelf is not None and shelf.of_release:
             raise InputError(
                 f"camera {camera!r}: expected a planogram of this device, found {shelf.planogram!r}, which "
                 "comes with the catalogue: change it there"
             )
+        path = plan_files(raw, self._name)[number]
         if path is None:
             return self._change(tag, lambda raw: shelved(raw, self._name, camera, places), camera, check)
         self._check_tag(raw, tag)
-        entry = settings.cameras[index_of(settings, camera)]
-        assert entry.shelf is not None  # noqa: S101  it has the file
-        assert entry.shelf.plan is not None  # noqa: S101
+        assert shelf is not None  # noqa: S101  it has the file
+        assert shelf.plan is not None  # noqa: S101
         old = path.read_bytes()  # which `parse_config` read a moment ago
-        changed, plan = replanned(old, str(path), entry.shelf.plan, places)
+        changed, plan = replanned(old, str(path), shelf.plan, places)
         check(with_plan(entry, plan))
         if changed != old:
             self._write(path, old, changed)

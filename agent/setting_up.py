@@ -81,29 +81,26 @@ class SettingUp:
     def _lay_out(
         self, camera: str, etag: str, mode: str, places: Sequence[Place], zone: Corners | None
     ) -> dict[str, Any]:
-        with self._writing:
-            layout = Layout(mode, tuple(places), zone)
-            written = self.file.place(camera, layout, etag, self._check_fit)
-            taken = self._take_over()
+        layout = Layout(mode, tuple(places), zone)
+        written, taken = self._write(lambda: self.file.place(camera, layout, etag, self._check_fit))
         return {**self._told(camera, written), **taken}
 
     def _shelve(self, camera: str, etag: str, places: Sequence[Place]) -> dict[str, Any]:
-        with self._writing:
-            written = self.file.shelve(camera, places, etag, self._check_fit)
-            taken = self._take_over()
+        written, taken = self._write(lambda: self.file.shelve(camera, places, etag, self._check_fit))
         return {**self._told(camera, written), **taken}
 
     def _mask(self, camera: str, etag: str, masks: Sequence[Shares]) -> dict[str, Any]:
-        with self._writing:
-            written = self.file.mask(camera, masks, etag)
-            taken = self._take_over()
+        written, taken = self._write(lambda: self.file.mask(camera, masks, etag))
         return {**self._told(camera, written), **taken}
 
     def _decide(self, etag: str, false_accept: float) -> dict[str, Any]:
-        with self._writing:
-            written = self.file.decide(round(false_accept, DIGITS), etag)
-            taken = self._take_over()
+        written, taken = self._write(lambda: self.file.decide(round(false_accept, DIGITS), etag))
         return {"now": written.settings.decision.false_accept, "etag": written.tag, **taken}
+
+    def _write(self, change: Callable[[], Written]) -> tuple[Written, dict[str, Any]]:
+        """What stands in the file now, and whether the daemon works by it; one after the other."""
+        with self._writing:
+            return change(), self._take_over()
 
     def _take_over(self) -> dict[str, Any]:
         reason = ""
