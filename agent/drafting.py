@@ -15,7 +15,7 @@ from agent.core.standpoint import Standpoint, ViewSettings
 from agent.core.types import Region, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agent.core.boards import Candidate
     from agent.core.drafting import Drafted
     from agent.core.planogram import Planogram
-    from agent.core.types import Frame
+    from agent.core.types import Decision, Frame
     from agent.pipeline import Eyes, Memory
 
 BATCH: Final = 32
@@ -85,11 +85,8 @@ def not_empty(frame: Frame, plan: Planogram, eyes: Eyes, memory: Memory) -> list
         DeviceError: model or catalogue could not be used.
     """
     regions = Placement(plan, Standpoint(ViewSettings(every_s=0))).regions(frame)
-    embeddings = eyes.embed(frame.image, regions)
-    looks = looks_at(frame.image, regions, embeddings, memory.nearest(embeddings))
     found = []
-    for region, look in zip(regions, looks, strict=True):
-        decision = decide([look], memory.calibration, ONE_LOOK)
+    for region, decision in zip(regions, _decided(frame.image, regions, eyes, memory), strict=True):
         if decision.verdict is Verdict.KNOWN and decision.product is not None:
             found.append((region.name, memory.product(decision.product).sku))
     return found
@@ -99,11 +96,8 @@ def _seen(
     image: NDArray[np.uint8], candidates: Sequence[Candidate], eyes: Eyes, memory: Memory
 ) -> list[Seen]:
     regions = [Region(candidate.box) for candidate in candidates]
-    embeddings = eyes.embed(image, regions)
-    looks = looks_at(image, regions, embeddings, memory.nearest(embeddings))
     found = []
-    for candidate, look in zip(candidates, looks, strict=True):
-        decision = decide([look], memory.calibration, ONE_LOOK)
+    for candidate, decision in zip(candidates, _decided(image, regions, eyes, memory), strict=True):
         if not decision.options:
             continue
         best, *rest = decision.options
@@ -121,6 +115,15 @@ def _seen(
             )
         )
     return found
+
+
+def _decided(
+    image: NDArray[np.uint8], regions: Sequence[Region], eyes: Eyes, memory: Memory
+) -> Iterator[Decision]:
+    """The answer to one look at each region."""
+    embeddings = eyes.embed(image, regions)
+    for look in looks_at(image, regions, embeddings, memory.nearest(embeddings)):
+        yield decide([look], memory.calibration, ONE_LOOK)
 
 
 def _flow(value: object) -> str:

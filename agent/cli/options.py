@@ -9,13 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.core.errors import ConfigError, UsageError
+from agent.core.errors import ConfigError, UsageError, quoted
 from agent.core.settings import check_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.embedder import EmbedderSettings
+    from agent.config import CameraEntry, Settings
 
     Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  it has no public name
 
@@ -93,6 +94,15 @@ def check_argument(name: str, value: float, low: float, high: float) -> None:
         check_range(name, value, low, high)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def chosen_camera(settings: Settings, wanted: str | None) -> CameraEntry:
+    """The camera that `--camera` names; without it the first. UsageError: there is none of this name."""
+    by_id = {camera.id: camera for camera in settings.cameras}
+    name = settings.cameras[0].id if wanted is None else wanted
+    if name not in by_id:
+        raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(name)}")
+    return by_id[name]
 
 
 def check_crop(crop: float | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agent.cli.options import add_config, add_verb, complain
+from agent.cli.options import add_config, add_verb, chosen_camera, complain
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +72,7 @@ def do_learn(args: argparse.Namespace) -> int:
     from agent.yamlfile import parse_yaml
 
     settings = load_config(args.config)
-    camera = _camera(settings, args.camera)
+    camera = chosen_camera(settings, args.camera)
     frame = _seen(args, settings, camera)
     eyes, catalogue = load_eyes(settings)
     try:
@@ -101,7 +101,7 @@ def do_empty(args: argparse.Namespace) -> int:
     if args.output.suffix.lower() != ".png":
         raise UsageError(f"-o: expected a .png file, found {args.output.name}")
     settings = load_config(args.config)
-    camera = _camera(settings, args.camera)
+    camera = chosen_camera(settings, args.camera)
     frame = _seen(args, settings, camera)
     if camera.shelf is not None and camera.shelf.plan is not None:
         for slot, sku in not_empty(frame, camera.shelf.plan, *load_eyes(settings)):
@@ -148,16 +148,6 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     )
     add_config(parser)
     parser.add_argument("--camera", metavar="ID", help="which camera (default: the first)")
-
-
-def _camera(settings: Settings, wanted: str | None) -> CameraEntry:
-    from agent.core.errors import UsageError, quoted
-
-    by_id = {camera.id: camera for camera in settings.cameras}
-    name = settings.cameras[0].id if wanted is None else wanted
-    if name not in by_id:
-        raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(name)}")
-    return by_id[name]
 
 
 def _seen(args: argparse.Namespace, settings: Settings, camera: CameraEntry) -> Frame:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cli.options import add_config, add_verb, check_argument
+from agent.cli.options import add_config, add_verb, check_argument, chosen_camera
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +44,7 @@ def do(args: argparse.Namespace) -> int:
     from agent.adapters.recording import RecordingWriter
     from agent.adapters.system import SystemClock
     from agent.config import load_config
-    from agent.core.errors import InputError, UsageError, quoted
+    from agent.core.errors import InputError
     from agent.core.privacy import Veil
     from agent.people import make_finder
 
@@ -53,18 +53,15 @@ def do(args: argparse.Namespace) -> int:
     if args.frames is not None:
         check_argument("--frames", args.frames, 1, 1_000_000_000)
     settings = load_config(args.config)
-    by_id = {camera.id: camera for camera in settings.cameras}
-    wanted = settings.cameras[0].id if args.camera is None else args.camera
-    if wanted not in by_id:
-        raise UsageError(f"--camera: expected one of {', '.join(by_id)}, found {quoted(wanted)}")
+    camera = chosen_camera(settings, args.camera)
     _refuse_recording(args.out)
-    veil = Veil({wanted: by_id[wanted].privacy}, make_finder(settings.privacy))
+    veil = Veil({camera.id: camera.privacy}, make_finder(settings.privacy))
     clock = Until(SystemClock(), args.seconds)
     written = 0
     why = "the camera showed nothing"
     with RecordingWriter(args.out, lossless=args.lossless) as writer:
         try:
-            for seen in open_camera(by_id[wanted], clock).frames():
+            for seen in open_camera(camera, clock).frames():
                 frame = veil.over(seen)
                 # As in the daemon: nothing that was seen before belongs with the first picture.
                 if not writer.write(replace(frame, cut=True) if written == 0 else frame):
@@ -76,7 +73,7 @@ def do(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             why = "it was interrupted"
     if not written:
-        raise InputError(f"{args.out}: expected frames of camera {wanted!r}, found none: {why}")
+        raise InputError(f"{args.out}: expected frames of camera {camera.id!r}, found none: {why}")
     print(f"{written} frames in {args.out}", file=sys.stderr)
     return 0
 
