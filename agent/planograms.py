@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from agent.core.errors import CatalogueError, ConfigError, InputError, quoted
 from agent.core.json_fields import check_schema, typed_fields
+from agent.core.manifest import PLANOGRAMS_LIMIT_BYTES
 from agent.core.planogram import Planogram
 from agent.core.strict_json import parse_object
 from agent.settings_fill import fill
@@ -29,8 +30,6 @@ NAMED: Final = 8
 """Planograms that an error lists."""
 
 SITE_SCHEMA: Final = 1
-SITE_LIMIT_BYTES: Final = 16 << 20
-"""Of all planograms of a release, as `adapters.catalogue` reads them."""
 
 
 def read_planogram(path: Path, environment: Mapping[str, str]) -> Planogram:
@@ -73,7 +72,7 @@ def site_planogram(data: bytes, wanted: str, name: str) -> Planogram:
         ConfigError: it is wrong.
     """
     try:
-        document = parse_object(data, SITE_LIMIT_BYTES)
+        document = parse_object(data, PLANOGRAMS_LIMIT_BYTES)
         check_schema(document, SITE_SCHEMA)
         top = typed_fields("", document, {"schema": "int", "planograms": "object"})
     except ValueError as error:

@@ -31,6 +31,9 @@ MANIFEST_SCHEMA = 1
 MANIFEST_LIMIT_BYTES = 256 * 1024
 """A manifest is about 1 KB; this bounds what is parsed of a wrong file."""
 
+PLANOGRAMS_LIMIT_BYTES = 16 << 20
+"""Of all planograms of a release: some hundred of the largest."""
+
 _FILES = {
     "index": "index",
     "products": "table",

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.adapters.durable import open_verified, settle, write_whole
 from agent.core.errors import CatalogueError, DeviceError, ModelError, quoted
-from agent.core.manifest import MANIFEST_LIMIT_BYTES, MANIFEST_NAME, dump_manifest, parse_manifest
+from agent.core.manifest import (
+    MANIFEST_LIMIT_BYTES,
+    MANIFEST_NAME,
+    PLANOGRAMS_LIMIT_BYTES,
+    dump_manifest,
+    parse_manifest,
+)
 from agent.core.model_spec import MODEL_LIMIT_BYTES, SPEC_LIMIT_BYTES, parse_spec
 from agent.core.probes import PROBES_LIMIT_BYTES, dump_probes, parse_probes
 from agent.core.projection import PROJECTION_LIMIT_BYTES, dump_projection, parse_projection
@@ -23,9 +29,6 @@ if TYPE_CHECKING:
     from agent.core.probes import Probes
     from agent.core.projection import Projection
     from agent.core.text_model import TextModel
-
-PLANOGRAMS_LIMIT_BYTES: Final = 16 << 20
-"""Some hundred of the largest."""
 
 _Parsed = TypeVar("_Parsed")
 
