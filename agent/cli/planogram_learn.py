@@ -112,7 +112,7 @@ def do_empty(args: argparse.Namespace) -> int:
 
 
 def do_accept(args: argparse.Namespace) -> int:
-    """Ask the daemon over the disk, as `spotter rollback` does."""
+    """Ask the daemon, over the disk."""
     import json
     from contextlib import suppress
 

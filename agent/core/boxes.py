@@ -76,15 +76,21 @@ def nms(boxes: Boxes, scores: NDArray[Any], overlap: float) -> NDArray[np.intp]:
 
 def paired(a: Sequence[Box], b: Sequence[Box], least: float) -> dict[int, int]:
     """Number in `a` → number in `b`: the best overlap first, each box once, IoU at least `least`."""
-    partner: dict[int, int] = {}
     overlap = iou(np.array(a, np.float32), np.array(b, np.float32))
-    while overlap.size:
-        row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
-        if overlap[row, column] < least:
+    return best_first(overlap, overlap >= least)
+
+
+def best_first(rank: NDArray[np.float32], may: NDArray[np.bool_]) -> dict[int, int]:
+    """Row → column, the best rank (0 or more) first, each once, of the pairs that `may` be."""
+    partner: dict[int, int] = {}
+    left = np.where(may, rank, -1)
+    while left.size:
+        row, column = np.unravel_index(int(left.argmax()), left.shape)
+        if left[row, column] < 0:
             break
         partner[int(row)] = int(column)
-        overlap[row, :] = -1.0
-        overlap[:, column] = -1.0
+        left[row, :] = -1
+        left[:, column] = -1
     return partner
 
 

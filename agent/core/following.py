@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from agent.core.boxes import iou
+from agent.core.boxes import best_first, iou
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,13 +103,13 @@ def matched(
     """
     boxes = np.array([each.region.box for each in detections], np.float32)
     overlap, rank = _scores(firm, detections, boxes, at, size)
-    partner = _best_first(overlap, rank, least)
+    partner = best_first(rank, overlap >= least)
     places = [course.places(at, *size)[-1] for course in firm]
     covering, covered = _hidden(partner, overlap, boxes, places)
     partner = {number: course for number, course in partner.items() if number not in covering}
     free = [n for n in range(len(detections)) if n not in partner and n not in covering]
     overlap, rank = _scores(lost, [detections[n] for n in free], boxes[free] if free else boxes[:0], at, size)
-    later = _best_first(overlap, rank, least)
+    later = best_first(rank, overlap >= least)
     partner |= {free[number]: len(firm) + course for number, course in later.items()}
     return Matches(partner, frozenset(covering), frozenset(covered))
 
@@ -152,20 +152,6 @@ def _direction(looks: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float3
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)
-
-
-def _best_first(overlap: NDArray[np.float32], rank: NDArray[np.float32], least: float) -> dict[int, int]:
-    """Row → column, the best rank first, each once, with an overlap of at least `least`."""
-    partner: dict[int, int] = {}
-    rank = np.where(overlap >= least, rank, -1)
-    while rank.size:
-        row, column = np.unravel_index(int(rank.argmax()), rank.shape)
-        if rank[row, column] < 0:
-            break
-        partner[int(row)] = int(column)
-        rank[row, :] = -1
-        rank[:, column] = -1
-    return partner
 
 
 def _hidden(
