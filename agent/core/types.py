@@ -81,14 +81,6 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """One reference near a query, as the index returns it. `key` is explained in core/matching.py."""
-
-    key: int
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """One product near a query: its best reference speaks for it."""
 
