@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
     from tools.synth.script import Script
 
+FIRST_S = 60.0
+"""How long the first recognition may take: the agent starts, opens the camera and warms up meanwhile."""
+
+BEGIN_S = 8.0
+"""Seconds of film in which the shelf is as planned: one sees it named before anything changes."""
+
 FAREWELL_S = 2.0
 """How long the end listens for `offline`, the last thing that the agent says."""
 
@@ -51,7 +57,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         epilog="example: tools/demo --seconds 20 --json",
     )
     parser.add_argument(
-        "--seconds", type=_positive, metavar="S", help="stop after S seconds (default: Ctrl-C)"
+        "--seconds",
+        type=_positive,
+        metavar="S",
+        help="stop S seconds after the first recognition (default: Ctrl-C)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object for each message")
     parser.add_argument("--seed", type=int, default=3, metavar="N", help="draw another shop (default: 3)")
@@ -85,7 +94,7 @@ class Demo:
         catalogue = self._build_catalogue(model)
         if catalogue is None:
             return 1
-        script = eventful(self._bay, len(self._bay.slots))
+        script = eventful(self._bay, len(self._bay.slots), BEGIN_S)
         broker, port = start_broker(self._folder)
         try:
             with Ear(port, "spotter/#") as ear, ShelfCamera(script) as camera:
@@ -134,13 +143,19 @@ class Demo:
         return Program(name, [sys.executable, "-m", "agent", *words], self._folder / f"{name}.log")
 
     def _listen(self, ear: Ear, agent: Program, seconds: float | None) -> None:
-        """Show what arrives until the time is over, a signal comes or the agent ends."""
+        """Show what arrives until the time is over, a signal comes or the agent ends.
+
+        A slow machine starts slowly: the seconds count from the first recognition.
+        """
         self._say(
             "the agent watches the shelf" + ("; Ctrl-C ends it" if seconds is None else f" for {seconds:g} s")
         )
-        end = None if seconds is None else time.monotonic() + seconds
+        end = None if seconds is None else time.monotonic() + FIRST_S
+        counting = False
         while not self._stopping.is_set() and not agent.ended and (end is None or time.monotonic() < end):
             self._show(ear.next(0.1))
+            if seconds is not None and not counting and self._board.recognitions:
+                counting, end = True, time.monotonic() + seconds
         while (heard := ear.next(0.0)) is not None:
             self._show(heard)
 
