@@ -366,6 +366,50 @@ def test_a_depth_of_small_numbers_has_its_say_in_the_head() -> None:
     assert np.abs(alone[:, :8] * 1e-3).max() < np.abs(even[:, :8]).max() / 10, "what the test is about"
 
 
+def photographs(folder: Path) -> Path:
+    """A folder as the recipe expects it: three products, four photos of each and one from the studio."""
+    grocery = folder / "grocery"
+    classes = ["Class Name (str),Class ID (int),Iconic Image Path (str)"]
+    listed = []
+    for number in range(3):
+        for name in ("studio", *"abcd"):
+            path = grocery / f"{number}" / f"{name}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture(10 * number + ord(name[0])))
+        classes.append(f"product-{number},{number},/{number}/studio.jpg")
+        listed += [f"{number}/{name}.jpg, {number}, 0" for name in "abcd"]
+    (grocery / "classes.csv").write_text("\n".join(classes) + "\n")
+    (grocery / "train.txt").write_text("\n".join(listed) + "\n")
+    (folder / "clothing").mkdir()
+    (folder / "clothing" / "images.csv").write_text("image,sender_id,label,kids\n")
+    return folder
+
+
+@needs_torch
+def test_a_head_is_fitted_anew_on_the_layers_that_ship(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from agent.adapters.embedder import EmbedderSettings, load_embedder
+    from agent.core.types import Region
+    from tools.train import __main__ as command
+    from tools.train.layers import read_layers
+
+    monkeypatch.setitem(RECIPES, "small", replace(RECIPES["small"], drawn=4))
+    out, work, data = tmp_path / "out", tmp_path / "work", photographs(tmp_path / "data")
+    given = ["small", "--refit", "--data", str(data), "--work", str(work), "--out", str(out)]
+    assert command.main(given) == 0
+    shipped, made = read_layers(command.MODELS / "small.tflite"), read_layers(out / "small.tflite")
+    for before, after in zip(shipped, made, strict=True):
+        step = float(np.abs(before.weights).max()) / 127
+        assert after.weights == pytest.approx(before.weights, abs=step), "the layers stay"
+    eyes, other = (
+        load_embedder(EmbedderSettings(file=str(folder / "small.tflite"))) for folder in (out, command.MODELS)
+    )
+    where = [Region((0, 0, 120, 90))]
+    assert not np.allclose(eyes.embed(picture(), where), other.embed(picture(), where), atol=0.1)
+    assert (work / "small" / "small-float.tflite").is_file(), "what quantisation is measured against"
+
+
 @needs_torch
 def test_layers_that_training_left_as_they_were_are_named() -> None:
     import torch

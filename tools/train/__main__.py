@@ -80,14 +80,8 @@ def _train(args: argparse.Namespace) -> int:
     left_out = unseen_products(grocery_classes(args.data)) if args.unseen else frozenset()
     groups = _groups(args.data, recipe, left_out)
     _say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
-    network, layers = _started(recipe, work, args)
-    if args.refit:
-        _take_shipped(network, recipe)
-    else:
-        network = _trained(network, recipe, groups, work, args)
-    same = _unchanged(network, layers)
-    if same:
-        raise ValueError(f"expected every layer trained, found these as they were: {same}")
+    work.mkdir(parents=True, exist_ok=True)
+    network = _shipped(recipe, args) if args.refit else _trained_anew(recipe, groups, work, args)
     out = args.out or (work if args.unseen else MODELS)
     from tools.train.head import refit
     from tools.train.ship import ship, write_float
@@ -112,7 +106,7 @@ def _smoke(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="spotter-smoke-") as folder:
         work = args.work or Path(folder)
         groups = list(drawn(recipe.drawn, args.seed))
-        network, _ = _started(recipe, work, args)
+        network, _ = _begun(recipe, work, args)
         before = trial(ship(network, recipe, groups, work))
         network = _trained(network, recipe, groups, work, args)
         for group in groups:
@@ -126,29 +120,47 @@ def _smoke(args: argparse.Namespace) -> int:
     return 0 if after > before else 1
 
 
-def _started(recipe: Recipe, work: Path, args: argparse.Namespace) -> tuple[Network, list[Layer]]:
+def _begun(recipe: Recipe, work: Path, args: argparse.Namespace) -> tuple[Network, list[Layer]]:
     """The network as training begins, and the public layers in it."""
+    from tools.train.start import starting_file
+
+    shipped = MODELS / f"{SMALL.name}.tflite"
+    source = starting_file(recipe.start, args.data / "models", work) if recipe.start else shipped
+    return _with_layers_of(source, recipe, args)
+
+
+def _with_layers_of(source: Path, recipe: Recipe, args: argparse.Namespace) -> tuple[Network, list[Layer]]:
     import torch
 
     from tools.train.layers import read_layers
     from tools.train.network import Network
-    from tools.train.start import starting_file
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(recipe.schedule.seed)
     network = Network(recipe.width, recipe.dimension)
-    shipped = MODELS / f"{SMALL.name}.tflite"
-    source = starting_file(recipe.start, args.data / "models", work) if recipe.start else shipped
     layers = read_layers(source)
     network.start_from(layers)
     return network, layers
 
 
-def _take_shipped(network: Network, recipe: Recipe) -> None:
+def _shipped(recipe: Recipe, args: argparse.Namespace) -> Network:
     """The layers that ship: int8 weights as real numbers, which quantising turns into the same again."""
-    from tools.train.layers import read_layers
+    network, _ = _with_layers_of(MODELS / f"{recipe.name}.tflite", recipe, args)
+    return network
 
-    network.start_from(read_layers(MODELS / f"{recipe.name}.tflite"))
+
+def _trained_anew(recipe: Recipe, groups: Sequence[Group], work: Path, args: argparse.Namespace) -> Network:
+    """The network after the training.
+
+    Raises:
+        ValueError: a layer is as it was.
+    """
+    network, layers = _begun(recipe, work, args)
+    network = _trained(network, recipe, groups, work, args)
+    same = _unchanged(network, layers)
+    if same:
+        raise ValueError(f"expected every layer trained, found these as they were: {same}")
+    return network
 
 
 def _trained(
