@@ -103,6 +103,15 @@ def test_slots(tmp_path: Path) -> None:
     assert 0 <= figures["right_percent"] <= figures["line_percent"] <= 100
 
 
+@pytest.mark.slow
+def test_strangers(tmp_path: Path) -> None:
+    figures = json.loads(bench("strangers", "--model", str(write_tiny_model(tmp_path))).stdout)
+    for who, held in (("own", 30), ("strangers", 64)):
+        said = figures[who]
+        assert said["held"] == held == said["known"] + said["ambiguous"] + said["unknown"]
+    assert 0.5 < figures["told_apart"] <= 1
+
+
 def test_outage() -> None:
     done = bench("outage", "--hours", "0.05", "--max-bytes", "200000")
     figures = json.loads(done.stdout)
