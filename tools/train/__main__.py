@@ -109,8 +109,6 @@ def _smoke(args: argparse.Namespace) -> int:
         network, _ = _begun(recipe, work, args)
         before = trial(ship(network, recipe, groups, work))
         network = _trained(network, recipe, groups, work, args)
-        for group in groups:
-            group.fitted = 1.0  # there are no photographs to fit the head on
         refit(network, groups, recipe.side)
         after = trial(ship(network, recipe, groups, work))
     _say(

@@ -132,7 +132,8 @@ def drawn(products: int, seed: int) -> tuple[Group, Group]:
     Their shops have seeds from 1,000 on, which no demo and no test opens.
     """
     pictures = TrainingPictures(products, DRAWN_PX, TRAINING_SEED + seed)
-    scenes, studio = Group("drawn scenes", 0.06, 0.7), Group("drawn studio", 0.03, 0.6, studio=True)
+    scenes = Group("drawn scenes", 0.06, 0.7, fitted=0.5)
+    studio = Group("drawn studio", 0.03, 0.6, studio=True, fitted=0.5)
     for product in range(products):
         name = f"drawn/{product}"
         for number in range(SCENES):
