@@ -69,7 +69,7 @@ def test_systemd_hears_ready_the_watchdog_and_stopping(road: Road, tmp_path: Pat
             process.send_signal(signal.SIGTERM)
             while "STOPPING=1" not in heard[-1]:
                 heard.append(notify.recv(4096).decode())
-            assert process.wait(20) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()
             process.wait()
@@ -139,7 +139,7 @@ def test_a_second_daemon_with_the_same_state_is_refused(road: Road) -> None:
     with road.start() as first:
         first.wait_for("ready")
         with road.start("second.log") as second:
-            assert second.process.wait(30) == 78
+            assert second.process.wait(120) == 78
             assert "in use by another" in second.text()
         assert first.stop() == 0
 
@@ -147,7 +147,7 @@ def test_a_second_daemon_with_the_same_state_is_refused(road: Road) -> None:
 def test_a_model_that_is_missing_is_exit_code_78(road: Road) -> None:
     road.configure(camera(road, "cam"), model={"file": "/nowhere/model.tflite"})
     with road.start() as daemon:
-        assert daemon.process.wait(30) == 78
+        assert daemon.process.wait(120) == 78
         assert daemon.text().startswith("spotter: /nowhere/model")
 
 

@@ -70,7 +70,7 @@ def configure(road: Road) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_day_at_the_shelf(tmp_path: Path) -> None:
     all_right = dict.fromkeys(SLOTS, "correct")
     with Mosquitto(tmp_path / "broker") as broker:
