@@ -43,7 +43,7 @@ def status(broker: Mosquitto, name: str) -> str:
     """What a newcomer is told of a camera; empty when nothing is retained."""
     with Subscriber(broker.port, f"spotter/test/dev-1/{name}/status") as late:
         try:
-            until(lambda: late.heard, 1.0)
+            until(lambda: late.heard, 0.3)
         except AssertionError:
             return ""
         return str(json.loads(late.heard[0].payload)["state"])
@@ -74,6 +74,19 @@ def test_systemd_hears_ready_the_watchdog_and_stopping(road: Road, tmp_path: Pat
             process.kill()
             process.wait()
             Path(path).unlink()
+
+
+def test_a_storm_of_signals_holds_nothing_up(road: Road) -> None:
+    road.configure(camera(road, "cam"), decision=ONE_LOOK, log={"level": "debug"})
+    with road.start() as daemon:
+        daemon.wait_for(" decided ")
+        for _ in range(20_000):
+            daemon.process.send_signal(signal.SIGHUP)
+        before = daemon.text().count(" decided ")
+        until(lambda: daemon.text().count(" decided ") > before + 5, 20)
+        for _ in range(1_000):
+            daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(120) == 0
 
 
 def test_a_new_camera_is_taken_over_and_an_old_one_forgotten(
