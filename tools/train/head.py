@@ -31,10 +31,10 @@ The largest numbers of the last layer beside its means won no more than a point,
 fit nothing.
 
 Drawn products stand in the fit beside the photos, on shelves, in hands and from the studio. Photos of 81
-products alone say little of how pictures of one differ, and nothing of printed packages. MobileNetV1 0.5 after
-16,464 pictures of 128 px, asked at 192 px, float, for 440 photos as above, chosen anew, then for 141 of the
-twenty; in the last columns for 143 whole slots of six drawn shelves of flavours, by all references and by
-studio pictures alone, of shops that are in no training and in no fit:
+products alone say little of how pictures of one differ, and nothing of printed packages. MobileNetV1 0.5
+after 16,464 pictures of 128 px, asked at 192 px, float, for 440 photos as above, chosen anew, then for 141 of
+the twenty; in the last columns for 143 whole slots of drawn shelves of flavours, by all references and by
+studio pictures alone, of six shops that are in no training and in no fit:
 
     drawn, of all   nearest  prototypes  studio   5-shot nearest   drawn slots
     0             81.4 84.4   81.1 82.3   79.3 58.9    81.0 78.0     72.7 49.7
@@ -44,10 +44,10 @@ studio pictures alone, of shops that are in no training and in no fit:
     0.55          81.6 86.5   80.7 86.5   80.0 69.5    80.5 82.6     74.1 60.1
     0.71          80.9 87.2   80.0 87.2   79.3 73.8    80.0 82.3     72.0 64.3
 
-What ships has 0.43. The covariance as a mean of that of the photos and that of the drawn pictures came out as
-the same share of all did (half each: 81.8 87.2, 80.7 86.5, 80.0 68.8, 80.5 82.6), and drawn products that the
-layers had not been trained on as well, within the noise (81.8 90.8, 80.2 84.4, 80.2 71.6, 80.2 80.0; slots 71.3
-and 65.0).
+What ships has 0.43. The covariance as a mean of that of the photos and that of the drawn pictures came out
+as the same share of all did (half each: 81.8 87.2, 80.7 86.5, 80.0 68.8, 80.5 82.6), and drawn products that
+the layers had not been trained on as well, within the noise (81.8 90.8, 80.2 84.4, 80.2 71.6, 80.2 80.0;
+slots 71.3 and 65.0).
 """
 
 from __future__ import annotations
