@@ -12,13 +12,13 @@ capture (one per camera) ──Latest──▶ recognise (one) ──Outbox─�
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.adapters.camera import open_camera
+from agent.adapters.system import Signals
 from agent.applying import gone, proposers
 from agent.assembly import Assembly
 from agent.capturing import Capture
@@ -60,16 +60,14 @@ class Daemon:
         self._config_path = config_path
         self._clock = clock
         self._notifier = notifier
-        self._reload = threading.Event()
+        self._signals = Signals()
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
         self.parts = Assembly(config_path, clock, partial(notifier.send, "WATCHDOG=1"), self._ask_reload)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT. SIGHUP re-reads the configuration."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._clock.stop())
-        signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
+        self._signals.listen()
         self.parts.holding.say_info()
         self.parts.holding.say_index(None)
         self.parts.bridges.begin(
@@ -92,9 +90,9 @@ class Daemon:
             self._start_camera(camera)
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
         log.info("ready: %d cameras, catalogue %s", len(self._captures), self.parts.holding.release)
-        while not self._clock.wait(TICK_S):
-            if self._reload.is_set():
-                self._reload.clear()
+        while not (self._signals.stop or self._clock.wait(TICK_S)):
+            if self._signals.reload:
+                self._signals.reload = False
                 self._read_config_again()
             for capture in self._captures.values():
                 capture.look_for_stall()
@@ -113,6 +111,7 @@ class Daemon:
         """Captures first, then what they fed, so that every decided fact reaches the outbox."""
         log.info("stopping")
         self._notifier.send("STOPPING=1")
+        self._clock.stop()
         self.parts.mailbox.close()
         loops = ("store", "publish", *self.parts.sinks.loops)
         for name in ("pages", "sync", "learn", "capture", "recognise", "sparkplug", *loops):
@@ -179,7 +178,7 @@ class Daemon:
     def _ask_reload(self) -> frozenset[str]:
         """What is going to be taken over. ConfigError: nothing is."""
         _, changed = read_again(self._config_path, self.parts.settings)
-        self._reload.set()
+        self._signals.reload = True
         return changed
 
     def _read_config_again(self) -> None:

@@ -51,7 +51,7 @@ def gather_site(folder: Path) -> bytes:
 
     Raises:
         ConfigError: one of them is wrong, as `read_planogram` says it.
-        InputError: there is none.
+        InputError: there is none, or together they are more than devices read.
     """
     found = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -61,7 +61,13 @@ def gather_site(folder: Path) -> bytes:
     if not found:
         raise InputError(f"{folder}: expected planograms, NAME.yaml, found none")
     whole = {"schema": SITE_SCHEMA, "planograms": found}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    if len(data) > PLANOGRAMS_LIMIT_BYTES:
+        raise InputError(
+            f"{folder}: expected planograms of at most {PLANOGRAMS_LIMIT_BYTES} bytes together, "
+            f"found {len(found)} of {len(data)}"
+        )
+    return data
 
 
 def site_planogram(data: bytes, wanted: str, name: str) -> Planogram:

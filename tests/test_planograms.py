@@ -44,6 +44,16 @@ def test_head_office_is_told_which_file_is_wrong(tmp_path: Path) -> None:
         gather_site(tmp_path)
 
 
+def test_no_more_is_gathered_than_devices_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bay-4.yaml").write_text(PLAN)
+    size = len(gather_site(tmp_path))
+    monkeypatch.setattr("agent.planograms.PLANOGRAMS_LIMIT_BYTES", size)
+    assert len(gather_site(tmp_path)) == size
+    (tmp_path / "bay-5.yaml").write_text(PLAN)
+    with pytest.raises(InputError, match=rf"at most {size} bytes together, found 2 of \d+"):
+        gather_site(tmp_path)
+
+
 @pytest.mark.parametrize(
     "data",
     [

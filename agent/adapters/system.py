@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import threading
 import time
@@ -30,8 +31,32 @@ class SystemClock:
         return self._stopping.wait(seconds) if seconds > 0.0 else self._stopping.is_set()
 
     def stop(self) -> None:
-        """End every wait. Safe to call from a signal handler's thread."""
+        """End every wait. Not for a signal handler: what it interrupts may hold the lock that this takes."""
         self._stopping.set()
+
+
+class Signals:
+    """What the process was told: SIGTERM or SIGINT to stop, SIGHUP to read its configuration again.
+
+    A handler runs wherever the main thread stands, also while that holds a lock. So it takes none, not even
+    that of an event: it leaves a note, and whoever minds the process looks for it now and then.
+    """
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.reload = False
+
+    def listen(self) -> None:
+        """From now on; for the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
+
+    def _stop(self, *_: object) -> None:
+        self.stop = True
+
+    def _reload(self, *_: object) -> None:
+        self.reload = True
 
 
 class Notifier:

@@ -206,7 +206,7 @@ for number in range(100_000):
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_kill_in_the_middle_of_enrolling_keeps_what_was_acknowledged_and_halves_nothing(
     tmp_path: Path,
 ) -> None:

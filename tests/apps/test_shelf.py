@@ -92,7 +92,7 @@ def story(shop: Shop) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_the_same_frames_give_the_same_bytes(road: Road, tmp_path: Path) -> None:
     shops = [Shop(road, tmp_path / name) for name in ("one", "other")]
     for each in shops:
@@ -103,7 +103,7 @@ def test_the_same_frames_give_the_same_bytes(road: Road, tmp_path: Path) -> None
     assert one == other
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_what_happens_is_told_in_its_order(shop: Shop) -> None:
     story(shop)
     assert shop.events() == [
@@ -152,7 +152,7 @@ def test_without_one_it_takes_twice_as_long_and_is_learned(shop: Shop) -> None:
     assert shop.slot("a2")["probability"] > 0.95
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_the_light_and_a_shopper_change_nothing(shop: Shop) -> None:
     before = shop.events()
     for gain in (0.4, 0.7, 1.0):

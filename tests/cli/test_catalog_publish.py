@@ -158,7 +158,7 @@ def test_a_published_directory_is_served_until_it_is_stopped(tmp_path: Path) -> 
     with urllib.request.urlopen(url.group() + "file.json", timeout=10) as answer:
         assert answer.read() == b"{}"
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=10)
+    _, errors = child.communicate(timeout=300)
     assert child.returncode == 130
     assert '"GET /file.json HTTP/1.1" 200' in errors
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support.road import Road, spotter
 from tests.support.tflite_note import without_note
 
-pytestmark = pytest.mark.timeout(240)  # a hundred processes, on whatever machine
+pytestmark = pytest.mark.timeout(900)  # a hundred processes, on whatever machine
 
 HERE = "{tmp}"
 FIND = ["find", "--model", "{model}", "--release", "{catalogue}"]

@@ -54,7 +54,7 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_draft_finds_the_slots_and_what_stands_in_them(
     config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,7 +74,7 @@ def test_what_is_not_known_stays_a_parameter() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_parser_of_asyncapi_takes_it() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
     done = subprocess.run(

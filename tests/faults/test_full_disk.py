@@ -100,7 +100,7 @@ WHEN: dict[str, Callable[[Store], str]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("when", WHEN.values(), ids=WHEN)
 def test_the_disk_fills_up(when: Callable[[Store], str], store: Store) -> None:
     """With nothing left, with a page left, with two …: each time it is another write that fails."""

@@ -115,7 +115,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Road:
     return road
 
 
-@pytest.mark.timeout(60 + COUNT // 20)
+@pytest.mark.timeout(240 + COUNT // 20)
 def test_every_request_is_answered_and_the_next_one_is_done(built: Road, tmp_path: Path) -> None:
     with Post(built, tmp_path / "state") as post:
         done = 0

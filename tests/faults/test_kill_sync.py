@@ -90,7 +90,7 @@ def cpu_s(process: int) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 10 * KILLS)
+@pytest.mark.timeout(240 + 10 * KILLS)
 def test_kill_of_the_device_while_it_syncs(tmp_path: Path) -> None:
     """Old or new, never none and never half; the device says so, recognises with it, and syncs on.
 

@@ -125,7 +125,7 @@ def unlimited() -> Iterator[None]:
     limit(None)
 
 
-@pytest.mark.timeout(30 + JOURNEYS)
+@pytest.mark.timeout(240 + JOURNEYS)
 def test_every_fact_goes_out_in_its_place(tmp_path: Path) -> None:
     for number in range(JOURNEYS):
         journey = Journey(tmp_path / f"{number}.db", random.Random(number))

@@ -92,7 +92,7 @@ def work(disk: RecordedDisk, office: HeadOffice, device: Device, catalogues: lis
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 10 * CUTS)
+@pytest.mark.timeout(240 + 10 * CUTS)
 @pytest.mark.parametrize("system", ["ext4", "xfs"])
 def test_the_power_is_cut(system: str, tmp_path: Path) -> None:
     """What was in use is, whole; no fact and nothing learned is lost; no older release comes back; syncing goes on."""

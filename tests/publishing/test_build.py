@@ -319,7 +319,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], reason: s
         BuildSettings(**settings)
 
 
-@pytest.mark.timeout(180)  # two cores shared with others
+@pytest.mark.timeout(900)  # two cores shared with others
 def test_real_photos_are_found_as_by_an_exact_search(shared_data: Path, tmp_path: Path) -> None:
     """A third of the training photos; the validation photos of a third of the products."""
     root = tmp_path / "products"

@@ -28,7 +28,7 @@ from tests.support.tiny_models import write_tiny_model
 with_ray = [
     pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'spotter-agent[cluster]'"),
     pytest.mark.slow,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(900),
 ]
 
 
@@ -84,7 +84,7 @@ def build(products: Path, model: Path, out: Path, *more: str) -> list[str]:
 
 
 def call(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
 
 
 STORIES = {
@@ -178,7 +178,7 @@ class TestCluster:
         until((tmp_path / "out").exists, 60)
         time.sleep(1)  # in the middle of starting the cluster, the longest part
         os.killpg(run.pid, signal.SIGINT)
-        out, err = run.communicate(timeout=100)
+        out, err = run.communicate(timeout=300)
         assert run.returncode == 130, err
         assert out == ""
         assert "Traceback" not in err

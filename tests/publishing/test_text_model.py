@@ -164,7 +164,7 @@ def test_the_model_stays_while_the_catalogue_is_much_the_same(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_real_pictures_are_found_by_descriptions_of_other_products(shared_data: Path) -> None:
     """At least five times as many among the first five as by chance; with all photos 54 %, 9 times."""
     shop = shared_data / "grocery"

@@ -153,7 +153,7 @@ def told(messages: list[dict[str, Any]]) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_recorded_dock_is_told_as_it_was_and_truly(
     catalogue: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

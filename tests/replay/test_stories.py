@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_a_recorded_story_is_told_as_it_was(
     story: Story, catalogue: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]

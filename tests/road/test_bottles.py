@@ -64,7 +64,7 @@ def build(folder: Path, frames: list[Any]) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not VIDEO.is_file(), reason=f"the video is not there: {VIDEO}")
 def test_each_bottle_that_is_taken_and_returned_is_found_and_no_hand_is_a_sale(tmp_path: Path) -> None:
     capture, frames = cv2.VideoCapture(str(VIDEO)), []

@@ -15,7 +15,7 @@ AWAY_S = 60.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_all_arrive_in_order(tmp_path: Path) -> None:
     with Mosquitto(tmp_path / "broker") as broker:
         road = Road(tmp_path, broker.port)

@@ -81,7 +81,7 @@ def test_a_video_that_ends(road: tuple[Road, Subscriber]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["stream", "snapshot"])
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_an_http_camera_that_is_killed_and_restarted(road: tuple[Road, Subscriber], kind: str) -> None:
     device, witness = road
     pictures = device.folder / "served"
@@ -104,7 +104,7 @@ def test_an_http_camera_that_is_killed_and_restarted(road: tuple[Road, Subscribe
         server.kill()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_an_rtsp_camera_that_is_killed_and_restarted(road: tuple[Road, Subscriber]) -> None:
     if missing := RtspServer.missing():
         pytest.skip(missing)

@@ -43,7 +43,7 @@ def status(broker: Mosquitto, name: str) -> str:
     """What a newcomer is told of a camera; empty when nothing is retained."""
     with Subscriber(broker.port, f"spotter/test/dev-1/{name}/status") as late:
         try:
-            until(lambda: late.heard, 1.0)
+            until(lambda: late.heard, 0.3)
         except AssertionError:
             return ""
         return str(json.loads(late.heard[0].payload)["state"])
@@ -69,11 +69,24 @@ def test_systemd_hears_ready_the_watchdog_and_stopping(road: Road, tmp_path: Pat
             process.send_signal(signal.SIGTERM)
             while "STOPPING=1" not in heard[-1]:
                 heard.append(notify.recv(4096).decode())
-            assert process.wait(20) == 0
+            assert process.wait(120) == 0
         finally:
             process.kill()
             process.wait()
             Path(path).unlink()
+
+
+def test_a_storm_of_signals_holds_nothing_up(road: Road) -> None:
+    road.configure(camera(road, "cam"), decision=ONE_LOOK, log={"level": "debug"})
+    with road.start() as daemon:
+        daemon.wait_for(" decided ")
+        for _ in range(20_000):
+            daemon.process.send_signal(signal.SIGHUP)
+        before = daemon.text().count(" decided ")
+        until(lambda: daemon.text().count(" decided ") > before + 5, 20)
+        for _ in range(1_000):
+            daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(120) == 0
 
 
 def test_a_new_camera_is_taken_over_and_an_old_one_forgotten(
@@ -139,7 +152,7 @@ def test_a_second_daemon_with_the_same_state_is_refused(road: Road) -> None:
     with road.start() as first:
         first.wait_for("ready")
         with road.start("second.log") as second:
-            assert second.process.wait(30) == 78
+            assert second.process.wait(120) == 78
             assert "in use by another" in second.text()
         assert first.stop() == 0
 
@@ -147,7 +160,7 @@ def test_a_second_daemon_with_the_same_state_is_refused(road: Road) -> None:
 def test_a_model_that_is_missing_is_exit_code_78(road: Road) -> None:
     road.configure(camera(road, "cam"), model={"file": "/nowhere/model.tflite"})
     with road.start() as daemon:
-        assert daemon.process.wait(30) == 78
+        assert daemon.process.wait(120) == 78
         assert daemon.text().startswith("spotter: /nowhere/model")
 
 

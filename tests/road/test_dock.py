@@ -74,7 +74,7 @@ class Office:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_shipment_is_received_over_a_restart(tmp_path: Path) -> None:
     story = readable(receive(shipments=2, cartons=8, seed=4))
     pieces: Counter[str] = Counter()

@@ -17,7 +17,7 @@ from tests.support.road import ONE_LOOK, Daemon, Road, photos_camera, spotter, u
 EVERY = 3
 """A third of the training photos says as much as all of them, for a third of the time."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def plain_embeddings(model: Path, paths: list[Path]) -> np.ndarray:

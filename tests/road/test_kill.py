@@ -21,7 +21,7 @@ DECIDED = re.compile(r"decided ([0-9a-f]{32})")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_nothing_decided_is_lost(tmp_path: Path) -> None:
     rng = random.Random(42)
     decided: list[str] = []

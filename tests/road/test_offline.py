@@ -22,7 +22,7 @@ DAY_S = 86_400
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_offline_for_six_weeks_and_back(tmp_path: Path) -> None:
     """What is wrong is on `/health`, and goes when it is right again; nobody restarts anything."""
     (tmp_path / "www").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ class Shop:
 
     def __init__(self, road: Road, witness: Subscriber, filmed: Filmed) -> None:
         self.road, self.witness, self.filmed = road, witness, filmed
+        self.asked = 0
 
     def state(self, below: str) -> dict[str, Any]:
         """The latest of a topic."""
@@ -39,6 +41,15 @@ class Shop:
     def facts(self) -> list[dict[str, Any]]:
         return [dict(heard.content) for heard in self.witness.on(f"{ROOT}/cam/event")]
 
+    def ask(self, name: str, **fields: str) -> dict[str, Any]:
+        """A command, and its answer."""
+        self.asked += 1
+        back = f"back/{self.asked}"
+        request = json.dumps({"id": f"{self.asked}", **fields}).encode()
+        self.witness.send(f"{ROOT}/command/{name}", request, answer_to=back)
+        until(lambda: self.witness.on(back), 20)
+        return dict(self.witness.on(back)[0].content)
+
     def wait_fact(self, name: str) -> dict[str, Any]:
         until(lambda: any(fact["event"] == name for fact in self.facts()), 30, self.facts)
         return [fact for fact in self.facts() if fact["event"] == name][-1]
@@ -53,19 +64,20 @@ def configure(road: Road) -> None:
             "watch": True,
             "fps": 0,
             "shelf": {"planogram": "planogram.yaml", **QUICK},
-        }
+        },
+        commands={"allow": ["accept_view"]},
     )
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_day_at_the_shelf(tmp_path: Path) -> None:
     all_right = dict.fromkeys(SLOTS, "correct")
     with Mosquitto(tmp_path / "broker") as broker:
         road = Road(tmp_path, broker.port)
         road.build()
         configure(road)
-        with Subscriber(broker.port, "spotter/#") as witness, Filmed(tmp_path / "film") as filmed:
+        with Subscriber(broker.port, "spotter/#", "back/#") as witness, Filmed(tmp_path / "film") as filmed:
             shop = Shop(road, witness, filmed)
             with road.start() as daemon:
                 shop.wait(**all_right)
@@ -140,17 +152,23 @@ def knock(shop: Shop) -> None:
 
 
 def stay(shop: Shop) -> None:
-    """The camera is left where it was knocked to, and that is accepted; then the same back."""
+    """The camera is left where it was knocked to, and that is accepted on the device; back, and from afar."""
     for shift in ((80, 15), (0, 0)):
         shop.filmed.shown.shift = shift
         until(lambda: shop.state("health")["state"] == "degraded", 10)
         shop.wait(a1="unknown")
-        assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 0
+        if shift[0]:
+            assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 0
+        else:
+            answer = shop.ask("accept_view", camera="cam")
+            assert answer["result"]["camera"] == "cam"
+            assert answer["result"]["moved_px"] > 60
         until(lambda: shop.state("health")["state"] == "ok", 10)
         shop.wait(a1="correct", a2="correct", b3="correct")
         assert shop.wait_fact("camera_accepted")["moved_px"] > 60
     shop.wait(**dict.fromkeys(SLOTS, "correct"))
     assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 1, "there is nothing to accept"
+    assert "found one that stands where it stood" in shop.ask("accept_view")["error"]
     assert main(["planogram", "accept", "-c", str(shop.road.config), "--camera", "other"]) == 1
 
 

@@ -292,7 +292,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.timeout(60 + 120 * STORIES)
+@pytest.mark.timeout(240 + 120 * STORIES)
 def test_every_decided_fact_arrives_whatever_happens(world: World) -> None:
     told: Counter[str] = Counter()
     for number in [int(ONE)] if ONE else range(STORIES):

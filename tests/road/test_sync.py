@@ -295,7 +295,7 @@ def test_no_frame_is_dropped_because_of_a_switch(store: Store, tmp_path: Path) -
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_kill_at_any_moment_leaves_a_whole_generation(tmp_path: Path) -> None:
     """Old or new, never none and never half; and the next round goes on."""
     (tmp_path / "www").mkdir()

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE
+
 SIZES = {"wide": (1280, 800), "tall": (1080, 1920)}
 """The screens of kiosks, across and upright."""
 
@@ -108,7 +110,7 @@ def looking(
     context = chromium.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, locale=language, has_touch=touch
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(20_000 * PATIENCE)
     if cookie:
         name, _, value = cookie.partition("=")
         context.add_cookies([{"name": name, "value": value, "url": url}])

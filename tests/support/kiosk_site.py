@@ -44,7 +44,7 @@ class KioskSite(Client):
         subprocess.run(
             [sys.executable, "-m", "agent", "catalog", "build", str(folder / "products"),
              "--model", "models/base.tflite", "-o", str(folder / "catalogue"), "--jobs", "1"],
-            cwd=ROOT, check=True, capture_output=True, timeout=170,
+            cwd=ROOT, check=True, capture_output=True, timeout=400,
         )  # fmt: skip
         self.camera = KioskCamera(self.products[0])
         self.camera.__enter__()

@@ -21,20 +21,21 @@ from paho.mqtt.properties import Properties
 
 from agent.core.payload import content
 from tests.support.judge import judge_heard
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-START_S = 10.0
+START_S = 10.0 * PATIENCE
 """Longest time until the broker listens, on a machine that does other things too."""
 
 
 def wait_until(what: Callable[[], Any], timeout_s: float = 20.0, why: str = "") -> None:
-    """Poll until `what()` is true; fail the test when it is not in time."""
-    end = time.monotonic() + timeout_s
+    """Poll until `what()` is true; fail the test when it is not in time, on a machine that is quiet."""
+    end = time.monotonic() + timeout_s * PATIENCE
     while not what():
         if time.monotonic() > end:
-            pytest.fail(f"not within {timeout_s:g} s: {why or what}")
+            pytest.fail(f"not within {timeout_s * PATIENCE:g} s: {why or what}")
         time.sleep(0.01)
 
 
@@ -145,7 +146,7 @@ class Mosquitto:
     def _end(self, number: int) -> None:
         assert self.process is not None
         self.process.send_signal(number)
-        self.process.wait(10)
+        self.process.wait(60)
         self.process = None
 
 
@@ -230,9 +231,11 @@ class Subscriber:
     def wait_for(self, enough: Callable[[list[Heard]], Any], timeout_s: float = 20.0) -> list[Heard]:
         """What was heard so far, as soon as `enough(heard)`; fails the test when that takes too long."""
         with self.changed:
-            if not self.changed.wait_for(lambda: enough(self.heard), timeout_s):
+            if not self.changed.wait_for(lambda: enough(self.heard), timeout_s * PATIENCE):
                 last = [(h.topic, h.payload[:60]) for h in self.heard[-5:]]
-                pytest.fail(f"not heard within {timeout_s:g} s; {len(self.heard)} messages, the last: {last}")
+                pytest.fail(
+                    f"not heard within {timeout_s * PATIENCE:g} s; {len(self.heard)} came, the last: {last}"
+                )
             return list(self.heard)
 
     def wait_count(self, count: int, timeout_s: float = 20.0) -> list[Heard]:

@@ -103,7 +103,7 @@ class RecordedDisk:
             _run("losetup", "--detach", self._loop)
         _run("umount", str(self._served))
         assert self._server is not None
-        self._server.wait(10)
+        self._server.wait(60)
 
     def moment(self) -> int:
         """How much is recorded: what was flushed before is on the disk whatever comes."""

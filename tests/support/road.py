@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from tests.support.forked import Forked, forked
+from tests.support.patience import PATIENCE
 from tests.support.tiny_models import write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -135,7 +136,7 @@ class Daemon:
     def stop(self, timeout_s: float = 20.0) -> int:
         """SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_s)
+        return self.process.wait(timeout_s * PATIENCE)
 
     def __enter__(self) -> Daemon:
         return self
@@ -146,10 +147,10 @@ class Daemon:
 
 
 def until(done: Any, timeout_s: float, say: Any = lambda: "") -> None:
-    """Poll until `done()`; fail with `say()` after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
+    """Poll until `done()`; fail with `say()` after `timeout_s` of a quiet machine."""
+    deadline = time.monotonic() + timeout_s * PATIENCE
     while not done():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {say()}"
+        assert time.monotonic() < deadline, f"not within {timeout_s * PATIENCE:g} s: {say()}"
         time.sleep(0.02)
 
 

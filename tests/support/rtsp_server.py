@@ -33,7 +33,7 @@ class RtspServer:
     def missing() -> str:
         """Why this machine cannot run one; empty when it can."""
         try:
-            done = subprocess.run([PYTHON, str(HERE), "--check"], capture_output=True, text=True, timeout=30)
+            done = subprocess.run([PYTHON, str(HERE), "--check"], capture_output=True, text=True, timeout=120)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"no RTSP server here: {error}"
         if done.returncode == 0:

@@ -88,7 +88,7 @@ class Client:
         more: dict[str, Any] = {"source_address": (source, 0)} if source else {}
         if self.tls is not None:
             kind, more = http.client.HTTPSConnection, {**more, "context": self.tls}
-        connection = kind(self.host, self.port, timeout=30, **more)
+        connection = kind(self.host, self.port, timeout=120, **more)
         try:
             connection.request(method or ("GET" if body is None else "POST"), path, body, said)
             response = connection.getresponse()

@@ -293,7 +293,7 @@ def test_quantising_cuts_nothing_off_a_picture_whose_numbers_are_the_largest(tmp
 
 @needs_torch
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_smoke_run_learns_something_and_writes_a_model(tmp_path: Path) -> None:
     command = [
         sys.executable,

@@ -22,7 +22,7 @@ TEXTS = {
     for path in (Path(__file__).resolve().parents[2] / "agent" / "pages" / "text" / "kiosk").glob("*.json")
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LATEST = 60_000
 """ms. On a machine with other things to do."""

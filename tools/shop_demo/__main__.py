@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -38,12 +37,12 @@ FAREWELL_S = 2.0
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when recognitions arrived through the broker, else 1."""
     args = _arguments(argv)
-    stopping = threading.Event()
+    told = Told()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, told.stop)
     try:
         with tempfile.TemporaryDirectory(prefix="spotter-demo-") as folder:
-            return Demo(Path(folder), args.seed, stopping, as_json=args.json).run(args.seconds)
+            return Demo(Path(folder), args.seed, told, as_json=args.json).run(args.seconds)
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -74,12 +73,23 @@ def _positive(words: str) -> float:
     return value
 
 
+class Told:
+    """Whether to stop. No event: a signal's handler that takes its lock may wait for itself."""
+
+    def __init__(self) -> None:
+        self.to_stop = False
+
+    def stop(self, *_: object) -> None:
+        """For `signal.signal`."""
+        self.to_stop = True
+
+
 class Demo:
     """One run in one temporary folder."""
 
-    def __init__(self, folder: Path, seed: int, stopping: threading.Event, *, as_json: bool) -> None:
+    def __init__(self, folder: Path, seed: int, told: Told, *, as_json: bool) -> None:
         self._folder = folder
-        self._stopping = stopping
+        self._told = told
         self._json = as_json
         self._bay = Bay(seed=abs(seed))
         self._board = report.Scoreboard(props.sku_of)
@@ -131,7 +141,7 @@ class Demo:
         build = self._agent(
             "build", "catalog", "build", str(products), "--model", str(model), "-o", str(catalogue)
         )
-        code = build.wait(self._stopping.is_set)
+        code = build.wait(lambda: self._told.to_stop)
         build.stop()
         if code is None:
             return None
@@ -152,7 +162,7 @@ class Demo:
         )
         end = None if seconds is None else time.monotonic() + FIRST_S
         counting = False
-        while not self._stopping.is_set() and not agent.ended and (end is None or time.monotonic() < end):
+        while not self._told.to_stop and not agent.ended and (end is None or time.monotonic() < end):
             self._show(ear.next(0.1))
             if seconds is not None and not counting and self._board.recognitions:
                 counting, end = True, time.monotonic() + seconds

@@ -26,9 +26,10 @@ QUALITY = 88
 class ShelfCamera(MotionJpeg):
     """`with ShelfCamera(script) as camera:` serves `camera.url`; the script begins with the first viewer."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, fps: float = FPS) -> None:
         super().__init__()
         self.script = script
+        self._fps = fps
         self._filming = Filming(script)
         self._lock = threading.Lock()
         self._began: float | None = None
@@ -46,6 +47,6 @@ class ShelfCamera(MotionJpeg):
                 _, data = cv2.imencode(
                     ".jpg", self._filming.frame(self.elapsed_s()), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
                 )
-            if self.stopping.wait(1.0 / FPS):
+            if self.stopping.wait(1.0 / self._fps):
                 return
             yield data.tobytes()
