@@ -141,20 +141,14 @@ def _found_again(seen: LocalFeatures, references: Sequence[Reference]) -> tuple[
 
 
 def _pairs(squares: NDArray[np.float32]) -> NDArray[np.intp]:
-    """`(p, 2)`: which points are each other's nearest, and nearer than the second nearest by far.
-
-    By the least of each row twice, which is a quarter of the time of sorting out its two least.
-    """
+    """`(p, 2)`: which points are each other's nearest, and nearer than the second nearest by far."""
     if squares.shape[1] < 2 or squares.shape[0] < 2:
         return np.empty((0, 2), np.intp)
+    two = np.partition(squares, 1, axis=1)[:, :2]
+    nearest, back = squares.argmin(axis=1), squares.argmin(axis=0)
     here = np.arange(len(squares))
-    nearest = squares.argmin(axis=1)
-    rest = squares.copy()
-    rest[here, nearest] = np.inf
-    clear = np.flatnonzero(squares[here, nearest] < _RATIO * rest.min(axis=1))
-    back = squares[:, nearest[clear]].argmin(axis=0)
-    good = clear[back == clear]
-    return np.stack([good, nearest[good]], axis=1)
+    good = (back[nearest] == here) & (two[:, 0] < _RATIO * two[:, 1])
+    return np.stack([here[good], nearest[good]], axis=1)
 
 
 def _fit(seen: LocalFeatures, reference: Reference, pairs: NDArray[np.intp]) -> _Fit:
