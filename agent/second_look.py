@@ -17,7 +17,7 @@ from agent.core.types import Clue
 from agent.core.verifying import compare, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from agent.core.calibration import Calibration
     from agent.core.second_look import Closer, SecondLookSettings
     from agent.core.types import Look, Region
-    from agent.core.verifying import Reference
     from agent.metrics import Metrics
 
     Read = Callable[[NDArray[np.uint8]], Sequence["Code"]]
@@ -105,13 +104,13 @@ class SecondLook:
         better = []
         for region, look in zip(regions, looks, strict=True):
             decision = decide([look], memory.calibration, ONE_LOOK)
-            shown = self._portraits(worth_a_second_look(decision), memory.closer)
+            rivals = self._portrayed(worth_a_second_look(decision), memory.closer)
             read = barcodes and self._settings.barcode and is_open(decision) and memory.closer.has_gtins()
-            if not (shown or read):
+            if not (rivals or read):
                 better.append(look)
             elif self._monotonic() < until:
                 began = self._monotonic()
-                clues = self._verified(image, region, shown, memory.closer, barcodes=read)
+                clues = self._verified(image, region, rivals, memory.closer, barcodes=read)
                 self._taken(self._monotonic() - began)
                 better.append(replace(look, clues=(*look.clues, *clues)))
             else:
@@ -119,19 +118,21 @@ class SecondLook:
                 better.append(look)
         return better
 
-    def _portraits(self, rivals: Sequence[int], closer: Closer) -> dict[int, tuple[Reference, ...]]:
-        """What the picture is compared with; none where fewer than two of the products are portrayed."""
-        if not (rivals and self._settings.sources):
-            return {}
-        portraits = {product: closer.portraits(product) for product in rivals}
-        shown = {product: references for product, references in portraits.items() if references}
-        return shown if len(shown) > 1 else {}
+    def _portrayed(self, rivals: Sequence[int], closer: Closer) -> list[int]:
+        """Those that the picture can be compared with; none where fewer than two of them are portrayed.
+
+        Nothing is read for it but keys, so that looks for which there is no time left are only counted.
+        """
+        if not self._settings.sources:
+            return []
+        portrayed = [product for product in rivals if closer.is_portrayed(product)]
+        return portrayed if len(portrayed) > 1 else []
 
     def _verified(
         self,
         image: NDArray[np.uint8],
         region: Region,
-        shown: Mapping[int, tuple[Reference, ...]],
+        rivals: Sequence[int],
         closer: Closer,
         *,
         barcodes: bool,
@@ -142,11 +143,11 @@ class SecondLook:
         if min(picture.shape[:2]) < LEAST_SIDE_PX:
             return ()
         read = self._barcode(picture, closer) if barcodes else ()
-        if read or not shown:
+        if read or not rivals:
             return read
         self.tally.compared += 1
-        measures = compare(query_of(picture), list(shown.values()))
-        return clues_of(measures, list(shown), closer.weights, self._settings.sources)
+        measures = compare(query_of(picture), [closer.portraits(product) for product in rivals])
+        return clues_of(measures, rivals, closer.weights, self._settings.sources)
 
     def _taken(self, seconds: float) -> None:
         self.tally.taken += 1

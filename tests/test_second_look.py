@@ -16,8 +16,9 @@ from agent.adapters.embedder import Embedder, EmbedderSettings
 from agent.adapters.images import encode_png
 from agent.core.evidence import ONE_LOOK, decide, is_open, worth_a_second_look
 from agent.core.looking import looks_at
-from agent.core.second_look import BARCODE_LOG_ODDS, SecondLookSettings
+from agent.core.second_look import BARCODE_LOG_ODDS, Closer, SecondLookSettings
 from agent.core.types import Look, Region
+from agent.core.verifying import Reference
 from agent.nothing import Nothing
 from agent.publishing.build import BuildSettings, build_catalogue
 from agent.second_look import SecondLook
@@ -84,6 +85,26 @@ def second(settings: SecondLookSettings | None = None, step_s: float = 0.0) -> S
     return SecondLook(settings or SecondLookSettings(), read_barcodes, clock)
 
 
+class Watched:
+    """A catalogue, and the products whose portraits were read from it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self.calibration = catalogue.calibration
+        self.weights = catalogue.weights
+        self.is_portrayed = catalogue.is_portrayed
+        self.by_gtin, self.has_gtins = catalogue.by_gtin, catalogue.has_gtins
+        self.read: list[int] = []
+
+    @property
+    def closer(self) -> Closer:
+        return self
+
+    def portraits(self, product: int) -> tuple[Reference, ...]:
+        self.read.append(product)
+        return self._catalogue.portraits(product)
+
+
 def test_of_products_that_look_alike_more_are_right_after_a_closer_look(sight: Sight) -> None:
     closer, before, after = second(), 0, 0
     for image, region, seen, sku in undecided(sight, 6):
@@ -119,9 +140,13 @@ def test_when_the_time_of_the_frame_is_up_the_rest_is_left_and_counted(sight: Si
     asked = undecided(sight, 3)[:3]
     image, region, seen, _ = asked[0]
     closer = second(SecondLookSettings(budget_ms=50), step_s=0.03)
-    better = closer.improved(image, [region] * 3, [seen] * 3, sight[1])
-    assert [bool(each.clues) for each in better] == [True, False, False]
-    assert (closer.tally.taken, closer.tally.skipped) == (1, 2)
+    memory = Watched(sight[1])
+    sure = replace(seen, candidates=seen.candidates[:1])
+    better = closer.improved(image, [region] * 4, [seen, seen, sure, seen], memory, barcodes=False)
+    assert [bool(each.clues) for each in better] == [True, False, False, False]
+    assert (closer.tally.taken, closer.tally.skipped) == (1, 2), "the sure one was neither"
+    first = worth_a_second_look(decide([seen], sight[1].calibration, ONE_LOOK))
+    assert memory.read == list(first), "no portrait is read for what there is no time for"
 
 
 @pytest.mark.parametrize("settings", [SecondLookSettings(budget_ms=0)])

@@ -52,6 +52,15 @@ class Portraits:
         self.of = lru_cache(KEPT)(self._read)
         """`of(product)`: its references, ascending by key, empty where it has none. Raises CatalogueError."""
 
+    def has(self, product: int) -> bool:
+        """Whether there is any reference of a product: told by the keys, no picture is decoded.
+
+        Raises:
+            CatalogueError: the file cannot be read.
+        """
+        sql = "SELECT key FROM portraits WHERE key >= ? AND key < ? LIMIT 1"
+        return bool(self._table.all(sql, (product << VIEW_BITS, (product + 1) << VIEW_BITS)))
+
     def close(self) -> None:
         """Give the file back; asking afterwards is a CatalogueError."""
         self._table.close()

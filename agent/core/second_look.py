@@ -97,6 +97,9 @@ class Closer(Protocol):
     def portraits(self, product: int) -> tuple[Reference, ...]:
         """References of a product; none where it has no near rival."""
 
+    def is_portrayed(self, product: int) -> bool:
+        """Whether there are any, without reading them."""
+
     def by_gtin(self, gtin: str) -> Product | None:
         """The product with this GTIN of 14 digits."""
 

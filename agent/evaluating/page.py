@@ -51,7 +51,8 @@ def render(gallery: str, figures: dict[str, Any], mistakes: Sequence[Mistake], n
 <h2>Are the probabilities right?</h2>
 <p>Of the answers given with 80 % some 80 % should be right: the dots should lie on the line. Below it Spotter
 claims too much, above it too little. A large dot stands for many photos.
-On average the two differ by <b>{percent(figures["ece"])}</b>.</p>
+On average the two differ by <b>{percent(figures["ece"])}</b>.
+{_chance(figures, "ece")}</p>
 {reliability_diagram(figures["reliability"])}
 {_in_catalogue(figures) if figures["unknown"] else ""}
 <h2>Product by product</h2>
@@ -126,8 +127,14 @@ given a product's name all the same, {unknown["ambiguous"]} were said to be ambi
 
 def _in_catalogue(figures: dict[str, Any]) -> str:
     return f"""<p>The same of the probability that the catalogue has the thing at all, whichever product it
-is; on average claim and truth differ by <b>{percent(figures["ece_known"])}</b>.</p>
+is; on average claim and truth differ by <b>{percent(figures["ece_known"])}</b>.
+{_chance(figures, "ece_known")}</p>
 {reliability_diagram(figures["reliability_known"])}"""
+
+
+def _chance(figures: dict[str, Any], name: str) -> str:
+    return f"""Of so few photos true probabilities would differ by {percent(figures[name + "_by_chance"])};
+without most of what is chance it is {percent(figures[name + "_debiased"])}."""
 
 
 def _products(products: Iterable[dict[str, Any]], names: dict[str, str]) -> str:

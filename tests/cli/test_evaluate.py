@@ -119,7 +119,8 @@ def test_photos_of_a_product_are_one_thing_that_is_looked_at_several_times(
     assert (result["tracks"], result["refused"]) == (2, 0)
     assert (result["queries"], result["known"], result["unknown"]) == (12, 10, 2), "two and one of each three"
     assert result["top1"] == 1.0
-    assert 0 <= result["ece_known"] <= 1
+    assert 0 <= result["ece_known_debiased"] <= result["ece_known"] <= 1
+    assert 0 < result["ece_known_by_chance"] < 0.5
     assert set(result["open_set"]) == {"in_catalogue", "probability", "similarity"}
     low, high = result["verdicts"]["unknown"]["named_95"]
     assert 0 <= low <= result["verdicts"]["unknown"]["named"] / 2 <= high <= 1

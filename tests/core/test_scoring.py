@@ -12,6 +12,8 @@ from agent.core.scoring import (
     bootstrap,
     calibration_error,
     confusions,
+    debiased_calibration_error,
+    expected_calibration_error,
     false_accepts,
     macro_f1,
     per_product,
@@ -134,6 +136,31 @@ def test_certainty_that_is_right_has_no_error_and_lies_in_the_last_bin() -> None
     assert calibration_error(probability, right) == 0.0
     assert [item.count for item in reliability(probability, right)] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
     assert calibration_error(scores(), np.empty(0, bool)) is None
+
+
+@pytest.mark.parametrize(("shift", "true"), [(0.0, 0.0), (0.08, 0.08), (0.2, 0.2)])
+def test_of_few_answers_chance_adds_to_the_error_and_most_of_it_can_be_taken_off(
+    shift: float, true: float
+) -> None:
+    rng = np.random.default_rng(7)
+    plain, debiased = [], []
+    for _ in range(300):
+        claimed = rng.uniform(0.25, 0.75, 300)
+        right = rng.random(300) < claimed + shift
+        plain.append(calibration_error(claimed, right))
+        debiased.append(debiased_calibration_error(claimed, right))
+    assert abs(np.mean(debiased) - true) < abs(np.mean(plain) - true) + 0.002
+    if shift == 0:
+        assert np.mean(plain) == pytest.approx(expected_calibration_error(claimed), rel=0.05)
+        assert np.mean(debiased) < 0.65 * np.mean(plain)
+
+
+def test_what_does_not_scatter_has_no_chance_taken_off() -> None:
+    probability, right = scores(0.95, 0.95, 0.15), np.array([True, True, False])
+    assert debiased_calibration_error(probability, right) == pytest.approx(0.25 / 3)
+    assert debiased_calibration_error(scores(), np.empty(0, bool)) is None
+    assert expected_calibration_error(scores()) is None
+    assert expected_calibration_error(scores(1.0, 0.0)) == 0.0
 
 
 def test_the_bootstrap_repeats_and_holds_the_figure() -> None:

@@ -49,6 +49,7 @@ def build(shop: Path, settings: BuildSettings = SETTINGS) -> Path:
 def portrayed(out: Path) -> dict[str, int]:
     _, catalogue = open_folder(out, MODEL)
     with closing(catalogue):
+        assert all(catalogue.is_portrayed(no) == bool(catalogue.portraits(no)) for no in catalogue.numbers())
         numbers = ((catalogue.product(no).sku, len(catalogue.portraits(no))) for no in catalogue.numbers())
         return {sku: count for sku, count in numbers if count}
 

@@ -211,6 +211,10 @@ class Catalogue:
         """
         return self._portraits.of(product) if self._portraits else ()
 
+    def is_portrayed(self, product: int) -> bool:
+        """Whether `portraits` has any, without reading them. Raises as `portraits`."""
+        return self._portraits is not None and self._portraits.has(product)
+
     @property
     def closer(self) -> Closer:
         """What closer looks compare with."""
