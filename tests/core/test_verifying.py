@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from agent.core.between import PICTURE_PX
 from agent.core.local_features import describe
 from agent.core.verifying import MEASURES, Query, Reference, compare, query_of, small
 from tools.synth.flavours import flavour
@@ -66,6 +67,15 @@ def measured(line: int, member: int, differs: int) -> np.ndarray:
 )
 def test_one_difference_is_seen(measure: str, differs: int) -> None:
     assert right(measure, differs) >= 0.8
+
+
+def test_references_taken_as_the_picture_was_prove_little_between_twins() -> None:
+    """Points say -8 here without a bound: the wrong product alone has references from before this camera."""
+    photos = [small(held(2, number).picture, 2 * PICTURE_PX) for number in range(4)]
+    taken = [Reference(9 + number, describe(each), small(each)) for number, each in enumerate(photos)]
+    measures = compare(held(0), [references(0), (*references(2), *taken)])
+    assert measures[0, 1, 2:4].any(), "they were laid over each other"
+    assert measures[0, 1, 0] == -1
 
 
 def test_exchanging_two_products_turns_every_sign() -> None:
