@@ -144,7 +144,11 @@ class Handler(BaseHTTPRequestHandler):
         behaviour = receiver.plan.pop(0) if receiver.plan else receiver.always
         with contextlib.suppress(OSError):
             if behaviour is not unread:
-                self.body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                length = int(self.headers.get("Content-Length", "0"))
+                self.body = self.rfile.read(length)
+                if len(self.body) < length:  # the device was stopped in the middle of it
+                    self.close_connection = True
+                    return
                 judge_posted(self.headers.get("Content-Type", ""), self.body)
             behaviour(self)
 
