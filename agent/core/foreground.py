@@ -63,6 +63,9 @@ ABSORB_S: Final = 900.0
 """What stood still before the shelf for so long is furniture, or a new rail: its slots are judged by what
 they show."""
 
+CUT_S: Final = 1.0
+"""What a gap between two pictures counts at most as time in which things lay still: nobody saw them."""
+
 DETAIL_PX: Final = 120
 JOIN_PX: Final = 2
 """As `regions.motion` has them by default: whoever stands before a shelf is large."""
@@ -115,12 +118,14 @@ class Foreground:
         self._in_sight = frozenset(cells)
 
     def look(self, frame: Frame, quads: NDArray[np.float64]) -> Before:
-        """What stands before the cells now; nothing in the first frame. `quads`: `(N, 4, 2)`, px of it."""
+        """What stands before the cells now; in the first frame nothing. `quads`: `(N, 4, 2)`, px of it."""
         small = shrunk(frame.image, DETAIL_PX)
         elapsed = frame.at - self._at
         self._at = frame.at
-        if self._background.shape != small.shape or frame.cut or elapsed < 0:
+        if self._background.shape != small.shape or elapsed < 0:
             self._begin(small)
+        elif frame.cut:  # whoever stands there when the camera comes back is not taken for the shelf
+            self._last, elapsed = small, min(elapsed, CUT_S)
         self._scale = (small.shape[1] / frame.width, small.shape[0] / frame.height)
         if self._cells is not quads or self._where.shape != small.shape[:2]:
             self._draw_cells(quads, small)

@@ -34,10 +34,10 @@ class Camera:
         self.foreground = Foreground()
         self.at = 0.0
 
-    def show(self, image: Any, seconds: int = 1, step: float = 1.0) -> Any:
+    def show(self, image: Any, seconds: int = 1, step: float = 1.0, *, cut: bool = False) -> Any:
         for _ in range(seconds):
             self.at += step
-            before = self.foreground.look(Frame("cam", 0, self.at, self.at, image), QUADS)
+            before = self.foreground.look(Frame("cam", 0, self.at, self.at, image, cut=cut), QUADS)
         return before
 
 
@@ -59,6 +59,14 @@ def test_whoever_stands_there_hides_what_is_behind_and_nothing_else(camera: Came
     assert {"a3", "b3", "c3"} <= found
     assert hidden(camera.show(shelf(stands=STAND), 120)) == found, "also when they stand still"
     assert hidden(camera.show(shelf())) == set()
+
+
+def test_whoever_stands_there_when_a_lost_camera_comes_back_is_no_shelf(camera: Camera) -> None:
+    found = hidden(camera.show(shelf(stands=STAND), 5))
+    assert hidden(camera.show(shelf(stands=STAND), step=2 * ABSORB_S, cut=True)) == found
+    assert hidden(camera.show(shelf(stands=STAND), 5)) == found, "nobody saw them stand still for so long"
+    assert hidden(camera.show(shelf(), cut=True)) == set()
+    assert hidden(camera.show(shelf(stands=STAND), cut=True)) == found
 
 
 def test_goods_that_change_stand_before_nothing(camera: Camera) -> None:

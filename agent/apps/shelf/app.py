@@ -86,7 +86,6 @@ class Shelf:
         events = list(told(scene))
         if scene.frame is None:
             events += self._unseen(scene, "no pictures come from the camera")
-            self._placed = None
         else:
             self._hear(scene)
             events += self._seen(scene, scene.frame)
