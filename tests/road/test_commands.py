@@ -23,15 +23,9 @@ class Office:
 
     def __init__(self, ear: Subscriber) -> None:
         self.ear = ear
-        self.asked = 0
 
     def ask(self, name: str, **fields: Any) -> dict[str, Any]:
-        self.asked += 1
-        back = f"back/{self.asked}"
-        request = json.dumps({"id": f"{self.asked}", **fields}).encode()
-        self.ear.send(f"{ROOT_TOPIC}/command/{name}", request, answer_to=back)
-        until(lambda: self.ear.on(back), 20)
-        return dict(json.loads(self.ear.on(back)[0].payload))
+        return self.ear.ask(ROOT_TOPIC, name, **fields)
 
     def state(self, topic: str) -> dict[str, Any]:
         return dict(json.loads(self.ear.on(f"{ROOT_TOPIC}/{topic}")[-1].payload))

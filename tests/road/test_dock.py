@@ -54,16 +54,9 @@ class Office:
 
     def __init__(self, ear: Subscriber) -> None:
         self.ear = ear
-        self.asked = 0
 
     def ask(self, name: str, **fields: Any) -> dict[str, Any]:
-        self.asked += 1
-        back = f"back/{self.asked}"
-        self.ear.send(
-            f"{ROOT}/command/{name}", json.dumps({"id": f"{self.asked}", **fields}).encode(), answer_to=back
-        )
-        until(lambda: self.ear.on(back), 30)
-        return dict(json.loads(self.ear.on(back)[0].payload))
+        return self.ear.ask(ROOT, name, **fields)
 
     def told(self, name: str) -> list[dict[str, Any]]:
         said = [json.loads(each.payload) for each in self.ear.on(f"{ROOT}/dock/event")]

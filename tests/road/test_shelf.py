@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ class Shop:
 
     def __init__(self, road: Road, witness: Subscriber, filmed: Filmed) -> None:
         self.road, self.witness, self.filmed = road, witness, filmed
-        self.asked = 0
 
     def state(self, below: str) -> dict[str, Any]:
         """The latest of a topic."""
@@ -40,15 +38,6 @@ class Shop:
 
     def facts(self) -> list[dict[str, Any]]:
         return [dict(heard.content) for heard in self.witness.on(f"{ROOT}/cam/event")]
-
-    def ask(self, name: str, **fields: str) -> dict[str, Any]:
-        """A command, and its answer."""
-        self.asked += 1
-        back = f"back/{self.asked}"
-        request = json.dumps({"id": f"{self.asked}", **fields}).encode()
-        self.witness.send(f"{ROOT}/command/{name}", request, answer_to=back)
-        until(lambda: self.witness.on(back), 20)
-        return dict(self.witness.on(back)[0].content)
 
     def wait_fact(self, name: str) -> dict[str, Any]:
         until(lambda: any(fact["event"] == name for fact in self.facts()), 30, self.facts)
@@ -160,7 +149,7 @@ def stay(shop: Shop) -> None:
         if shift[0]:
             assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 0
         else:
-            answer = shop.ask("accept_view", camera="cam")
+            answer = shop.witness.ask(ROOT, "accept_view", camera="cam")
             assert answer["result"]["camera"] == "cam"
             assert answer["result"]["moved_px"] > 60
         until(lambda: shop.state("health")["state"] == "ok", 10)
@@ -168,7 +157,7 @@ def stay(shop: Shop) -> None:
         assert shop.wait_fact("camera_accepted")["moved_px"] > 60
     shop.wait(**dict.fromkeys(SLOTS, "correct"))
     assert main(["planogram", "accept", "-c", str(shop.road.config)]) == 1, "there is nothing to accept"
-    assert "found one that stands where it stood" in shop.ask("accept_view")["error"]
+    assert "found one that stands where it stood" in shop.witness.ask(ROOT, "accept_view")["error"]
     assert main(["planogram", "accept", "-c", str(shop.road.config), "--camera", "other"]) == 1
 
 

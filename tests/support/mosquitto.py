@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import shutil
 import signal
 import socket
@@ -198,6 +199,7 @@ class Subscriber:
     ) -> None:
         self.heard: list[Heard] = []
         self.changed = threading.Condition()
+        self._asked = 0
         self._topics = topics or ("#",)
         self._port = port
         self._session = session
@@ -262,6 +264,15 @@ class Subscriber:
         if correlation:
             properties.CorrelationData = correlation
         self._client.publish(topic, payload, 1, retain, properties).wait_for_publish(self._limit_s)
+
+    def ask(self, root: str, name: str, **fields: Any) -> dict[str, Any]:
+        """A command to the device with that root, and its answer; `back/#` must be subscribed to."""
+        self._asked += 1
+        back = f"back/{self._asked}"
+        request = json.dumps({"id": f"{self._asked}", **fields}).encode()
+        self.send(f"{root}/command/{name}", request, answer_to=back)
+        wait_until(lambda: self.on(back), why=f"no answer to {name}")
+        return dict(json.loads(self.on(back)[0].payload))
 
     def is_connected(self) -> bool:
         return self._client.is_connected()
