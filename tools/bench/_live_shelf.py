@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tools.shop_demo.ear import Heard
     from tools.synth.stories import Story
 
-FILM_FPS = 2.0
+FILM_FPS, SEEN_FPS = 2.0, 1.0
+"""Twice what the daemons look at, so that they always find a new picture."""
+
 START_S = 120.0
 """Longest time until every daemon has opened its camera."""
 
@@ -55,9 +57,7 @@ class Watched:
             self.states.append(dict(self._now))
 
 
-def watch(
-    stories: Sequence[Story], model: str, catalogues: Mapping[str, Path], fps: float = 1.0
-) -> list[Watched]:
+def watch(stories: Sequence[Story], model: str, catalogues: Mapping[str, Path]) -> list[Watched]:
     """All at once, until the longest is over.
 
     Raises:
@@ -74,7 +74,7 @@ def watch(
             device = f"story-{number}"
             config = folder / f"{device}.yaml"
             settings = {
-                **_settings(story, model, catalogues[story.name], camera, fps),
+                **_settings(story, model, catalogues[story.name], camera),
                 "device": device,
                 "state_dir": str(folder / device),
                 "mqtt": {"url": f"mqtt://127.0.0.1:{port}", "prefix": "spotter"},
@@ -103,11 +103,11 @@ def _listen(ear: Ear, watched: Mapping[str, Watched]) -> None:
                 raise DemoError(f"the daemon of {each.story.name!r} {what}:\n{each.daemon.last_lines()}")
 
 
-def _settings(story: Story, model: str, catalogue: Path, camera: ShelfCamera, fps: float) -> dict[str, Any]:
+def _settings(story: Story, model: str, catalogue: Path, camera: ShelfCamera) -> dict[str, Any]:
     plan = planogram(story.script.bay, story.plan, story.script.looks)
     return {
         "site": "bench",
         "model": {"file": str(Path(model).resolve()), "threads": 1},
         "catalogue": {"path": str(catalogue.resolve())},
-        "cameras": [{"id": CAMERA, "source": camera.url, "fps": fps, "shelf": {"plan": plan}}],
+        "cameras": [{"id": CAMERA, "source": camera.url, "fps": SEEN_FPS, "shelf": {"plan": plan}}],
     }
