@@ -14,9 +14,8 @@ import pytest
 from tests.cli.conftest import Command
 from tests.support.road import ROOT, picture
 from tests.support.tiny_models import write_tiny_model
-from tools.synth.designs import Design
 from tools.synth.flavours import flavour
-from tools.synth.kiosk import draw_held, hold
+from tools.synth.kiosk import held_up
 from tools.synth.views import studio_view
 
 PRODUCTS = 6
@@ -262,13 +261,6 @@ def test_without_any_model_it_says_what_is_missing(
     assert "expected a catalogue that carries its model, found one without" in done.lines[-1]
 
 
-def in_hand(item: Design, seed: int) -> np.ndarray:
-    """The part of a camera's picture in which it is held."""
-    held = hold(item, seed=seed)
-    x1, y1, x2, y2 = held.box
-    return draw_held(held)[y1:y2, x1:x2]
-
-
 @pytest.mark.slow
 def test_closer_looks_are_taken_as_by_find_and_the_first_looks_stand_beside_them(
     command: Command, tmp_path: Path
@@ -280,7 +272,7 @@ def test_closer_looks_are_taken_as_by_find_and_the_first_looks_stand_beside_them
             (folder / f"p{product}").mkdir(parents=True)
             for number in range(count):
                 item = flavour(product, 5)
-                shown = studio_view(item, number) if folder is shop else in_hand(item, number)
+                shown = studio_view(item, number) if folder is shop else held_up(item, number)
                 cv2.imwrite(str(folder / f"p{product}" / f"{number}.png"), shown)
     built = tmp_path / "catalogue"
     assert command("catalog", "build", shop, "--model", model, "-o", built).code == 0

@@ -11,7 +11,7 @@ from agent.core.between import PICTURE_PX
 from agent.core.local_features import describe
 from agent.core.verifying import MEASURES, Query, Reference, compare, query_of, small
 from tools.synth.flavours import flavour
-from tools.synth.kiosk import draw_held, hold
+from tools.synth.kiosk import held_up
 from tools.synth.views import studio_view
 
 SHOP = 3
@@ -27,9 +27,7 @@ def references(product: int) -> tuple[Reference, ...]:
 
 @cache
 def held(product: int, number: int = 0) -> Query:
-    shown = hold(flavour(product, SHOP), seed=number)
-    x1, y1, x2, y2 = shown.box
-    return query_of(np.ascontiguousarray(draw_held(shown)[y1:y2, x1:x2]))
+    return query_of(np.ascontiguousarray(held_up(flavour(product, SHOP), number)))
 
 
 def right(measure: str, differs: int) -> float:

@@ -29,11 +29,10 @@ from agent.second_look import SecondLook
 from agent.sight import open_folder
 from tools.kiosk_demo import props
 from tools.synth.designs import design
-from tools.synth.kiosk import draw_held, hold
+from tools.synth.kiosk import held_up
 
 if TYPE_CHECKING:
     from tools.synth.designs import Design
-    from tools.synth.drawing import Picture
 
 OWN, OWN_HELD = 10, (7, 8, 9)
 """Products of the catalogue, and the seeds of the hands that hold each."""
@@ -66,7 +65,7 @@ def measure(argv: list[str]) -> dict[str, Any]:
         second = SecondLook(SecondLookSettings(budget_ms=60_000), read_barcodes)
         with closing(catalogue):
             said = [
-                [_said(find(_held(*each), eyes, catalogue, 1.0, 5, second)[0], each[0]) for each in part]
+                [_said(find(held_up(*each), eyes, catalogue, 1.0, 5, second)[0], each[0]) for each in part]
                 for part in (own, others)
             ]
         return {
@@ -78,12 +77,6 @@ def measure(argv: list[str]) -> dict[str, Any]:
                 auroc(*(np.array([each.nearest for each in part]) for part in said)) or 0.0, 3
             ),
         }
-
-
-def _held(product: Design, seed: int) -> Picture:
-    held = hold(product, seed)
-    x1, y1, x2, y2 = held.box
-    return draw_held(held)[y1:y2, x1:x2]
 
 
 def _said(answer: dict[str, Any], product: Design) -> _Said:

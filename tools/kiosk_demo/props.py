@@ -9,7 +9,7 @@ import cv2
 import yaml
 
 from tools.synth.designs import design
-from tools.synth.kiosk import draw_held, hold
+from tools.synth.kiosk import held_up
 from tools.synth.views import studio_view
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def write_products(folder: Path, products: list[Design], *more: dict[str, str]) 
         for number in range(STUDIO_VIEWS):
             cv2.imwrite(str(images / f"{number}.png"), studio_view(product, number))
         for number in range(HELD_PHOTOS):
-            held = hold(product, 100 + number)
-            x1, y1, x2, y2 = held.box
-            cv2.imwrite(str(images / f"held-{number}.png"), draw_held(held)[y1:y2, x1:x2])
+            cv2.imwrite(str(images / f"held-{number}.png"), held_up(product, 100 + number))
 
 
 def plan() -> dict[str, Any]:

@@ -108,6 +108,13 @@ def draw_held(held: Held, noise: int | None = None) -> Picture:
     return noisy(lit_by_shop(picture), held.product.index if noise is None else noise)
 
 
+def held_up(product: Design, seed: int = 0) -> Picture:
+    """The part of such a picture in which the product is: `hold` says how it is held."""
+    held = hold(product, seed)
+    x1, y1, x2, y2 = held.box
+    return draw_held(held)[y1:y2, x1:x2]
+
+
 def _lay_product(picture: Picture, held: Held) -> None:
     sprite = draw_package(held.product, max(16, round(held.tall)))
     rows, columns = sprite.shape[:2]
