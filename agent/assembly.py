@@ -69,7 +69,7 @@ class Assembly:
     ) -> None:
         """Read the configuration and build every part.
 
-        `ask_reload()`: what of the configuration is going to be taken over; ConfigError: nothing is.
+        `ask_reload()` takes the configuration over, and says what changed; AgentError: nothing did.
 
         Raises:
             ConfigError: the configuration, the model or the catalogue is wrong.

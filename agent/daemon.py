@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from agent.adapters.system import Signals
 from agent.applying import gone, proposers
 from agent.assembly import Assembly
 from agent.capturing import Capture
+from agent.channel import Question
 from agent.config import read_again
 from agent.core.clock import Backoff
 from agent.core.errors import AgentError, DeviceError
@@ -40,6 +42,9 @@ IDLE_S = 1.0
 
 TICK_S = 0.25
 """Beat of the main thread."""
+
+RELOAD_S = 20.0
+"""How long somebody waits who asked for the configuration to be taken over."""
 
 JOIN_S = 5.0
 """How long stopping waits for all captures together, then for recognise, then for publish: with the unit's
@@ -63,6 +68,7 @@ class Daemon:
         self._signals = Signals()
         self._captures: dict[str, Capture] = {}
         self._threads: list[threading.Thread] = []
+        self._asked: deque[Question[frozenset[str]]] = deque()
         self.parts = Assembly(config_path, clock, partial(notifier.send, "WATCHDOG=1"), self._ask_reload)
 
     def run(self) -> None:
@@ -91,9 +97,7 @@ class Daemon:
         self._notifier.send(f"READY=1\nSTATUS={len(self._captures)} cameras, {self.parts.holding.release}")
         log.info("ready: %d cameras, catalogue %s", len(self._captures), self.parts.holding.release)
         while not (self._signals.stop or self._clock.wait(TICK_S)):
-            if self._signals.reload:
-                self._signals.reload = False
-                self._read_config_again()
+            self._take_over_what_is_asked()
             for capture in self._captures.values():
                 capture.look_for_stall()
             self.parts.gate.tend()
@@ -112,6 +116,7 @@ class Daemon:
         log.info("stopping")
         self._notifier.send("STOPPING=1")
         self._clock.stop()
+        self._take_over_what_is_asked()  # nothing: whoever waits for it is told so
         self.parts.mailbox.close()
         loops = ("store", "publish", *self.parts.sinks.loops)
         for name in ("pages", "sync", "learn", "capture", "recognise", "sparkplug", *loops):
@@ -176,24 +181,37 @@ class Daemon:
         self._start(f"capture {camera.id}", capture.run)
 
     def _ask_reload(self) -> frozenset[str]:
-        """What is going to be taken over. ConfigError: nothing is."""
-        _, changed = read_again(self._config_path, self.parts.settings)
-        self._signals.reload = True
-        return changed
+        """Have the configuration taken over; what changed. For any thread but the main one.
 
-    def _read_config_again(self) -> None:
+        Raises:
+            AgentError: nothing was taken over; or it was not in time, and may be later.
+        """
+        question = Question(self._read_config_again)
+        self._asked.append(question)
+        return question.answer(RELOAD_S)
+
+    def _take_over_what_is_asked(self) -> None:
+        if self._signals.reload:
+            self._signals.reload = False
+            self._asked.append(Question(self._read_config_again))  # nobody waits; what is wrong is logged
+        while self._asked:
+            self._asked.popleft().do()
+
+    def _read_config_again(self) -> frozenset[str]:
         """Take over what can change while running; an invalid file leaves everything as it is."""
+        if self._signals.stop:
+            raise DeviceError("expected an agent that goes on, found it stopping: a start reads the file")
         try:
             new, changed = read_again(self._config_path, self.parts.settings)
             if not changed:
                 log.info("configuration unchanged")
-                return
+                return changed
             # Both before anything changes: what they are made of may be wrong.
             apps = self.parts.remake_apps(new)
             pipeline = self.parts.holding.pipeline(new, proposers(apps))
         except AgentError as error:
             log.error("configuration not taken over: %s", error)
-            return
+            raise
         self.parts.log_level.configure(new.log.level)
         old_cameras = {camera.id: camera for camera in self.parts.settings.cameras}
         new_cameras = {camera.id: camera for camera in new.cameras}
@@ -209,3 +227,4 @@ class Daemon:
             if old_cameras.get(name) != camera:
                 self._start_camera(camera)
         log.info("configuration taken over: %s", ", ".join(sorted(changed)))
+        return changed

@@ -54,7 +54,7 @@ class Doing:
     health: Health
     log_level: LogLevel
     resync: Callable[[], None] | None  # has the next look for a release at once; None without a server
-    reload: Callable[[], AbstractSet[str]]  # what is taken over now; ConfigError: nothing is
+    reload: Callable[[], AbstractSet[str]]  # takes the file over: what changed; AgentError: nothing
     clock: Clock
     lookup: Lookup = field(init=False)
     _began: float = field(init=False)

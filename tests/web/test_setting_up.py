@@ -201,6 +201,8 @@ def test_masks_a_rate_and_a_planogram_are_written(rack: tuple[Site, Subscriber])
         rate = {"etag": said["etag"], "false_accept": 0.0125}
         said = checked("decide", site.ask("/api/setup/decision", rate))
         assert (said["now"], said["taken_over"]) == (0.0125, True)
+        at_work = site.ask("/api/setup/what_if?false_accept=0.1").json["now"]
+        assert at_work == 0.0125, "it was to work by it when it said so"
         slot = {"name": "a1", "box": [0, 0, 240, 240], "sku": "sku-00", "facings": 2}
         outside = {"camera": "cam", "etag": said["etag"], "places": [{**slot, "box": [0, 0, 2000, 240]}]}
         refused = site.ask("/api/setup/shelf", outside)
