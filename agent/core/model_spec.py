@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Literal, TypeVar, get_args
 
@@ -78,6 +79,29 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewPhotos:
+    """How new photos of what a model was trained on lie among the photos that it was trained on."""
+
+    own: tuple[float, ...]
+    """Cosine to the nearest photo of the own product: quantiles, evenly spaced from the least to the most."""
+    others: float
+    """How much nearer the nearest other product is to them than to those trained on, cosine, in the mean."""
+
+    def __post_init__(self) -> None:
+        ordered = all(a <= b for a, b in pairwise((-1.0, *self.own, 1.0)))
+        if not 2 <= len(self.own) <= _QUANTILES_LIMIT or not ordered:
+            raise ValueError(
+                f"new_photos.own: expected 2 to {_QUANTILES_LIMIT} cosines in ascending order, "
+                f"found {quoted(list(self.own))}"
+            )
+        if not 0 <= self.others <= 1:
+            raise ValueError(f"new_photos.others: expected a cosine in [0, 1], found {self.others}")
+
+
+_QUANTILES_LIMIT = 101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """What a `.tflite` file is and expects; vectors compare only between equal fingerprints."""
 
@@ -91,6 +115,8 @@ class ModelSpec:
     calibration: Calibration | None = None
     """What its similarities are worth on new photos of what it was trained on: for catalogues of its training
     pictures, which cannot tell that themselves. None where nobody measured it."""
+    new_photos: NewPhotos | None = None
+    """The same in similarities, for catalogues whose products lie otherwise."""
 
     def __post_init__(self) -> None:
         check_identity(self.name, self.file, self.sha256)
@@ -109,9 +135,11 @@ class ModelSpec:
     def document(self) -> dict[str, Any]:
         """The spec as JSON holds it: `parse_spec(json.dumps(spec.document()).encode(), …) == spec`."""
         plain = document_of(self)
-        del plain["calibration"]
+        del plain["calibration"], plain["new_photos"]
         if self.calibration is not None:
             plain["calibration"] = self.calibration.document
+        if self.new_photos is not None:
+            plain["new_photos"] = {"own": list(self.new_photos.own), "others": self.new_photos.others}
         return plain
 
 
@@ -159,6 +187,8 @@ def _spec_of(kind: type[T], document: dict[str, Any]) -> T:
         known["input"] = InputSpec(**_known_fields(InputSpec, known["input"], "input."))
     if "calibration" in known:
         known["calibration"] = record("calibration", Calibration, LATER | known["calibration"])
+    if "new_photos" in known:
+        known["new_photos"] = NewPhotos(**_known_fields(NewPhotos, known["new_photos"], "new_photos."))
     return kind(**known)
 
 
@@ -182,12 +212,18 @@ def _typed(where: str, kind: str, value: Any) -> Any:
     """`value` as the field type `kind` (an annotation as text) wants it."""
     if kind == "int":
         fits, expected = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif kind in {"InputSpec", "Calibration | None"}:
+    elif kind in {"InputSpec", "Calibration | None", "NewPhotos | None"}:
         fits, expected = isinstance(value, dict), "an object of fields"
     elif kind == "Triple":
         if isinstance(value, list) and len(value) == 3 and all(map(_is_number, value)):
             return tuple(float(number) for number in value)
         fits, expected = False, "three numbers"
+    elif kind == "tuple[float, ...]":
+        if isinstance(value, list) and all(map(_is_number, value)):
+            return tuple(float(number) for number in value)
+        fits, expected = False, "a list of numbers"
+    elif kind == "float":
+        fits, expected = _is_number(value), "a number"
     else:
         fits, expected = isinstance(value, str), "a text"
     if not fits:

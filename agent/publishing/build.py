@@ -29,7 +29,7 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.planograms import gather_site
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import beside_others, calibrate, trusted, usual_cosine
+from agent.publishing.calibrate import beside_others, calibrate, usual_cosine
 from agent.publishing.cards import write_cards
 from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.adapters.embedder import EmbedderSettings
-    from agent.core.calibration import Calibration
     from agent.core.manifest import FileEntry
+    from agent.core.model_spec import ModelSpec
     from agent.publishing.embed import Engine
     from agent.publishing.former import Former
     from agent.publishing.references import Assigned
@@ -177,7 +177,7 @@ def build_catalogue(
             crop=settings.crop,
             thumbnails=settings.thumbnails,
             created_utc=created_utc,
-            expected=eyes.spec.calibration,
+            spec=eyes.spec,
             finish=finish,
         )
     return BuildReport(manifest.release, manifest.products, manifest.references, tuple(problems), changes)
@@ -192,13 +192,13 @@ def write_catalogue(
     crop: float,
     thumbnails: bool,
     created_utc: float,
-    expected: Calibration | None = None,
+    spec: ModelSpec | None = None,
     finish: Callable[[Manifest, Changes], Manifest] = lambda made, _changes: made,
 ) -> tuple[Manifest, Changes]:
     """Make what was gathered the catalogue of the directory `out`, which is held for writing.
 
-    `expected` is what the model's description says of new photos. `finish(manifest, changes)` adds files that
-    need the others to be there.
+    `spec` is the model's description, which may say what is to be expected of new photos.
+    `finish(manifest, changes)` adds files that need the others to be there.
 
     Raises:
         CatalogueError: the thumbnails before are damaged.
@@ -214,10 +214,9 @@ def write_catalogue(
     compact = bool(changes.why) and former.manifest is not None
     own = ~assigned.copies  # a copy is no picture of its own
     photos, shown = assigned.positions[own], assigned.keys[own] >> np.uint64(VIEW_BITS)
-    calibration = trusted(
-        calibrate(assigned.keys[own], index.vectors), expected, projected=projection is not None
-    )
+    calibration = calibrate(assigned.keys[own], index.vectors, spec, projected=projection is not None)
     alike = usual_cosine(shown, lambda places: gathered.rows(photos[places]))
+    expected = None if spec is None else spec.calibration
     calibration = beside_others(
         replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )

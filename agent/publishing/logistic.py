@@ -15,6 +15,10 @@ _RIDGE = 0.05
 """Of an observation, the doubt about each slope: it keeps slopes finite where all is separable, and small
 enough that a catalogue of 12 products with three photos each can name at `false_accept: 0.01`."""
 
+_NARROWEST = 0.01
+"""Of a feature, the least scatter that is taken for one: what copies of one picture differ by
+would be given slopes without bounds."""
+
 _STEPS = 50
 _SETTLED = 1e-9
 _SHARPEST = 500.0
@@ -67,7 +71,7 @@ def fit_choice(right: Reals, others: Reals) -> float:
 
 def _fit(features: Reals, outcome: NDArray[np.bool_], weight: Reals) -> tuple[float, Reals]:
     """Newton's method on standardised features, with a ridge on the slopes but not on the bias."""
-    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), _NARROWEST)
     design = np.column_stack([np.ones(len(features)), (features - middle) / spread])
     ridge = np.diag([1e-6, *[_RIDGE] * features.shape[1]])
     beta = np.zeros(design.shape[1])

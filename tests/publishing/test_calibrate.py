@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from agent.core.calibration import DEFAULT_CALIBRATION, KNOWN_SHARE, Calibration
 from agent.core.evidence import ONE_LOOK, WEIGHED, decide
 from agent.core.matching import group, key_of
+from agent.core.model_spec import InputSpec, ModelSpec, NewPhotos
 from agent.core.others import pack
 from agent.core.types import Look
-from agent.publishing import calibrate as module
-from agent.publishing.calibrate import beside_others, calibrate, calibrate_on, trusted, usual_cosine
+from agent.publishing import asked as module
+from agent.publishing.asked import ask_photos, ask_references
+from agent.publishing.calibrate import beside_others, calibrate, calibrate_on, new_photos, usual_cosine
 from agent.publishing.logistic import fit_choice, fit_logistic
 
 DIMENSION = 32
+Vectors = Callable[[NDArray[np.uint64]], NDArray[np.float32]]
 
 
 def catalogue(
@@ -32,7 +36,7 @@ def catalogue(
 
 
 def fitted(keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> Calibration:
-    return calibrate(keys, lambda wanted: rows[np.searchsorted(keys, wanted)])
+    return calibrate(keys, rows_of(keys, rows))
 
 
 def test_a_clear_answer_is_probable_and_a_doubtful_one_is_not() -> None:
@@ -42,33 +46,119 @@ def test_a_clear_answer_is_probable_and_a_doubtful_one_is_not() -> None:
     assert curve.probability(0.3, 0.0) < 0.1
 
 
+FEW = catalogue(4, 50)
+APART = catalogue(40, 6, spread=0.3)  # siblings come within 0.9
+LOOSE = catalogue(40, 6, spread=1.0)  # … within 0.5
+TWINS = (APART[0], np.concatenate([APART[1][:120], APART[1][:120]]))
+ITS = Calibration(-6.0, 8.0, 0.0, "the model's", nearest=0.7)
+NEW = NewPhotos(own=(0.5, 0.7, 0.9), others=0.05)
+
+
+def spec(calibration: Calibration | None, new: NewPhotos | None = None) -> ModelSpec:
+    size = InputSpec(height=96, width=96, dtype="uint8", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    return ModelSpec(
+        name="a model",
+        file="m.tflite",
+        sha256="0" * 64,
+        input=size,
+        dimension=DIMENSION,
+        calibration=calibration,
+        new_photos=new,
+    )
+
+
+Answers = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
+
+
+def answers(
+    keys: NDArray[np.uint64], rows: NDArray[np.float32], curve: Calibration, new: NDArray[np.float32]
+) -> Answers:
+    """To as many new views of each product, in their order: probability, right, named, lacking.
+
+    The product of every fourth is taken out of the catalogue: what `KNOWN_SHARE` takes for granted.
+    """
+    products = keys >> np.uint64(24)
+    own = np.repeat(np.unique(products), len(new) // len(np.unique(products)))
+    lacking = np.arange(len(new)) % 4 == 0
+    told = []
+    for row, product, without in zip(new, own, lacking, strict=True):
+        left = (products != product) | ~without
+        look = Look(group(keys[left], rows[left] @ row, WEIGHED))
+        decision = decide([look], curve, replace(ONE_LOOK, false_accept=0.05))
+        right = decision.options[0].product == product and not without
+        told.append((decision.probability, right, decision.product is not None))
+    p, right, named = (np.array(each) for each in zip(*told, strict=True))
+    return p, right.astype(np.bool_), named.astype(np.bool_), lacking
+
+
+def new_views(products: int, views: int, spread: float, seed: int) -> NDArray[np.float32]:
+    """Of the products that `catalogue` draws by this seed."""
+    centres = np.random.default_rng(seed).normal(size=(products, 1, DIMENSION))
+    scatter = np.random.default_rng(9).normal(size=(products, views, DIMENSION))
+    new = (centres + spread * scatter).reshape(-1, DIMENSION)
+    return (new / np.linalg.norm(new, axis=1, keepdims=True)).astype(np.float32)
+
+
 def test_answers_to_new_views_are_as_sure_as_they_are_right() -> None:
     """New views scatter as far from the references as the farther half of these from each other."""
     keys, rows = catalogue(80, 8, spread=1.0, seed=1)
-    curve = fitted(keys, rows)
-    rng = np.random.default_rng(1)
-    centres = rng.normal(size=(80, 1, DIMENSION))  # those that `catalogue` drew
-    new = (centres + 1.2 * np.random.default_rng(9).normal(size=(80, 8, DIMENSION))).reshape(-1, DIMENSION)
-    new = (new / np.linalg.norm(new, axis=1, keepdims=True)).astype(np.float32)
-    own = np.repeat(np.arange(80), 8)
-    unknown = np.arange(len(new)) % 4 == 0  # what `KNOWN_SHARE` takes for granted
-    missing = np.isin(keys >> np.uint64(24), [0])
-    answers = []
-    for row, product, without in zip(new, own, unknown, strict=True):
-        left = ~missing & ~((keys >> np.uint64(24) == product + 1) & without)
-        look = Look(group(keys[left], rows[left] @ row, WEIGHED))
-        decision = decide([look], curve, replace(ONE_LOOK, false_accept=0.05))
-        answers.append((decision, decision.options[0].product == product + 1))
-    p = np.array([decision.probability for decision, _ in answers])
-    right = np.array([each for _, each in answers]) & ~unknown
+    p, right, named, lacking = answers(keys, rows, fitted(keys, rows), new_views(80, 8, 1.2, seed=1))
     assert p.mean() == pytest.approx(right.mean(), abs=0.08)
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.0)):
         chosen = (p >= low) & (p < high)
         if chosen.sum() > 40:
             assert p[chosen].mean() == pytest.approx(right[chosen].mean(), abs=0.15)
-    named = np.array([decision.product is not None for decision, _ in answers])
-    assert named[unknown].mean() < 0.1, "asked for were 5 %"
-    assert named[~unknown].mean() > 0.3
+    assert named[lacking].mean() < 0.1, "asked for were 5 %"
+    assert named[~lacking].mean() > 0.3
+
+
+def test_pictures_of_one_kind_are_judged_by_how_new_ones_come_to_the_model() -> None:
+    """Studio pictures lie closer together than any photo comes to them: they say nothing of photos."""
+    trained, photos = catalogue(60, 8, spread=0.2, seed=2), new_views(60, 4, 1.0, seed=2)
+    usual = ask_references(trained[0], rows_of(*trained))
+    shown = np.repeat(np.arange(1, 61, dtype=np.uint64), 4)
+    found = ask_photos(photos, shown, trained[0], rows_of(*trained))
+    model = spec(calibrate_on(found, "photos"), new_photos(found, usual))
+
+    keys, rows = catalogue(60, 4, spread=0.2, seed=3)
+    alone, told = fitted(keys, rows), calibrate(keys, rows_of(keys, rows), model)
+    assert told.source == f"{alone.source}, as near as new photos of the model come"
+    new = new_views(60, 8, 1.0, seed=3)
+    p, right, named, lacking = answers(keys, rows, told, new)
+    assert p.mean() == pytest.approx(right.mean(), abs=0.08)
+    assert named[lacking].mean() < 0.15, "asked for were 5 %"
+    assert named[~lacking].mean() > 0.8
+    shy, *_ = answers(keys, rows, alone, new)
+    assert abs(shy.mean() - right.mean()) > 2 * abs(p.mean() - right.mean())
+
+
+def test_new_photos_come_no_nearer_and_their_neighbours_do() -> None:
+    keys, rows = APART
+    found = ask_references(keys, rows_of(keys, rows))
+    moved = found.as_new(NEW)
+    order = np.argsort(found.own[:, 0], kind="stable")
+    assert np.quantile(moved.own[:, 0], [0.25, 0.5, 0.75]) == pytest.approx([0.6, 0.7, 0.8], abs=0.01)
+    assert (np.diff(moved.own[order, 0]) >= 0).all()
+    assert found.others - moved.others == pytest.approx(-0.05)
+    assert ((moved.own > -1) == (found.own > -1)).all(), "what is not there stays away"
+    nearer = NewPhotos(own=(0.99, 1.0), others=0.0)
+    assert (found.as_new(nearer).own == found.own).all()
+
+
+def test_few_products_say_little_of_what_is_lacking() -> None:
+    few, many = (ask_references(*each) for each in (of(8, 20), of(200, 20)))
+    assert few.doubt > 3 * many.doubt > 0
+    assert few.as_lacking().support == pytest.approx(few.support + few.doubt)
+    assert ask_references(*of(1, 20)).doubt == 0
+
+
+def of(products: int, views: int) -> tuple[NDArray[np.uint64], Vectors]:
+    keys, rows = catalogue(products, views)
+    return keys, rows_of(keys, rows)
+
+
+def rows_of(keys: NDArray[np.uint64], rows: NDArray[np.float32]) -> Vectors:
+    return lambda wanted: rows[np.searchsorted(keys, wanted)]
 
 
 TOO_LITTLE = {
@@ -167,6 +257,14 @@ def test_logistic_regression_finds_the_curve_that_made_the_data() -> None:
     assert (bias, similarity, margin) == pytest.approx((-4, 5, 6), abs=0.3)
 
 
+def test_features_that_hardly_differ_get_no_slope_without_bounds() -> None:
+    features = np.where(np.arange(100) < 50, 0.9, 0.9 + 1e-7)[:, None]
+    _, (slope,) = fit_logistic(features, np.arange(100) < 50, np.ones(100))
+    assert slope < 1e4
+    _, (slope,) = fit_logistic(features, np.arange(100) >= 50, np.ones(100))
+    assert slope < 1e4
+
+
 def test_a_slope_that_would_fall_is_left_out() -> None:
     rng = np.random.default_rng(0)
     features = rng.uniform(0, 1, (5000, 2))
@@ -180,31 +278,34 @@ def test_a_slope_that_would_fall_is_left_out() -> None:
     assert 1 / (1 + np.exp(-bias)) == pytest.approx(1 / 8, abs=0.02)
 
 
-OWN = Calibration(-5.0, 9.0, 0.0, "own", unknown=-2.0, tail=1.0, fall=0.2, nearest=0.75)
-ITS = Calibration(-6.0, 8.0, 0.0, "the model's", nearest=0.8)
-BY_HEART, NAMELESS = replace(OWN, nearest=0.95), replace(OWN, tail=3.0)
-TRUSTED = {
-    "the catalogue's where nobody measured the model": (OWN, None, False, OWN),
-    "the catalogue's where its pictures lie as new ones do": (OWN, ITS, False, OWN),
-    "the model's where it knows the pictures by heart": (BY_HEART, ITS, False, ITS),
-    "the model's where the catalogue has too few": (DEFAULT_CALIBRATION, ITS, False, ITS),
-    "the model's where the catalogue's let nothing be named": (NAMELESS, ITS, False, ITS),
-    "the catalogue's where a projection makes other similarities": (BY_HEART, ITS, True, BY_HEART),
+USED = {
+    "the catalogue's where nobody measured the model": (APART, spec(None), False, "half of the siblings"),
+    "the catalogue's where its pictures lie as new ones do": (
+        LOOSE,
+        spec(ITS, NEW),
+        False,
+        "siblings left out",
+    ),
+    "the model's where no more is known of new ones": (APART, spec(ITS), False, "the model's"),
+    "both where more is known": (APART, spec(ITS, NEW), False, "as near as new photos of the model come"),
+    "the model's where the catalogue has too few": (FEW, spec(ITS, NEW), False, "the model's"),
+    "the model's where products are each other's twins": (TWINS, spec(ITS, NEW), False, "the model's"),
+    "the catalogue's where a projection makes other similarities": (APART, spec(ITS, NEW), True, "left out"),
 }
 
 
-@pytest.mark.parametrize(("own", "model", "projected", "used"), TRUSTED.values(), ids=TRUSTED.keys())
+@pytest.mark.parametrize(("pictures", "model", "projected", "used"), USED.values(), ids=USED.keys())
 def test_whose_numbers_are_used(
-    own: Calibration, model: Calibration | None, projected: bool, used: Calibration
+    pictures: tuple[NDArray[np.uint64], NDArray[np.float32]], model: ModelSpec, projected: bool, used: str
 ) -> None:
-    assert trusted(own, model, projected=projected) == used
+    keys, rows = pictures
+    made = calibrate(keys, rows_of(keys, rows), model, projected=projected)
+    assert made.source.endswith(used) or (used == "half of the siblings" and used in made.source)
 
 
 def test_photos_that_are_no_references_are_judged_as_they_are() -> None:
     keys, rows = catalogue(40, 6)
-    curve = calibrate_on(
-        rows, keys >> np.uint64(24), keys, lambda wanted: rows[np.searchsorted(keys, wanted)], "themselves"
-    )
+    curve = calibrate_on(ask_photos(rows, keys >> np.uint64(24), keys, rows_of(keys, rows)), "themselves")
     assert (curve.source, curve.nearest) == ("themselves", 1.0)
     assert curve.probability(1.0, 0.5, 1.0) > 0.9
 

@@ -27,12 +27,14 @@ from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.core.errors import AgentError
 from agent.core.evidence import ONE_LOOK, WEIGHED, decide, in_catalogue
 from agent.core.matching import VIEW_BITS, group, key_of
+from agent.core.model_spec import parse_spec
 from agent.core.others import pack, usual_nearness
 from agent.core.regions import kept_centre, propose
 from agent.core.scoring import auroc, calibration_error, false_accepts
 from agent.core.tensors import unit_rows
 from agent.core.types import Look
-from agent.publishing.calibrate import calibrate_on, usual_cosine
+from agent.publishing.asked import ask_photos, ask_references
+from agent.publishing.calibrate import calibrate_on, new_photos, usual_cosine
 from tools.train.data import data_folder, read
 from tools.train.protocol import CROP, Pictures, Seen, seen
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from agent.adapters.embedder import Embedder
     from agent.core.calibration import Calibration
+    from agent.publishing.asked import Asked
 
 FOLDS = 5
 SPLITS = 12
@@ -77,13 +80,15 @@ class Photos:
 
     def fitted(self, chosen: NDArray[np.bool_], source: str) -> Calibration:
         """The numbers from these of the queries."""
-        return calibrate_on(
-            self.asked[chosen],
-            self.shown[chosen].astype(np.uint64),
-            self.keys,
-            lambda wanted: self.rows[np.searchsorted(self.keys, wanted)],
-            source,
-        )
+        return calibrate_on(self.found(chosen), source)
+
+    def found(self, chosen: NDArray[np.bool_]) -> Asked:
+        """What these of the queries find in the whole gallery."""
+        return ask_photos(self.asked[chosen], self.shown[chosen].astype(np.uint64), self.keys, self.rows_of)
+
+    def rows_of(self, keys: NDArray[np.uint64]) -> NDArray[np.float32]:
+        """Of the gallery, by keys."""
+        return self.rows[np.searchsorted(self.keys, keys)]
 
     def looks(self, missing: NDArray[np.int64]) -> list[Look]:
         """What each query finds in a gallery without these products."""
@@ -224,12 +229,15 @@ def describe(model: Path, found: Seen, far: dict[str, NDArray[np.float32]]) -> N
     for count in (1, 5):
         print(json.dumps({"model": model.name, "looks": count, **figures(judged(photos, count, far))}))
     asked = len(photos.shown)
-    fit = photos.fitted(np.ones(asked, np.bool_), f"{asked} photos that the model was not trained on")
+    every = np.ones(asked, np.bool_)
+    fit = photos.fitted(every, f"{asked} photos that the model was not trained on")
+    new = new_photos(photos.found(every), ask_references(photos.keys, photos.rows_of))
     print(json.dumps({"model": model.name, "far": far_figures(photos, fit, far)}))
     fit = replace(fit, others=beside(fit, far, photos).others)
     beside_it = model.with_suffix(".json")
-    spec = json.loads(beside_it.read_text()) | {"calibration": fit.document}
-    beside_it.write_text(json.dumps(spec, indent=2) + "\n")
+    spec = parse_spec(beside_it.read_bytes(), beside_it.name)
+    told = replace(spec, calibration=fit, new_photos=new).document()
+    beside_it.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,0 +1,178 @@
+"""What pictures find in a catalogue when they play the query: its own references, or photos that are none.
+
+A camera's picture comes from another day than the photos of the catalogue, and those of one product come in
+bursts: whoever leaves out one photo finds its twin. So each sampled reference plays the query without the
+nearer half of its siblings (`LEFT_OUT`), once with the others in the gallery, as a known thing, and once with
+all of its product left out, as a thing that the catalogue lacks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.core.evidence import WEIGHED
+from agent.core.matching import SUPPORT, VIEW_BITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from agent.core.model_spec import NewPhotos
+
+    Vectors = Callable[[NDArray[np.uint64]], NDArray[np.float32]]
+    Reals = NDArray[np.float64]
+
+SAMPLE = 2_000
+"""References that play the query. The curves have five numbers: at 2,000 they move by some per cent of
+themselves between samples, which is less than between two days in a shop."""
+
+LEFT_OUT = 0.5
+"""Share of a picture's siblings, the nearest to it, that are no reference to it."""
+
+_BLOCK = 8_192  # references compared at once: 2,000 × 8,192 float32 are 64 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the queries found. Rows are queries; similarities are -1 where there is nothing."""
+
+    shown: NDArray[np.uint64]  # (N,) product of each
+    own: Reals  # (N, SUPPORT) of the own product's nearest references that were left in, nearest first
+    others: Reals  # (N, WEIGHED) of the nearest other products, nearest first
+    support: Reals  # (N,) mean similarity of the nearest references of the nearest other product
+
+    @property
+    def doubt(self) -> float:
+        """Standard error of how near the nearest other product comes, from one product to the next.
+
+        What the catalogue lacks is one more draw from where its products come from; few say little of that.
+        """
+        products, numbers = np.unique(self.shown, return_inverse=True)
+        if len(products) < 2:
+            return 0.0
+        means = np.bincount(numbers, self.others[:, 0]) / np.bincount(numbers)
+        return float(means.std(ddof=1) / np.sqrt(len(products)))
+
+    def as_new(self, photos: NewPhotos) -> Asked:
+        """As if the queries were new photos: no nearer to their own product, and nearer to the others."""
+        nearest = self.own[:, 0]
+        ranks = (np.argsort(np.argsort(nearest, kind="stable"), kind="stable") + 0.5) / len(nearest)
+        usual = np.interp(ranks, np.linspace(0, 1, len(photos.own)), photos.own)
+        lower = np.minimum(0, usual - nearest)[:, None]
+        return replace(
+            self,
+            own=np.where(self.own > -1, np.maximum(self.own + lower, -1), -1),
+            others=_raised(self.others, photos.others),
+            support=_raised(self.support, photos.others),
+        )
+
+    def as_lacking(self) -> Asked:
+        """As things that the catalogue lacks may lie, as far as its products can tell: nearer by `doubt`."""
+        return replace(
+            self, others=_raised(self.others, self.doubt), support=_raised(self.support, self.doubt)
+        )
+
+
+def _raised(similarities: Reals, by: float) -> Reals:
+    """Those that are there, moved."""
+    return np.where(similarities > -1, np.clip(similarities + by, -1, 1), -1)
+
+
+def ask_references(keys: NDArray[np.uint64], vectors: Vectors) -> Asked:
+    """A sample of the references `keys` `(R,)`, ascending, plays the query; rows are `vectors(keys)`."""
+    products = keys >> np.uint64(VIEW_BITS)
+    queries = sample(products)
+    asked = np.concatenate(
+        [vectors(keys[part]) for part in np.array_split(queries, max(1, -(-len(queries) // 512)))]
+    )
+    own = _own(keys, products, queries, asked, vectors)
+    return Asked(products[queries], own, *_others(keys, products, products[queries], asked, vectors))
+
+
+def ask_photos(
+    photos: NDArray[np.float32],
+    shown: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+    vectors: Vectors,
+) -> Asked:
+    """Photos that are no references: their rows `(N, d)`, and the products shown `(N,)`."""
+    products = keys >> np.uint64(VIEW_BITS)
+    own = np.full((len(photos), SUPPORT), -1.0)
+    for product in np.unique(shown):
+        here = np.flatnonzero(shown == product)
+        start, stop = np.searchsorted(products, [product, product + np.uint64(1)])
+        nearest = -np.sort(-(photos[here] @ vectors(keys[start:stop]).T), axis=1)[:, :SUPPORT]
+        own[here, : nearest.shape[1]] = nearest
+    return Asked(shown, own, *_others(keys, products, shown, photos, vectors))
+
+
+def sample(products: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Positions of references whose product has another one, evenly spread, at most `SAMPLE`."""
+    same = products[1:] == products[:-1]
+    siblings = np.zeros(len(products), bool)
+    siblings[1:] |= same
+    siblings[:-1] |= same
+    positions = np.flatnonzero(siblings)
+    if len(positions) > SAMPLE:
+        positions = positions[np.linspace(0, len(positions) - 1, SAMPLE).astype(np.int64)]
+    return positions
+
+
+def _own(
+    keys: NDArray[np.uint64],
+    products: NDArray[np.uint64],
+    queries: NDArray[np.int64],
+    asked: NDArray[np.float32],
+    vectors: Vectors,
+) -> Reals:
+    """Similarities `(N, SUPPORT)` to the nearest of the siblings that are left in."""
+    own = np.full((len(queries), SUPPORT), -1.0)
+    for product in np.unique(products[queries]):
+        here = np.flatnonzero(products[queries] == product)
+        start, stop = np.searchsorted(products, [product, product + np.uint64(1)])
+        similarities = asked[here] @ vectors(keys[start:stop]).T
+        similarities[np.arange(len(here)), queries[here] - start] = 2  # itself, the first to be left out
+        ordered = -np.sort(-similarities, axis=1)[:, 1:]
+        kept = ordered[:, int(LEFT_OUT * ordered.shape[1]) :][:, :SUPPORT]
+        own[here, : kept.shape[1]] = kept
+    return own
+
+
+def _others(
+    keys: NDArray[np.uint64],
+    products: NDArray[np.uint64],
+    shown: NDArray[np.uint64],
+    asked: NDArray[np.float32],
+    vectors: Vectors,
+) -> tuple[Reals, Reals]:
+    """Similarities `(N, WEIGHED)` of the nearest other products, and the support `(N,)` of the first."""
+    found = np.full((len(asked), WEIGHED), -1.0, np.float32)
+    support = np.full(len(asked), -1.0)
+    for start, stop in _whole_products(products):
+        similarities = asked @ vectors(keys[start:stop]).T
+        firsts = np.flatnonzero(np.r_[True, products[start + 1 : stop] != products[start : stop - 1]])
+        names = products[start:stop][firsts]
+        nearest = np.maximum.reduceat(similarities, firsts, axis=1)
+        nearest[names[None] == shown[:, None]] = -1
+        column = nearest.argmax(axis=1)
+        better = np.flatnonzero(nearest.max(axis=1) > found[:, 0])
+        ends = np.r_[firsts[1:], stop - start]
+        for row, place in zip(better.tolist(), column[better].tolist(), strict=True):
+            references = similarities[row, firsts[place] : ends[place]]
+            support[row] = np.sort(references)[-SUPPORT:].mean()
+        found = -np.sort(-np.concatenate([found, nearest], axis=1), axis=1)[:, :WEIGHED]
+    return found.astype(np.float64), support
+
+
+def _whole_products(products: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Ranges of about `_BLOCK` references that cut no product in two."""
+    start = 0
+    while start < len(products):
+        last = min(start + _BLOCK, len(products)) - 1
+        stop = int(np.searchsorted(products, products[last], side="right"))
+        yield start, stop
+        start = stop
