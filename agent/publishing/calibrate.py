@@ -15,20 +15,20 @@ resemble each other whatever they show. And where the model was trained on the v
 pictures that differ in little, they say nothing of new ones: of a later base every photo found a sibling at
 .95, with and without the half, and new ones only at .82.
 
-What pictures of *other* products say holds all the same. How near the nearest other product came to those
-that the catalogue lacks, mean and what 5 % exceed, by its references, in truth, and on the model's own photos:
+What pictures of *other* products say holds all the same. How near the nearest product came to those that the
+catalogue lacks, mean and what 5 % exceed, by its references, in truth, and on the model's own photos:
 
     models/base                         by references    in truth      photos of the description
     24 cartons, eight studio pictures        .50 .62     .48 .64       .57 .79
     10 packages, seven pictures              .47 .65     .51 .68       .57 .79
     photos trained on                        .53 .76     .57 .79       .57 .79
 
-So the description says how near new photos come to their own product, and how much nearer to others than those
-trained on (.04), and the catalogue where its products lie. Of 200 cartons on a belt 102 were named by picture
-and barcode both in place of 56 by the description's numbers alone. On Grocery Store, of 20 products left out
-twelve times over, numbers cross-validated: 1.4 % of the unknown and 42 % of the known named at 0.01 (1.0 and
-37), calibration error .043 and .042 (.037 and .037); of five photos 1.5 and 57 % (1.7 and 55), .055 and .070
-(.077 and .081).
+So the description says how near new photos come to their own product, and how much nearer to others than
+those trained on (.04), and the catalogue where its products lie. Of 200 cartons on a belt 102 were named by
+picture and barcode both in place of 56 by the description's numbers alone. On Grocery Store, of 20 products
+left out twelve times over, numbers cross-validated: 1.4 % of the unknown and 42 % of the known named at 0.01
+(1.0 and 37), calibration error .043 and .042 (.037 and .037); of five photos 1.5 and 57 % (1.7 and 55), .055
+and .070 (.077 and .081).
 """
 
 from __future__ import annotations
