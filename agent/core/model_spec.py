@@ -84,18 +84,22 @@ class NewPhotos:
 
     own: tuple[float, ...]
     """Cosine to the nearest photo of the own product: quantiles, evenly spaced from the least to the most."""
-    others: float
-    """How much nearer the nearest other product is to them than to those trained on, cosine, in the mean."""
+    others: tuple[float, ...]
+    """The same of the nearest other product: how near what a catalogue lacks may come."""
+    nearer: float
+    """How much nearer other products are to them than to those trained on, cosine, in the mean."""
 
     def __post_init__(self) -> None:
-        ordered = all(a <= b for a, b in pairwise((-1.0, *self.own, 1.0)))
-        if not 2 <= len(self.own) <= _QUANTILES_LIMIT or not ordered:
-            raise ValueError(
-                f"new_photos.own: expected 2 to {_QUANTILES_LIMIT} cosines in ascending order, "
-                f"found {quoted(list(self.own))}"
-            )
-        if not 0 <= self.others <= 1:
-            raise ValueError(f"new_photos.others: expected a cosine in [0, 1], found {self.others}")
+        for name in ("own", "others"):
+            cosines = getattr(self, name)
+            ordered = all(a <= b for a, b in pairwise((-1.0, *cosines, 1.0)))
+            if not 2 <= len(cosines) <= _QUANTILES_LIMIT or not ordered:
+                raise ValueError(
+                    f"new_photos.{name}: expected 2 to {_QUANTILES_LIMIT} cosines in ascending order, "
+                    f"found {quoted(list(cosines))}"
+                )
+        if not 0 <= self.nearer <= 1:
+            raise ValueError(f"new_photos.nearer: expected a cosine in [0, 1], found {self.nearer}")
 
 
 _QUANTILES_LIMIT = 101
@@ -139,7 +143,8 @@ class ModelSpec:
         if self.calibration is not None:
             plain["calibration"] = self.calibration.document
         if self.new_photos is not None:
-            plain["new_photos"] = {"own": list(self.new_photos.own), "others": self.new_photos.others}
+            new = self.new_photos
+            plain["new_photos"] = {"own": list(new.own), "others": list(new.others), "nearer": new.nearer}
         return plain
 
 

@@ -24,7 +24,7 @@ catalogue lacks, mean and what 5 % exceed, by its references, in truth, and on t
     photos trained on                        .53 .76     .57 .79       .57 .79
 
 So the description says how near new photos come to their own product, and how much nearer to others than
-those trained on (.04), and the catalogue where its products lie. Of 200 cartons on a belt 102 were named by
+those trained on (.04), and the catalogue where its products lie, as far as they are many (`STRANGERS`). Of 200 cartons on a belt 102 were named by
 picture and barcode both in place of 56 by the description's numbers alone. On Grocery Store, of 20 products
 left out twelve times over, numbers cross-validated: 1.4 % of the unknown and 42 % of the known named at 0.01
 (1.0 and 37), calibration error .043 and .042 (.037 and .037); of five photos 1.5 and 57 % (1.7 and 55), .055
@@ -62,7 +62,7 @@ LEAST_PRODUCTS = 5
 """Below these the default is the better guess."""
 
 QUANTILES = 11
-"""Of how near new photos come to their own product, the least and the most among them."""
+"""Of how near new photos come, the least and the most among them."""
 
 _DIGITS = 6
 
@@ -87,28 +87,32 @@ def calibrate(
         return expected or DEFAULT_CALIBRATION
     found = ask_references(keys, vectors)
     source = f"{queries} of {len(keys)} references of {count} products, half of the siblings left out"
-    own = _fitted(found, source)
     if model is None or expected is None:
-        return own
+        return _fitted(found, found, source)
+    new = model.new_photos
+    own = _fitted(found, found.as_lacking(new) if new else found, source)
     if own.nearest > expected.nearest:
-        if model.new_photos is None:
+        if new is None:
             return expected
-        own = _fitted(found.as_new(model.new_photos), f"{source}, as near as new photos of the model come")
+        found = found.as_new(new)
+        source += ", as near as new photos of the model come"
+        own = _fitted(found, found.as_lacking(new), source)
     return expected if _is_nameless(own) else own
 
 
 def calibrate_on(found: Asked, source: str) -> Calibration:
     """The same by photos that are no references, see `ask_photos`; they are what new ones are like."""
-    return _fitted(found, source)
+    return _fitted(found, found, source)
 
 
 def new_photos(found: Asked, usual: Asked) -> NewPhotos:
     """What is new in photos `found` against the references that played the query, `usual`."""
-    own = np.quantile(found.own[:, 0], np.linspace(0, 1, QUANTILES))
-    nearer = float(found.others[:, 0].mean() - usual.others[:, 0].mean())
-    return NewPhotos(
-        own=tuple(round(float(value), _DIGITS) for value in own), others=round(max(0.0, nearer), _DIGITS)
+    shares = np.linspace(0, 1, QUANTILES)
+    own, others = (
+        tuple(np.quantile(each[:, 0], shares).round(_DIGITS).tolist()) for each in (found.own, found.others)
     )
+    nearer = float(found.others[:, 0].mean() - usual.others[:, 0].mean())
+    return NewPhotos(own=own, others=others, nearer=round(max(0.0, nearer), _DIGITS))
 
 
 _NAMELESS: Final = 0.1
@@ -121,9 +125,10 @@ def _is_nameless(own: Calibration) -> bool:
     return own.false_accept(own.evidence(near, 0.0, near), 1) > _NAMELESS
 
 
-def _fitted(found: Asked, source: str) -> Calibration:
+def _fitted(found: Asked, lacking: Asked, source: str) -> Calibration:
+    """By what the queries found as known things, and as `lacking` ones: the same, as far as these go."""
     count = len(found.own)
-    known, unknown = _known(found), _unknown(found.as_lacking())
+    known, unknown = _known(found), _unknown(lacking)
     outcome = np.repeat([True, False], count)
     bias, weights = fit_logistic(np.concatenate([known, unknown]), outcome, _weights(count))
     own, others = found.own[:, 0], found.others

@@ -210,27 +210,34 @@ def test_numbers_that_cannot_be_are_refused(value: Any) -> None:
         parse_spec(json.dumps(GOOD | {"calibration": value}).encode(), "m.json")
 
 
+NEW_PHOTOS = {"own": [0.5, 0.8, 0.9], "others": [0.3, 0.6], "nearer": 0.04}
+
+
 def test_how_new_photos_lie_is_kept_too() -> None:
-    document = GOOD | {"new_photos": {"own": [0.5, 0.8, 0.9], "others": 0.04}}
+    document = GOOD | {"new_photos": NEW_PHOTOS}
     spec = parse_spec(json.dumps(document).encode(), "m.json")
-    assert spec.new_photos == NewPhotos(own=(0.5, 0.8, 0.9), others=0.04)
+    assert spec.new_photos == NewPhotos(own=(0.5, 0.8, 0.9), others=(0.3, 0.6), nearer=0.04)
     assert parse_spec(json.dumps(spec.document()).encode(), "m.json") == spec
     assert "new_photos" not in parse_spec(json.dumps(GOOD).encode(), "m.json").document()
 
 
 NO_QUANTILES = {
-    "none": ({}, "own: expected a value"),
-    "no list": ({"own": 0.5, "others": 0}, "own: expected a list of numbers, found float 0.5"),
-    "one": ({"own": [0.5], "others": 0}, r"own: expected 2 to 101 cosines in ascending order, found \[0.5\]"),
-    "falling": ({"own": [0.5, 0.4], "others": 0}, "own: expected 2 to 101 cosines in ascending order"),
-    "no cosines": ({"own": [0.5, 1.4], "others": 0}, "own: expected 2 to 101 cosines in ascending order"),
-    "farther": ({"own": [0.5, 0.6], "others": -0.1}, r"others: expected a cosine in \[0, 1\], found -0.1"),
-    "words": ({"own": [0.5, 0.6], "others": "x"}, "others: expected a number, found str 'x'"),
-    "more": ({"own": [0.5, 0.6], "others": 0, "x": 1}, "x: expected one of own, others"),
+    "no list": ({"own": 0.5}, "own: expected a list of numbers, found float 0.5"),
+    "one": ({"own": [0.5]}, r"own: expected 2 to 101 cosines in ascending order, found \[0.5\]"),
+    "falling": ({"others": [0.5, 0.4]}, "others: expected 2 to 101 cosines in ascending order"),
+    "no cosines": ({"own": [0.5, 1.4]}, "own: expected 2 to 101 cosines in ascending order"),
+    "farther": ({"nearer": -0.1}, r"nearer: expected a cosine in \[0, 1\], found -0.1"),
+    "words": ({"nearer": "x"}, "nearer: expected a number, found str 'x'"),
+    "more": ({"x": 1}, "x: expected one of own, others, nearer"),
 }
 
 
 @pytest.mark.parametrize(("value", "said"), NO_QUANTILES.values(), ids=NO_QUANTILES.keys())
 def test_quantiles_that_cannot_be_are_refused(value: Any, said: str) -> None:
     with pytest.raises(ModelError, match=rf"m.json: new_photos\.{said}"):
-        parse_spec(json.dumps(GOOD | {"new_photos": value}).encode(), "m.json")
+        parse_spec(json.dumps(GOOD | {"new_photos": NEW_PHOTOS | value}).encode(), "m.json")
+
+
+def test_quantiles_that_are_missing_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"m.json: new_photos\.own: expected a value, found none"):
+        parse_spec(json.dumps(GOOD | {"new_photos": {}}).encode(), "m.json")

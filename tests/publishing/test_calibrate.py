@@ -51,7 +51,7 @@ APART = catalogue(40, 6, spread=0.3)  # siblings come within 0.9
 LOOSE = catalogue(40, 6, spread=1.0)  # … within 0.5
 TWINS = (APART[0], np.concatenate([APART[1][:120], APART[1][:120]]))
 ITS = Calibration(-6.0, 8.0, 0.0, "the model's", nearest=0.7)
-NEW = NewPhotos(own=(0.5, 0.7, 0.9), others=0.05)
+NEW = NewPhotos(own=(0.5, 0.7, 0.9), others=(0.0, 0.3), nearer=0.05)
 
 
 def spec(calibration: Calibration | None, new: NewPhotos | None = None) -> ModelSpec:
@@ -141,15 +141,50 @@ def test_new_photos_come_no_nearer_and_their_neighbours_do() -> None:
     assert (np.diff(moved.own[order, 0]) >= 0).all()
     assert found.others - moved.others == pytest.approx(-0.05)
     assert ((moved.own > -1) == (found.own > -1)).all(), "what is not there stays away"
-    nearer = NewPhotos(own=(0.99, 1.0), others=0.0)
+    nearer = NewPhotos(own=(0.99, 1.0), others=(0.0, 0.3), nearer=0.0)
     assert (found.as_new(nearer).own == found.own).all()
 
 
 def test_few_products_say_little_of_what_is_lacking() -> None:
-    few, many = (ask_references(*each) for each in (of(8, 20), of(200, 20)))
-    assert few.doubt > 3 * many.doubt > 0
-    assert few.as_lacking().support == pytest.approx(few.support + few.doubt)
-    assert ask_references(*of(1, 20)).doubt == 0
+    far = NewPhotos(own=(0.5, 0.9), others=(0.7, 0.8), nearer=0.0)
+    few, many = (ask_references(*of(products, 20)) for products in (10, 200))
+    lacking = few.as_lacking(far)
+    usual = np.median(few.others[:, 0])
+    assert np.median(lacking.others[:, 0]) == pytest.approx((10 * usual + 20 * 0.75) / 30, abs=0.02)
+    assert (lacking.own == few.own).all()
+    assert (lacking.others[:, 1:] == few.others[:, 1:]).all()
+    moved = lacking.others[:, 0] - few.others[:, 0]
+    assert lacking.support - few.support == pytest.approx(moved)
+    assert 0 < (many.as_lacking(far).support - many.support).mean() < 0.2 * moved.mean()
+    near = NewPhotos(own=(0.5, 0.9), others=(-1.0, -0.9), nearer=0.0)
+    assert (few.as_lacking(near).others == few.others).all(), "strangers are never farther than what is seen"
+
+
+def test_ten_products_that_were_chosen_far_apart_do_not_make_strangers_known() -> None:
+    """Where a shop picks ten that are unlike each other, others are more like one of them."""
+    keys, rows = catalogue(10, 8, spread=0.3, seed=6)
+    products = np.arange(10).repeat(8)
+    apart = np.eye(10, DIMENSION)
+    rows = apart[products] + 0.1 * rows
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    like_one = (apart + 1.3 * np.eye(10, DIMENSION, k=10)).astype(np.float32)
+    like_one /= np.linalg.norm(like_one, axis=1, keepdims=True)
+    usual = NewPhotos(
+        own=tuple(np.linspace(0.7, 1, 11).tolist()),
+        others=tuple(np.linspace(0.4, 0.99, 11).tolist()),
+        nearer=0.0,
+    )
+    it = replace(ITS, nearest=1.0)
+    settings = replace(ONE_LOOK, false_accept=0.01)
+
+    def named(model: ModelSpec) -> list[bool]:
+        curve = calibrate(keys, rows_of(keys, rows), model)
+        asked = np.concatenate([like_one, rows[::8]])
+        looks = [Look(group(keys, rows @ row, WEIGHED)) for row in asked]
+        return [decide([look], curve, settings).product is not None for look in looks]
+
+    assert named(spec(it)) == [True] * 20, "what the catalogue says alone"
+    assert named(spec(it, usual)) == [False] * 10 + [True] * 10
 
 
 def of(products: int, views: int) -> tuple[NDArray[np.uint64], Vectors]:
