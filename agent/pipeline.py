@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from agent.core.looking import looks_at
 from agent.core.tracking import Tracker
 from agent.core.types import Detection
+from agent.core.unlabelled import without_codes
 from agent.telling import Memory as Told
 from agent.telling import Teller
 from agent.viewing import View
@@ -122,6 +123,7 @@ class Pipeline:
         if view.plan.reader is not None:
             read = view.plan.reader.codes(frame, view.tracker.live)
             view.codes = tuple(replace(each, shown=_is_shown(each, memory)) for each in read)
+            tracks = self._beside_labels(view, eyes, memory, frame, tracks)
         return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc))
 
     def tracks(self, camera: str) -> tuple[Track, ...]:
@@ -165,13 +167,7 @@ class Pipeline:
         self.tally.embedded += len(fresh)
         if fresh:
             regions = [places[number].region for number in fresh]
-            embeddings = eyes.embed(frame.image, regions)
-            found = looks_at(frame.image, regions, embeddings, memory.nearest(embeddings))
-            if self._second is not None:
-                # Where barcodes are told by themselves a picture must not be judged by them as well.
-                found = self._second.improved(
-                    frame.image, regions, found, memory, barcodes=view.plan.reader is None
-                )
+            found = self._fresh(view, eyes, memory, frame.image, regions)
             for number, look in zip(fresh, found, strict=True):
                 kept[number] = look
                 view.remember(places[number], frame.at, look)
@@ -180,6 +176,33 @@ class Pipeline:
             Detection(place.region, kept[number], anew=steady and place.replaced)
             for number, place in enumerate(places)
         ]
+
+    def _beside_labels(
+        self, view: View, eyes: Eyes, memory: Memory, frame: Frame, tracks: tuple[Track, ...]
+    ) -> tuple[Track, ...]:
+        """The tracks, those whose barcodes were read in this frame with a look that these do not cover."""
+        coded = {read.track for read in view.codes}
+        seen = [track for track in tracks if track.id in coded]
+        if not seen:
+            return tracks
+        image = without_codes(frame.image, [read.place for read in view.codes])
+        looks = self._fresh(view, eyes, memory, image, [track.region for track in seen])
+        self.tally.embedded += len(seen)
+        better = {
+            track.id: view.tracker.look_clearly(track.id, replace(look, clear=True))
+            for track, look in zip(seen, looks, strict=True)
+        }
+        return tuple(better.get(track.id) or track for track in tracks)
+
+    def _fresh(
+        self, view: View, eyes: Eyes, memory: Memory, image: NDArray[np.uint8], regions: Sequence[Region]
+    ) -> list[Look]:
+        embeddings = eyes.embed(image, regions)
+        found = looks_at(image, regions, embeddings, memory.nearest(embeddings))
+        if self._second is None:
+            return found
+        # Where barcodes are told by themselves a picture must not be judged by them as well.
+        return self._second.improved(image, regions, found, memory, barcodes=view.plan.reader is None)
 
 
 def _is_shown(read: Read, memory: Memory) -> bool:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from agent.adapters.barcodes import read_labels
 from agent.adapters.overlay import Overlay
 from agent.core.changes import ChangeSettings
 from agent.core.errors import InputError
@@ -19,10 +20,12 @@ from agent.learning import Picture, Teacher
 from agent.memory import DeviceMemory
 from agent.parts import load_eyes_from
 from agent.pipeline import Pipeline
+from agent.reading import Reader
 from agent.viewing import CameraPlan
 from tests.support.clock import ManualClock
 from tests.support.pictures import coded
 from tests.support.road import Road, picture
+from tools.synth.barcodes import draw_barcode, ean13
 
 SIZE = 96
 
@@ -181,6 +184,31 @@ def test_what_belongs_in_a_place_helps_to_choose_and_hides_no_surprise(road: Roa
     assert other.product is not None
     assert other.product.sku == "sku-03"
     assert said_of(road, shelf(3, 7), {"left": "of no catalogue"}).product == other.product
+
+
+def test_a_label_that_covers_a_product_does_not_hide_it(road: Road) -> None:
+    """With a reader, what it read is painted over, and the product below is looked at again."""
+    bars = cv2.resize(draw_barcode(ean13("4006381333931"), 2, 60), None, fx=1.5, fy=1.5)
+    side = 4 * SIZE
+    image = cv2.resize(picture(3, 77, SIZE), (side, side), interpolation=cv2.INTER_LINEAR)
+    image[120 : 120 + bars.shape[0], 16 : 16 + bars.shape[1]] = bars
+    where = RegionSettings(mode="whole")
+    similarity = {}
+    for name, reader in (("as it is", None), ("painted over", Reader(read_labels, 2))):
+        eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
+        plan = CameraPlan(FixedRegions(where), ChangeSettings(), reader=reader)
+        road_ = Pipeline(eyes, catalogue, {"cam": plan}, DecisionSettings(window=4), TrackingSettings())
+        for seq in range(4):
+            noisy = np.clip(
+                image.astype(int) + np.random.default_rng(seq).integers(0, 30, image.shape), 0, 255
+            )
+            road_.step(frame(seq, noisy.astype(np.uint8)))
+        (track,) = road_.tracks("cam")
+        assert all(each.clear for each in track.looks) == (reader is not None)
+        similarity[name] = np.mean(
+            [c.similarity for each in track.looks for c in each.candidates if c.product == 3]
+        )
+    assert similarity["painted over"] > similarity["as it is"] + 0.05
 
 
 class Teaching:

@@ -6,7 +6,7 @@ grids and items on a belt; norfair and SORT's successors report the same. A conf
 name) is associated by its name, because it is the place that is watched, whatever stands in it.
 
 What the edge of the picture cuts off shows less of a thing than was seen before: such looks count only until
-there is one at all of it.
+there is one at all of it. So do looks at what a label covers: only until there are `CLEAR` without it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 NEARLY_WHOLE: Final = 0.9
 """Share of a thing that counts as all of it: what a hand holds is whole, though its box is at the edge."""
+
+
+CLEAR: Final = 2
+"""Clear looks that make the others superfluous: one alone may be of a bad moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +97,19 @@ class Tracker:
         self._whole = {track: area for track, area in self._whole.items() if track in live}
         return (*ended, *seen)
 
+    def look_clearly(self, track: str, look: Look) -> Track | None:
+        """A look without what lies over a thing, in the frame that was taken in last; the track with it.
+
+        None where no such track is followed.
+        """
+        for number, each in enumerate(self._live):
+            if each.id == track:
+                clear = (*filter(_is_clear, each.looks), look)
+                kept = clear if len(clear) >= CLEAR else (*each.looks, look)
+                self._live[number] = replace(each, looks=kept[-self._window :])
+                return self._live[number]
+        return None
+
     def renew(self) -> None:
         """What the looks of running tracks are compared with has changed: with the next look they begin anew.
 
@@ -154,6 +171,8 @@ class Tracker:
                 self._whole[track.id] = area
             elif before and area < NEARLY_WHOLE * self._whole.get(track.id, 0):
                 now = ()
+        if sum(map(_is_clear, before)) >= CLEAR:
+            now = ()
         return replace(
             track,
             region=detection.region,
@@ -178,3 +197,7 @@ class Tracker:
             frames=1,
             looks=(detection.look,),
         )
+
+
+def _is_clear(look: Look) -> bool:
+    return look.clear

@@ -119,6 +119,7 @@ class Look:
     clues: tuple[Clue, ...] = ()
     embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     """`(D,)` unit row of the model; None where not known."""
+    clear: bool = False  # barcodes that lay over it were painted over
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,3 +251,52 @@ def test_what_a_hand_holds_is_looked_at_also_where_the_arm_is_cut_off() -> None:
         2,
         2,
     ]
+
+
+def look(number: int, clear: bool = False) -> Look:
+    return Look((Candidate(number, 0.9, 1 << 24),), clear=clear)
+
+
+def test_clear_looks_take_the_place_of_those_at_a_label_once_there_are_two() -> None:
+    tracker = new()
+    box = (100, 100, 300, 300)
+    (track,) = tracker.update(at_belt(0), [Detection(Region(box), look(1))])
+    first = tracker.look_clearly(track.id, look(2, clear=True))
+    assert first is not None
+    assert [each.candidates[0].product for each in first.looks] == [1, 2]
+    (track,) = tracker.update(at_belt(0.1), [Detection(Region(box), look(3))])
+    assert [each.candidates[0].product for each in track.looks] == [1, 2, 3], "one may be of a bad moment"
+    second = tracker.look_clearly(track.id, look(4, clear=True))
+    assert second is not None
+    assert [each.candidates[0].product for each in second.looks] == [2, 4]
+    assert tracker.live == (second,)
+    (track,) = tracker.update(at_belt(0.2), [Detection(Region(box), look(5))])
+    assert [each.candidates[0].product for each in track.looks] == [2, 4]
+    assert (track.frames, track.last_at) == (3, 0.2), "it is followed all the same"
+
+
+def test_clear_looks_are_as_many_as_others_at_most() -> None:
+    tracker = new()
+    (track,) = tracker.update(at_belt(0), [Detection(Region((100, 100, 300, 300)), look(1))])
+    for number in range(2, 8):
+        tracker.look_clearly(track.id, look(number, clear=True))
+    assert [each.candidates[0].product for each in tracker.live[0].looks] == [5, 6, 7]
+
+
+def test_another_thing_in_a_place_is_looked_at_as_it_is() -> None:
+    tracker = new()
+    box = (100, 100, 300, 300)
+    (track,) = tracker.update(at_belt(0), [Detection(Region(box, name="s"), look(1))])
+    for number in (2, 3):
+        tracker.look_clearly(track.id, look(number, clear=True))
+    (track,) = tracker.update(at_belt(0.1), [Detection(Region(box, name="s"), look(4), anew=True)])
+    assert [each.candidates[0].product for each in track.looks] == [4]
+    tracker.look_clearly(track.id, look(5, clear=True))
+    tracker.look_clearly(track.id, look(6, clear=True))
+    tracker.renew()
+    (track,) = tracker.update(at_belt(0.2), [Detection(Region(box, name="s"), look(7))])
+    assert [each.candidates[0].product for each in track.looks] == [7]
+
+
+def test_nobody_looks_clearly_at_what_is_gone() -> None:
+    assert new().look_clearly("gone", look(1, clear=True)) is None
