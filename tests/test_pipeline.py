@@ -208,7 +208,7 @@ def test_a_label_that_covers_a_product_does_not_hide_it(road: Road) -> None:
         similarity[name] = np.mean(
             [c.similarity for each in track.looks for c in each.candidates if c.product == 3]
         )
-    assert similarity["painted over"] > similarity["as it is"] + 0.05
+    assert similarity["painted over"] > similarity["as it is"] + 0.02
 
 
 class Teaching:
