@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from agent.core.following import is_cut_off
 from agent.core.looking import looks_at
 from agent.core.tracking import Tracker
 from agent.core.types import Detection
@@ -181,12 +180,9 @@ class Pipeline:
     def _beside_labels(
         self, view: View, eyes: Eyes, memory: Memory, frame: Frame, tracks: tuple[Track, ...]
     ) -> tuple[Track, ...]:
-        """The tracks, those whose barcodes were read in this frame with a look that these do not cover.
-
-        Not what the edge of the picture cuts off: all of it says more, label or not.
-        """
+        """The tracks, those whose barcodes were read in this frame with a look that these do not cover."""
         coded = {read.track for read in view.codes}
-        seen = [track for track in tracks if track.id in coded and not is_cut_off(track.region, frame)]
+        seen = [track for track in tracks if track.id in coded]
         if not seen:
             return tracks
         image = without_codes(frame.image, [read.place for read in view.codes])

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from agent.core.codes import Read
-from agent.core.following import is_cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +69,7 @@ class Code(Protocol):
 @dataclass(slots=True)
 class _Tried:
     looks: int = 0
-    after: int = 0  # looks at all of it since something was read
+    after: int = 0  # looks since something was read
     last_at: float = float("-inf")
     texts: frozenset[str] = frozenset()
 
@@ -149,8 +148,7 @@ class Reader:
             if _belongs(place, track, seen):
                 tried.texts |= {code.text}
                 found.append(Read(track.id, code.format, code.text, code.said, place))
-        # Part of a label may be outside still, and what is printed on the thing as well.
-        tried.after += bool(tried.texts) and (tried.looks > EAGER or not is_cut_off(track.region, frame))
+        tried.after += bool(tried.texts)
         return found
 
 

@@ -123,17 +123,3 @@ def test_a_thing_without_a_code_is_looked_at_more_and_more_rarely() -> None:
 def test_regions_at_the_edge_are_cut(box: Box) -> None:
     camera = Camera()
     assert camera.show(picture((bars(EAN), 30, 30)), a=box) in ([("a", EAN)], [])
-
-
-def test_what_comes_into_the_picture_label_first_is_read_on_until_all_of_it_was_seen() -> None:
-    camera = Camera()
-    image = picture((bars(EAN), 100, 200))
-    entering: Box = (0, 60, 400, 400)
-    told = [camera.show(image, a=entering) for _ in range(MORE_READS + 2)]
-    assert told == [[("a", EAN)]] * (MORE_READS + 2)
-    told = [camera.show(image, a=LEFT) for _ in range(MORE_READS + 2)]
-    assert told == [[("a", EAN)]] * MORE_READS + [[]] * 2
-    camera = Camera()
-    looks = EAGER + MORE_READS
-    told = [camera.show(image, a=entering) for _ in range(looks + 5)]
-    assert told == [[("a", EAN)]] * looks + [[]] * 5, "it may stand there for an hour"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.core.types import Box, Detection, Frame, Region, Track
+    from agent.core.types import Box, Detection, Track
 
 SHARES: Final = (0.0, 0.5, 1.0)
 """Of the time since it was seen that a thing may have gone on."""
@@ -81,11 +81,6 @@ def speed_of(before: Box, now: Box, elapsed_s: float, width: int, height: int) -
 def touches_edge(box: Box, width: int, height: int) -> bool:
     """Whether a box ends where the picture does: the thing may go on outside."""
     return box[0] <= 0 or box[1] <= 0 or box[2] >= width or box[3] >= height
-
-
-def is_cut_off(region: Region, frame: Frame) -> bool:
-    """Whether a thing may go on outside of the picture; a configured place is all there is to see of it."""
-    return not region.name and touches_edge(region.box, frame.width, frame.height)
 
 
 def matched(

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agent.core.following import is_cut_off
 from agent.core.tracking import Tracker, TrackingSettings
 from agent.core.types import Box, Candidate, Detection, Frame, Look, Region, Track
 
@@ -301,18 +300,3 @@ def test_another_thing_in_a_place_is_looked_at_as_it_is() -> None:
 
 def test_nobody_looks_clearly_at_what_is_gone() -> None:
     assert new().look_clearly("gone", look(1, clear=True)) is None
-
-
-EDGES = {
-    "left": ((0, 100, 200, 300), True),
-    "top": ((100, 0, 200, 300), True),
-    "right": ((800, 100, 1000, 300), True),
-    "bottom": ((100, 100, 200, 400), True),
-    "none": ((1, 1, 999, 399), False),
-}
-
-
-@pytest.mark.parametrize(("box", "cut_off"), EDGES.values(), ids=EDGES.keys())
-def test_what_may_go_on_outside_is_cut_off_and_a_configured_place_is_not(box: Box, cut_off: bool) -> None:
-    assert is_cut_off(Region(box), at_belt(0)) == cut_off
-    assert not is_cut_off(Region(box, name="whole"), at_belt(0))
