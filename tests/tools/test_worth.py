@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.core.model_spec import parse_spec
 from agent.core.others import unpack
 from tools.train import worth
+from tools.train.__main__ import MODELS
 from tools.train.protocol import Pictures, Seen
 
 
@@ -56,11 +58,16 @@ def test_what_is_fitted_is_written_into_the_description(
     tmp_path: Path, photos: worth.Photos, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = tmp_path / "m.json"
-    spec.write_text('{"name": "m"}')
+    before = json.loads((MODELS / "base.json").read_text())
+    spec.write_text(json.dumps(before))
     far = {"one kind": elsewhere(5), "another": elsewhere(6)}
     worth.describe(tmp_path / "m.tflite", Seen(drawn(6, 0.3, 1), drawn(1, 0.1, 3), drawn(4, 0.8, 2)), far)
     written = json.loads(spec.read_text())
-    assert written["name"] == "m"
+    assert {**written, "calibration": 0, "new_photos": 0} == {**before, "calibration": 0, "new_photos": 0}
+    new = parse_spec(spec.read_bytes(), "m.json").new_photos
+    assert new is not None
+    assert new.own[5] == pytest.approx(written["calibration"]["nearest"], abs=1e-6), "the middle"
+    assert 0 < np.median(new.others) < new.own[5]
     fit = photos.fitted(np.ones(120, np.bool_), "120 photos that the model was not trained on")
     directions = written["calibration"].pop("others")
     assert written["calibration"] == fit.document
