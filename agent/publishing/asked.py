@@ -62,6 +62,11 @@ class Asked:
     others: Reals  # (N, WEIGHED) of the nearest other products, nearest first
     support: Reals  # (N,) mean similarity of the nearest references of the nearest other product
 
+    @property
+    def nearest(self) -> float:
+        """Similarity of a query to its own product, in the middle."""
+        return float(np.median(self.own[:, 0]))
+
     def as_new(self, photos: NewPhotos) -> Asked:
         """As if the queries were new photos: no nearer to their own product, and nearer to the others."""
         lower = np.minimum(0, _at_ranks(self.own[:, 0], photos.own) - self.own[:, 0])[:, None]
@@ -102,8 +107,9 @@ def ask_references(keys: NDArray[np.uint64], vectors: Vectors) -> Asked:
     asked = np.concatenate(
         [vectors(keys[part]) for part in np.array_split(queries, max(1, -(-len(queries) // 512)))]
     )
-    own = _own(keys, products, queries, asked, vectors)
-    return Asked(products[queries], own, *_others(keys, products, products[queries], asked, vectors))
+    shown = products[queries]
+    own = _own(keys, products, shown, asked, vectors, queries)
+    return Asked(shown, own, *_others(keys, products, shown, asked, vectors))
 
 
 def ask_photos(
@@ -114,12 +120,7 @@ def ask_photos(
 ) -> Asked:
     """Photos that are no references: their rows `(N, d)`, and the products shown `(N,)`."""
     products = keys >> np.uint64(VIEW_BITS)
-    own = np.full((len(photos), SUPPORT), -1.0)
-    for product in np.unique(shown):
-        here = np.flatnonzero(shown == product)
-        start, stop = np.searchsorted(products, [product, product + np.uint64(1)])
-        nearest = -np.sort(-(photos[here] @ vectors(keys[start:stop]).T), axis=1)[:, :SUPPORT]
-        own[here, : nearest.shape[1]] = nearest
+    own = _own(keys, products, shown, photos, vectors)
     return Asked(shown, own, *_others(keys, products, shown, photos, vectors))
 
 
@@ -138,19 +139,26 @@ def sample(products: NDArray[np.uint64]) -> NDArray[np.int64]:
 def _own(
     keys: NDArray[np.uint64],
     products: NDArray[np.uint64],
-    queries: NDArray[np.int64],
+    shown: NDArray[np.uint64],
     asked: NDArray[np.float32],
     vectors: Vectors,
+    places: NDArray[np.int64] | None = None,
 ) -> Reals:
-    """Similarities `(N, SUPPORT)` to the nearest of the siblings that are left in."""
-    own = np.full((len(queries), SUPPORT), -1.0)
-    for product in np.unique(products[queries]):
-        here = np.flatnonzero(products[queries] == product)
+    """Similarities `(N, SUPPORT)` to the nearest references of the product shown.
+
+    `places` `(N,)` are those of the queries among the references, where they are some: then to the nearest of
+    the siblings that are left in.
+    """
+    own = np.full((len(shown), SUPPORT), -1.0)
+    for product in np.unique(shown):
+        here = np.flatnonzero(shown == product)
         start, stop = np.searchsorted(products, [product, product + np.uint64(1)])
         similarities = asked[here] @ vectors(keys[start:stop]).T
-        similarities[np.arange(len(here)), queries[here] - start] = 2  # itself, the first to be left out
-        ordered = -np.sort(-similarities, axis=1)[:, 1:]
-        kept = ordered[:, int(LEFT_OUT * ordered.shape[1]) :][:, :SUPPORT]
+        left_out = 0
+        if places is not None:
+            similarities[np.arange(len(here)), places[here] - start] = 2  # itself, the first to be left out
+            left_out = 1 + int(LEFT_OUT * (stop - start - 1))
+        kept = -np.sort(-similarities, axis=1)[:, left_out:][:, :SUPPORT]
         own[here, : kept.shape[1]] = kept
     return own
 

@@ -90,13 +90,12 @@ def calibrate(
     if model is None or expected is None:
         return _fitted(found, found, source)
     new = model.new_photos
-    own = _fitted(found, found.as_lacking(new) if new else found, source)
-    if own.nearest > expected.nearest:
+    if round(found.nearest, _DIGITS) > expected.nearest:
         if new is None:
             return expected
         found = found.as_new(new)
         source += ", as near as new photos of the model come"
-        own = _fitted(found, found.as_lacking(new), source)
+    own = _fitted(found, found.as_lacking(new) if new else found, source)
     return expected if _is_nameless(own) else own
 
 
@@ -148,7 +147,7 @@ def _fitted(found: Asked, lacking: Asked, source: str) -> Calibration:
         "fall": fall,
         "rival_tail": rival_tail,
         "rival_fall": rival_fall,
-        "nearest": np.median(own),
+        "nearest": found.nearest,
     }
     rounded: dict[str, Any] = {name: round(float(value), _DIGITS) for name, value in numbers.items()}
     return Calibration(**rounded, source=source)
