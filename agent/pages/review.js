@@ -238,8 +238,9 @@ async function complete() {
   try {
     const { products } = await api(`/api/products?limit=${LISTED}&text=${encodeURIComponent(text)}`);
     if (mine !== asked) return; // a later key has asked again
+    const pointed = active > 0 ? listed[active].sku : ""; // while the answer was on its way
     listed = products;
-    mark(products.length ? 0 : -1);
+    mark(Math.max(listed.findIndex((each) => each.sku === pointed), products.length ? 0 : -1));
   } catch (error) {
     fail(error.message);
   }

@@ -13,6 +13,8 @@ export function combo(input, list, chosen) {
   let asked = 0;
 
   function close() {
+    clearTimeout(timer);
+    asked += 1; // what was asked before answers nothing any more
     list.hidden = true;
     at = -1;
     input.setAttribute("aria-expanded", "false");
@@ -37,15 +39,15 @@ export function combo(input, list, chosen) {
 
   async function ask() {
     const text = input.value.trim();
-    const mine = ++asked;
     if (!text) return close();
+    const mine = ++asked;
+    let products = [];
     try {
-      const { products } = await api(`/api/products?limit=8&text=${encodeURIComponent(text)}`);
-      if (mine !== asked || document.activeElement !== input) return;
-      found = products;
-    } catch {
-      found = [];
-    }
+      ({ products } = await api(`/api/products?limit=8&text=${encodeURIComponent(text)}`));
+    } catch { /* none is offered */ }
+    if (mine !== asked || document.activeElement !== input) return;
+    const pointed = found[at]?.sku;
+    found = products;
     list.replaceChildren(
       ...found.map((each, index) =>
         h(
@@ -56,19 +58,17 @@ export function combo(input, list, chosen) {
         ),
       ),
     );
-    at = -1;
     list.hidden = !found.length;
     input.setAttribute("aria-expanded", String(found.length > 0));
+    // somebody may have pointed at one while the answer to the last letters was on its way
+    point(found.findIndex((each) => each.sku === pointed));
   }
 
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(ask, TYPED_MS);
   });
-  input.addEventListener("blur", () => {
-    asked += 1;
-    close();
-  });
+  input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {

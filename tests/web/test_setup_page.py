@@ -114,6 +114,34 @@ def test_three_slots_are_drawn_saved_and_told(
         assert each["box"] == pytest.approx(wanted, abs=2)
 
 
+def test_a_late_answer_takes_back_nothing_that_was_pointed_at(
+    fresh: tuple[Rack, Subscriber], chromium: Any
+) -> None:
+    with looking(chromium, f"{fresh[0].url}/setup", "wide") as look:
+        page = look.page
+        start(page)
+        drag(page, (255, 5), (485, 235))
+        product = page.get_by_label("Product that belongs there")
+        product.press_sequentially("oran")
+        offered = page.get_by_role("option", name="Orange juice")
+        offered.wait_for()
+        with page.expect_response("**/api/products?*text=orang"):
+            product.press_sequentially("g")
+            product.press("ArrowDown")
+        page.get_by_role("option", name="Orange juice", selected=True).wait_for()
+        product.press("Enter")
+        assert product.input_value() == "sku-01"
+        # nor is anything offered again when one is taken before the answer
+        product.fill("oran")
+        offered.wait_for()
+        product.press_sequentially("g")
+        product.press("ArrowDown")
+        product.press("Enter")
+        assert product.input_value() == "sku-01"
+        product.evaluate("() => new Promise((done) => setTimeout(done, 400))")
+        assert not offered.is_visible()
+
+
 def test_places_are_moved_bent_and_taken_back(fresh: tuple[Rack, Subscriber], chromium: Any) -> None:
     with looking(chromium, f"{fresh[0].url}/setup", "wide") as look:
         page = look.page
