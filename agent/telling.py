@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from agent.core.announcing import Announcer
 from agent.core.clues import expected
 from agent.core.evidence import decide
+from agent.core.last_known import STAYS, LastKnown
 from agent.core.types import NamedOption, Recognition
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Teller:
         """`expected`: name of a configured region → SKU of what belongs there."""
         self._settings = settings
         self._expected = expected
+        self._last = LastKnown()
         self._announcer = Announcer(settings)
         self._weighed: dict[str, tuple[Look, ...]] = {}  # track → its looks
 
@@ -72,6 +74,7 @@ class Teller:
         """
         weighed = []
         for track in tracks:
+            self._last.saw(track)
             if not self._announcer.wants(track):
                 continue
             same = self._weighed.get(track.id) == track.looks
@@ -84,6 +87,8 @@ class Teller:
         told: list[Recognition] = []
         for track, decision, due, names in weighed:
             self._announcer.tell(track, decision, due)
+            if names is not None and names[0] is not None:
+                self._last.knew(track, names[0].sku)
             if track.ended:
                 self._weighed.pop(track.id, None)
             else:
@@ -93,9 +98,12 @@ class Teller:
         return tuple(told)
 
     def _priors(self, memory: Memory, track: Track) -> tuple[Clue, ...]:
-        sku = self._expected.get(track.region.name)
-        product = memory.by_sku(sku) if sku else None
-        return (expected("slot", product.no, IN_PLACE, _RIVALS),) if product else ()
+        """What belongs where this is, and what was there before; one product is not expected twice."""
+        belongs = self._expected.get(track.region.name, "")
+        before = self._last.before(track)
+        said = [("slot", belongs, IN_PLACE), ("last", before if before != belongs else "", STAYS)]
+        found = [(what, memory.by_sku(sku), share) for what, sku, share in said if sku]
+        return tuple(expected(what, product.no, share, _RIVALS) for what, product, share in found if product)
 
 
 def _named(memory: Memory, decision: Decision) -> Names:

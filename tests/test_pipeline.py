@@ -186,6 +186,18 @@ def test_what_belongs_in_a_place_helps_to_choose_and_hides_no_surprise(road: Roa
     assert said_of(road, shelf(3, 7), {"left": "of no catalogue"}).product == other.product
 
 
+def test_what_stood_in_a_place_before_helps_to_choose_and_hides_no_surprise(road: Road) -> None:
+    mixed = np.asarray(cv2.addWeighted(picture(3, 77, SIZE), 0.5, picture(5, 77, SIZE), 0.5, 0))
+    doubtful = np.ascontiguousarray(np.hstack([mixed, picture(7, 77, SIZE)]))
+    road_ = pipeline(road, looks=1)
+    assert ("new", "left", "sku-05") in told(road_.step(frame(0, shelf(5, 7))))
+    told_ = {r.track.region.name: r for r in road_.step(frame(1, doubtful, cut=True)) if r.phase is Phase.NEW}
+    options = {o.sku: o for o in told_["left"].options}
+    assert [clue.source for clue in options["sku-05"].clues] == ["prior:last"]
+    assert not options["sku-03"].clues
+    assert ("new", "left", "sku-03") in told(road_.step(frame(2, shelf(3, 7), cut=True)))
+
+
 def test_a_label_that_covers_a_product_does_not_hide_it(road: Road) -> None:
     """With a reader, what it read is painted over, and the product below is looked at again."""
     bars = cv2.resize(draw_barcode(ean13("4006381333931"), 2, 60), None, fx=1.5, fy=1.5)
