@@ -30,6 +30,7 @@ from dataclasses import dataclass, fields
 from math import exp, isfinite, log, sqrt
 from typing import TYPE_CHECKING, Final
 
+from agent.core.haze import haze
 from agent.core.others import otherness, unpack
 
 if TYPE_CHECKING:
@@ -84,6 +85,9 @@ class Calibration:
     alike: float = 0.0  # cosine of two photos of one product, in the middle; what is above it is no new look
     others: str = ""  # directions of what is no product, packed by core/others.py; empty: not known
     others_from: float = 1.0  # cosine to the nearest of them from which it counts against being known
+    full: float = 0.0  # sharpness from which a look lacks no detail, see core/haze.py; 0: not known
+    flatter: float = 0.0  # by how much haze flattens the log-odds that the catalogue has a thing
+    raised: float = 0.0  # … and raises them
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -98,7 +102,7 @@ class Calibration:
         if min(weights.values()) < 0:
             found = " ".join(f"{name}={value}" for name, value in weights.items())
             raise ValueError(f"calibration: expected weights of 0 or more, found {found}")
-        for name in ("fall", "rival_fall"):
+        for name in ("fall", "rival_fall", "full", "flatter", "raised"):
             if getattr(self, name) < 0:
                 raise ValueError(f"calibration {name}: expected 0 or more, found {getattr(self, name)}")
         if not -1 <= self.alike < 1:
@@ -117,6 +121,13 @@ class Calibration:
         """Probability in (0, 1) that the catalogue has what one such look shows."""
         near = similarity if support is None else support
         return sigmoid(PRIOR + self.evidence(similarity, margin, near))
+
+    def through_haze(self, evidence: float, looks: Sequence[Look]) -> float:
+        """Evidence of looks as it is where they lack detail: core/haze.py."""
+        lacking = haze(looks, self.full)
+        if not lacking:
+            return evidence
+        return (PRIOR + evidence) / (1 + self.flatter * lacking) + self.raised * lacking - PRIOR
 
     @property
     def document(self) -> dict[str, float | str]:

@@ -209,7 +209,8 @@ class _Weighing:
         chances = _shares([plain[each.product] for each in products])
         weighed = sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True))
         self._proof = log(weighed / sum(chances))
-        self._known = sigmoid(PRIOR + self._independent * self._look + self._proof)
+        self._pictures = self._independent * calibration.through_haze(self._look, latest)
+        self._known = sigmoid(PRIOR + self._pictures + self._proof)
 
     def decided(self, settings: DecisionSettings, listed: int) -> Decision:
         """The answer by these settings."""
@@ -246,7 +247,7 @@ class _Weighing:
             independent=n,
             evidence=(
                 ("catalogue", PRIOR),
-                ("pictures", n * self._look),
+                ("pictures", self._pictures),
                 ("clues", self._proof),
                 (RIVALS, log(share / (1 - share))),
             ),

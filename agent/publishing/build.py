@@ -29,7 +29,7 @@ from agent.core.regions import check_crop
 from agent.core.settings import check_range, setting
 from agent.planograms import gather_site
 from agent.publishing.cache import EmbeddingCache
-from agent.publishing.calibrate import beside_others, calibrate, usual_cosine
+from agent.publishing.calibrate import beside_others, calibrate, through_haze, usual_cosine
 from agent.publishing.cards import write_cards
 from agent.publishing.embed import Crew, Workforce
 from agent.publishing.folder import read_folder
@@ -220,6 +220,8 @@ def write_catalogue(
     calibration = beside_others(
         replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )
+    if own.all() and projection is None:
+        calibration = through_haze(calibration, expected)
     words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,

@@ -17,7 +17,14 @@ from agent.core.others import pack
 from agent.core.types import Look
 from agent.publishing import asked as module
 from agent.publishing.asked import ask_photos, ask_references
-from agent.publishing.calibrate import beside_others, calibrate, calibrate_on, new_photos, usual_cosine
+from agent.publishing.calibrate import (
+    beside_others,
+    calibrate,
+    calibrate_on,
+    new_photos,
+    through_haze,
+    usual_cosine,
+)
 from agent.publishing.logistic import fit_choice, fit_logistic
 
 DIMENSION = 32
@@ -355,3 +362,11 @@ def test_a_catalogue_has_the_directions_of_its_model_and_where_its_own_pictures_
     assert (nearest > made.others_from).mean() == pytest.approx(0.05, abs=0.05)
     for lacking in (None, DEFAULT_CALIBRATION):
         assert beside_others(own, lacking, lambda places: rows[places], len(rows)) == own
+
+
+def test_a_catalogue_sees_through_haze_as_its_model_does() -> None:
+    model = replace(DEFAULT_CALIBRATION, full=50.0, flatter=1.0, raised=1.2)
+    own = replace(DEFAULT_CALIBRATION, similarity=12.0)
+    made = through_haze(own, model)
+    assert (made.similarity, made.full, made.flatter, made.raised) == (12.0, 50.0, 1.0, 1.2)
+    assert through_haze(own, None) == own

@@ -9,7 +9,7 @@ on photos of other products.
 
 With the fit goes where things lie that are no products (core/others.py): the mean embedding of pictures of
 each of `FAR`. What is said of that is of other pictures of the same kind, and, of each kind, by the means of
-the other kinds alone.
+the other kinds alone. So does what looks are worth that lack detail (core/haze.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import numpy as np
 
 from agent.adapters.embedder import EmbedderSettings, load_embedder
 from agent.core.errors import AgentError
-from agent.core.evidence import ONE_LOOK, WEIGHED, decide, in_catalogue
+from agent.core.evidence import ONE_LOOK, RIVALS, WEIGHED, decide, in_catalogue
+from agent.core.haze import hazy
 from agent.core.matching import VIEW_BITS, group, key_of
 from agent.core.model_spec import parse_spec
 from agent.core.others import pack, usual_nearness
@@ -36,16 +37,18 @@ from agent.core.types import Look
 from agent.publishing.asked import ask_photos, ask_references
 from agent.publishing.calibrate import calibrate_on, new_photos, usual_cosine
 from tools.train.data import data_folder, read
+from tools.train.haze import FULL, fit_haze, hazy_queries
 from tools.train.protocol import CROP, Pictures, Seen, seen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from agent.adapters.embedder import Embedder
     from agent.core.calibration import Calibration
     from agent.publishing.asked import Asked
+    from tools.train.haze import Hazy
 
 FOLDS = 5
 SPLITS = 12
@@ -122,16 +125,22 @@ class Judged:
     named: bool
 
 
+def by_others(photos: Photos) -> tuple[np.random.Generator, NDArray[np.int64], list[Calibration]]:
+    """The fold of each product, and per fold numbers by photos of the products of the others."""
+    rng = np.random.default_rng(0)
+    fold = rng.permutation(len(photos.products)) % FOLDS
+    parts = [photos.fitted(fold[photos.shown - 1] != part, "") for part in range(FOLDS)]
+    return rng, fold, parts
+
+
 def judged(photos: Photos, count: int, far: dict[str, NDArray[np.float32]]) -> list[Judged]:
     """Things of `count` photos, over `SPLITS` choices of what the gallery lacks.
 
     Looks come one after the other, and the first answer that names the thing is the answer.
     """
-    rng = np.random.default_rng(0)
-    numbers = np.arange(1, len(photos.products) + 1)
-    fold = rng.permutation(len(numbers)) % FOLDS
     usual = usual_cosine(photos.keys >> np.uint64(VIEW_BITS), lambda places: photos.rows[places])
-    parts = [photos.fitted(fold[photos.shown - 1] != part, "") for part in range(FOLDS)]
+    rng, fold, parts = by_others(photos)
+    numbers = np.arange(1, len(photos.products) + 1)
     fits = [beside(replace(fit, alike=usual), far, photos) for fit in parts]
     settings = replace(ONE_LOOK, window=count, false_accept=FALSE_ACCEPT)
     found = []
@@ -223,7 +232,39 @@ def beside(fit: Calibration, far: dict[str, NDArray[np.float32]], photos: Photos
     return replace(fit, others=others, others_from=usual_nearness(photos.rows, others))
 
 
-def describe(model: Path, found: Seen, far: dict[str, NDArray[np.float32]]) -> None:
+def in_haze(found: Seen, ways: Mapping[str, Hazy]) -> tuple[dict[str, list[float]], tuple[float, float]]:
+    """Calibration error of each way, without haze and with numbers of other products; the numbers of all."""
+    rng, fold, parts = by_others(Photos(found.photos, found.queries))
+    splits = [rng.choice(len(fold), UNKNOWN, replace=False) + 1 for _ in range(SPLITS)]
+    log_odds, known, lacking, folds, of = [], [], [], [], []
+    for way, each in ways.items():
+        photos = Photos(found.photos, each.pictures)
+        for missing in splits:
+            for shown, look, sharp in zip(photos.shown, photos.looks(missing), each.sharpness, strict=True):
+                part = fold[shown - 1]
+                evidence = decide([look], parts[part], ONE_LOOK).evidence
+                log_odds.append(sum(x for source, x in evidence if source != RIVALS))
+                known.append(shown not in missing)
+                lacking.append(hazy(sharp, FULL))
+                folds.append(part)
+                of.append(way)
+    x, there, haze, place, name = map(np.array, (log_odds, known, lacking, folds, of))
+    seen_through = np.empty(len(x))
+    for part in range(FOLDS):
+        inside = place == part
+        flatter, raised = fit_haze(x[~inside], there[~inside], haze[~inside])
+        seen_through[inside] = x[inside] / (1 + flatter * haze[inside]) + raised * haze[inside]
+    errors = {
+        way: [
+            round(calibration_error(1 / (1 + np.exp(-odds[name == way])), there[name == way]) or 0.0, 4)
+            for odds in (x, seen_through)
+        ]
+        for way in ways
+    }
+    return errors, fit_haze(x, there, haze)
+
+
+def describe(model: Path, found: Seen, far: dict[str, NDArray[np.float32]], ways: Mapping[str, Hazy]) -> None:
     """Say how well the numbers hold, and write them into the description beside `model`."""
     photos = Photos(found.photos, found.queries)
     for count in (1, 5):
@@ -233,6 +274,9 @@ def describe(model: Path, found: Seen, far: dict[str, NDArray[np.float32]]) -> N
     fit = photos.fitted(every, f"{asked} photos that the model was not trained on")
     new = new_photos(photos.found(every), ask_references(photos.keys, photos.rows_of))
     print(json.dumps({"model": model.name, "far": far_figures(photos, fit, far)}))
+    errors, (flatter, raised) = in_haze(found, ways)
+    print(json.dumps({"model": model.name, "haze": errors}))
+    fit = replace(fit, full=FULL, flatter=round(flatter, 6), raised=round(raised, 6))
     fit = replace(fit, others=beside(fit, far, photos).others)
     beside_it = model.with_suffix(".json")
     spec = parse_spec(beside_it.read_bytes(), beside_it.name)
@@ -247,7 +291,8 @@ def main(arguments: list[str]) -> int:
     for model in parser.parse_args(arguments).model:
         try:
             eyes = load_embedder(EmbedderSettings(file=str(model)))
-            describe(model, seen(eyes, data_folder()), far_pictures(eyes, data_folder()))
+            data = data_folder()
+            describe(model, seen(eyes, data), far_pictures(eyes, data), hazy_queries(eyes, data))
         except (AgentError, OSError) as error:
             print(error, file=sys.stderr)
             return 1

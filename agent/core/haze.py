@@ -1,0 +1,57 @@
+"""What a small or blurred look is worth: it is less like what it shows, and less unlike all else.
+
+Similarities are judged as those of pictures with all their detail. A thing seen from afar or out of focus
+lies farther from its own references, so that it would be called unknown for being blurred. `haze` is how much
+detail a look lacks, by its sharpness (core/looking.py) and so by its size as well: a region of less than 64
+pixels is made larger. The evidence is then flattened, and raised:
+
+    log-odds that the catalogue has it   x → x / (1 + flatter·haze) + raised·haze
+
+Error of the probability that the catalogue has a thing, models/base, validation photos of groceries made
+smaller (pixels of the shorter side) or blurred (σ, of 348 pixels), 20 of 81 products left out twelve times
+over, numbers cross-validated over products; true probabilities show 0.02 to 0.04:
+
+                                 as they are   150    100     70     50     40    σ 2    σ 4
+    no haze                            0.023  0.033  0.040  0.070  0.128  0.199  0.052  0.162
+    raised alone, by size              0.023  0.033  0.049  0.070  0.092  0.112  0.052  0.162
+    … by sharpness below 30            0.023  0.032  0.043  0.061  0.093  0.105  0.050  0.084
+    both, by size below 100            0.023  0.033  0.037  0.036  0.038  0.051  0.052  0.162
+    both, by sharpness below 50        0.030  0.027  0.026  0.040  0.050  0.047  0.026  0.040
+
+What the catalogue surely lacks stays unlikely: of 120 pictures of waste and 120 of clothes at 40 pixels two
+and none come to more than one half. How often an unknown thing gets as far (`false_accept`) is not touched:
+of unknown groceries of every size at most 1.3 % are named at 0.01 without.
+"""
+
+from __future__ import annotations
+
+from math import log
+from typing import TYPE_CHECKING, Final
+
+from agent.core.repeats import shares_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.core.types import Look
+
+MOST: Final = 1.0
+"""Of haze: an even wall has no detail either, and is no product that is blurred."""
+
+
+def haze(looks: Sequence[Look], full: float) -> float:
+    """e-folds of sharpness that looks lack in the mean of what they count, [0, `MOST`].
+
+    `full` is the sharpness from which nothing is lacking; 0: not known. A look whose sharpness is not known
+    lacks nothing.
+    """
+    if full <= 0 or not looks:
+        return 0.0
+    shares = shares_of(looks)
+    lacking = (hazy(look.sharpness, full) * share for look, share in zip(looks, shares, strict=True))
+    return sum(lacking) / sum(shares)
+
+
+def hazy(sharpness: float, full: float) -> float:
+    """The same of one."""
+    return 0.0 if sharpness < 0 else min(MOST, max(0.0, log(full / max(sharpness, 1.0))))
