@@ -62,14 +62,15 @@ def between(seen: Lab, one: Lab, other: Lab, common: NDArray[np.bool_]) -> tuple
     The first number is of the colours pixel by pixel, the second of the drawing of the parts around them,
     each looked for nearby: words are lost where a map is a pixel off.
     """
-    inside = common & np.isfinite(seen + one + other).all(axis=2)
-    if inside.sum() < _LEAST_INSIDE * inside.size:
+    inside = common & np.isfinite(seen[:, :, 0] + one[:, :, 0] + other[:, :, 0])  # NaN in all or none
+    if np.count_nonzero(inside) < _LEAST_INSIDE * inside.size:
         return 0.0, 0.0
-    seen, one, other = (np.where(inside[:, :, None], each, np.float32(0)) for each in (seen, one, other))
+    mask = inside.view(np.uint8)
+    seen, one, other = (np.asarray(cv2.copyTo(each, mask), np.float32) for each in (seen, one, other))
     some = slice(None, None, _SAMPLED), slice(None, None, _SAMPLED)
     here = inside[some]
     q, a, b = seen[some][here], one[some][here], other[some][here]
-    apart = np.linalg.norm(a - _lit(b, *_light(b, a)), axis=1)
+    apart = _length(a - _lit(b, *_light(b, a)))
     alike = apart <= np.median(apart)  # what differs would be taken for light
     light = _light(b[alike], a[alike])
     other = _lit(other, *light)
@@ -79,9 +80,9 @@ def between(seen: Lab, one: Lab, other: Lab, common: NDArray[np.bool_]) -> tuple
 
 def _coloured_like(seen: Lab, one: Lab, other: Lab, inside: NDArray[np.bool_]) -> float:
     """Over the places in which the two have another colour: where the picture's lies on the way between."""
-    way = cv2.blur(one - other, (_SPOT, _SPOT))
-    differ = inside & (np.linalg.norm(way, axis=2) > _DIFFERENT)
-    if differ.sum() < _LEAST_DIFFERENT:
+    way = np.asarray(cv2.blur(one - other, (_SPOT, _SPOT)), np.float32)
+    differ = inside & (_length(way) > _DIFFERENT)
+    if np.count_nonzero(differ) < _LEAST_DIFFERENT:
         return 0.0
     off = cv2.blur(seen - (one + other) / 2, (_SPOT, _SPOT))[differ]
     way = way[differ]
@@ -141,16 +142,29 @@ def _likeness(block: Lab, picture: Lab, y: int, x: int) -> float:
 
 def _light(colours: Lab, those: Lab) -> tuple[Lab, Lab]:
     """Gain and offset, `(3,)` each, that make colours `(n, 3)` as in another light; a and b get no gain."""
-    gain = np.ones(3, np.float32)
-    x, y = colours[:, 0], those[:, 0]
-    spread = float(x.var())
+    gain, offset = np.ones(3, np.float32), np.zeros(3, np.float32)
+    x, y = colours[:, 0].copy(), those[:, 0].copy()
+    middle, aim = x.mean(), y.mean()
+    x -= middle
+    y -= aim
+    spread = float((x * x).mean())
     if spread > 1:
-        gain[0] = np.clip(((x - x.mean()) * (y - y.mean())).mean() / spread, 0.5, 2.0)
-    offset = np.median(those - colours, axis=0)
-    offset[0] = y.mean() - gain[0] * x.mean()
-    return gain, offset.astype(np.float32)
+        gain[0] = np.clip((x * y).mean() / spread, 0.5, 2.0)
+    offset[0] = aim - gain[0] * middle
+    for channel in (1, 2):
+        offset[channel] = np.median(those[:, channel] - colours[:, channel])
+    return gain, offset
 
 
 def _lit(colours: Lab, gain: Lab, offset: Lab) -> Lab:
     """Colours, `(…, 3)`, in another light."""
-    return colours * gain + offset
+    # by rows: NumPy takes five times as long over thousands of threes
+    width = colours.shape[-2]
+    rows = colours.reshape(-1, 3 * width) * np.tile(gain, width) + np.tile(offset, width)
+    return rows.reshape(colours.shape)
+
+
+def _length(colours: Lab) -> NDArray[np.float32]:
+    """Of each of `(…, 3)`. `np.linalg.norm` gives the same and takes four times as long."""
+    x, y, z = colours[..., 0], colours[..., 1], colours[..., 2]
+    return np.asarray(np.sqrt(x * x + y * y + z * z), np.float32)

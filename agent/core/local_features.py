@@ -72,7 +72,7 @@ def describe(picture: NDArray[np.uint8]) -> LocalFeatures:
         return NO_FEATURES
     points, forms = points[:POINTS], forms[:POINTS]  # it may give some more when responses are equal
     order = np.argsort([-point.response for point in points], kind="stable")
-    places = np.array([points[place].pt for place in order], np.float32)
+    places = np.asarray(cv2.KeyPoint.convert(points), np.float32)[order]
     forms = np.sqrt(forms[order] / np.maximum(forms[order].sum(axis=1, keepdims=True), 1e-9))
     height, width = small.shape[:2]
     lab = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), (0, 0), _COLOUR_SIGMA)

@@ -59,6 +59,8 @@ _WIDER: Final = 3.0  # times the part with shared points: where references diffe
 _AROUND: Final = 31  # pixels around the points of a reference belong to it
 _GRID: Final = 4  # the palette is of so many by so many parts, each with its own histogram
 _BINS: Final = (12, 4)  # of hue and saturation
+_BIN_OF_HUE: Final = np.arange(256) * _BINS[0] // 180 * _BINS[1]
+_BIN_OF_SATURATION: Final = np.arange(256) * _BINS[1] // 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +85,14 @@ class _Fit:
     """How a reference lies in the picture."""
 
     reference: Reference
-    inliers: int
-    matrix: Matrix | None  # (3, 3) from places in the reference to places in the picture
+    before: Places  # of the points that fit, in the reference
+    after: Places  # … in the picture
+    affine: Matrix | None  # (2, 3) from the ones to the others
+
+    @property
+    def inliers(self) -> int:
+        """Points that fit."""
+        return len(self.before)
 
 
 def query_of(picture: Pixels) -> Query:
@@ -140,6 +148,8 @@ def _found_again(seen: LocalFeatures, references: Sequence[Reference]) -> tuple[
     pairings.sort(key=lambda item: -len(item[0]))
     best = None
     for pairs, reference in pairings[:_TRIED]:
+        if best is not None and len(pairs) <= best.inliers:
+            break  # it cannot lie there more surely
         fit = _fit(seen, reference, pairs)
         if best is None or fit.inliers > best.inliers:
             best = fit
@@ -158,28 +168,34 @@ def _pairs(squares: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def _fit(seen: LocalFeatures, reference: Reference, pairs: NDArray[np.intp]) -> _Fit:
-    mapped = _map(reference.features.places[pairs[:, 1]], seen.places[pairs[:, 0]])
-    return _Fit(reference, int(mapped[0].sum()), mapped[1]) if mapped else _Fit(reference, 0, None)
+    before, after = reference.features.places[pairs[:, 1]], seen.places[pairs[:, 0]]
+    return _Fit(reference, *_map(before, after))
 
 
-def _map(before: Places, after: Places) -> tuple[NDArray[np.bool_], Matrix] | None:
-    """Which of these places fit one flat thing seen twice, and the matrix from the one to the other."""
+def _map(before: Places, after: Places) -> tuple[Places, Places, Matrix | None]:
+    """Those of these places that fit one flat thing seen twice, and the map from the one to the other."""
+    none = before[:0], after[:0], None
     if len(before) < _LEAST_PAIRS:
-        return None
+        return none
     matrix, good = cv2.estimateAffine2D(
         before, after, ransacReprojThreshold=_TOLERANCE, maxIters=_ROUNDS, confidence=0.99
     )
     if matrix is None or not np.isfinite(matrix).all():
-        return None
+        return none
     if not _LEAST_AREA < abs(np.linalg.det(matrix[:, :2])) < 1 / _LEAST_AREA:
-        return None
-    whole = np.vstack([matrix, (0, 0, 1)])
+        return none
     chosen = good.ravel().astype(bool)
-    if chosen.sum() >= _PERSPECTIVE:
-        bent, _ = cv2.findHomography(before[chosen], after[chosen], 0)
+    return before[chosen], after[chosen], np.asarray(matrix, np.float64)
+
+
+def _bent(before: Places, after: Places, affine: Matrix) -> Matrix:
+    """The map as a `(3, 3)` matrix, with perspective where enough places say which."""
+    whole = np.vstack([affine, (0, 0, 1)])
+    if len(before) >= _PERSPECTIVE:
+        bent, _ = cv2.findHomography(before, after, 0)
         if bent is not None and np.isfinite(bent).all() and np.abs(bent - whole).max() < _BENT:
-            whole = bent
-    return chosen, whole
+            return np.asarray(bent, np.float64)
+    return whole
 
 
 def _laid_over(
@@ -191,9 +207,9 @@ def _laid_over(
     """
     measures = np.zeros((len(products), len(products), 2))
     surest = max((fit for fit in found if fit), key=lambda fit: fit.inliers, default=None)
-    if surest is None or surest.matrix is None or surest.inliers < _LEAST_OVERLAID:
+    if surest is None or surest.affine is None or surest.inliers < _LEAST_OVERLAID:
         return measures
-    seen = straightened(query.picture, surest.matrix)
+    seen = straightened(query.picture, _bent(surest.before, surest.after, surest.affine))
     laid: dict[int, tuple[NDArray[np.float32], NDArray[np.bool_]]] = {}
     for number, references in enumerate(products):
         fit = found[number]
@@ -221,18 +237,19 @@ def _counterpart(
     """Which of the others shows the same side, how it lies (one → other), and the part of the one in both."""
     pairs = [_pairs(distances(one.features, other.features.rows)) for other in others]
     best = max(range(len(others)), key=lambda number: len(pairs[number]))
-    here, there = one.features.places[pairs[best][:, 0]], others[best].features.places[pairs[best][:, 1]]
-    mapped = _map(here, there)
-    if mapped is None or mapped[0].sum() < _LEAST_OVERLAID:
+    here, there, affine = _map(
+        one.features.places[pairs[best][:, 0]], others[best].features.places[pairs[best][:, 1]]
+    )
+    if affine is None or len(here) < _LEAST_OVERLAID:
         return others[best], None, np.zeros((PICTURE_PX, PICTURE_PX), bool)
-    shared = cv2.convexHull(here[mapped[0]]).reshape(-1, 2)
+    shared = cv2.convexHull(here).reshape(-1, 2)
     wide = shared.mean(axis=0) + _WIDER * (shared - shared.mean(axis=0))
     areas = []
     for places in (wide, cv2.convexHull(one.features.places).reshape(-1, 2)):
         area = np.zeros((PICTURE_PX, PICTURE_PX), np.uint8)
         cv2.fillConvexPoly(area, np.rint(places * PICTURE_PX).astype(np.int32), 1)
         areas.append(cv2.dilate(area, np.ones((_AROUND, _AROUND), np.uint8)).astype(bool))
-    return others[best], mapped[1], areas[0] & areas[1]
+    return others[best], _bent(here, there, affine), areas[0] & areas[1]
 
 
 @lru_cache(maxsize=256)  # 1 KB each
@@ -243,11 +260,10 @@ def _palette_of(reference: Reference) -> NDArray[np.float32]:
 def _palette(picture: Pixels) -> NDArray[np.float32]:
     """Square roots of the shares of hue and saturation in parts of the picture, the middle counting most."""
     hsv = cv2.cvtColor(small(picture), cv2.COLOR_BGR2HSV)
-    hue = hsv[:, :, 0].astype(int) * _BINS[0] // 180
-    bins = hue * _BINS[1] + hsv[:, :, 1].astype(int) * _BINS[1] // 256
-    side = PICTURE_PX // _GRID
-    parts = bins.reshape(_GRID, side, _GRID, side).swapaxes(1, 2).reshape(_GRID**2, -1)
-    rows = np.stack([np.bincount(part, minlength=_BINS[0] * _BINS[1]) for part in parts]) / side**2
+    bins = _BIN_OF_HUE[hsv[:, :, 0]] + _BIN_OF_SATURATION[hsv[:, :, 1]]
+    side, most = PICTURE_PX // _GRID, _BINS[0] * _BINS[1]
+    parts = bins.reshape(_GRID, side, _GRID, side) + most * np.arange(_GRID**2).reshape(_GRID, 1, _GRID, 1)
+    rows = np.bincount(parts.ravel(), minlength=most * _GRID**2).reshape(_GRID**2, most) / side**2
     middle = np.abs(np.arange(_GRID) - (_GRID - 1) / 2)
     weight = np.exp(-0.5 * (middle[:, None] ** 2 + middle**2)).ravel()
     return np.asarray(np.sqrt(rows * (weight / weight.sum())[:, None]), np.float32).ravel()
