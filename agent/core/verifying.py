@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from agent.core.between import PICTURE_PX, between, straightened
-from agent.core.local_features import LocalFeatures, describe, distances
+from agent.core.local_features import ASKED_POINTS, LocalFeatures, describe, distances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +96,8 @@ class _Fit:
 
 
 def query_of(picture: Pixels) -> Query:
-    """Of a picture, `(H, W, 3)` uint8 BGR. 16 ms: nearly all that a second look costs."""
-    return Query(describe(picture), small(picture, 2 * PICTURE_PX))
+    """Of a picture, `(H, W, 3)` uint8 BGR. 15 ms: half or more of what a closer look costs."""
+    return Query(describe(picture, ASKED_POINTS), small(picture, 2 * PICTURE_PX))
 
 
 def small(picture: Pixels, side: int = PICTURE_PX) -> Pixels:
