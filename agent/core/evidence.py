@@ -216,9 +216,9 @@ class _Weighing:
     def decided(self, settings: DecisionSettings, listed: int) -> Decision:
         """The answer by these settings."""
         best, n = self._products[0], self._independent
-        unknown = self._calibration.false_accept(self._look, n) * exp(-self._proof)
+        unknown = min(1.0, self._calibration.false_accept(self._look, n) * exp(-self._proof))
         mistaken = self._calibration.mistaken(self._lead / n, n)
-        rate = min(1.0, max(unknown, mistaken))
+        rate = max(unknown, mistaken)
         votes = self._votes
         agreed = self._by_clues or 2 * votes[best.product] > votes.total()
         if rate <= settings.false_accept and agreed:
@@ -277,8 +277,7 @@ class _Weighing:
                 Verdict.AMBIGUOUS,
                 f"only {self._votes[best.product]} of {self._votes.total()} looks agree",
             )
-        rate = f"{min(1.0, unknown):.1%}"
-        return Verdict.AMBIGUOUS, f"perhaps not in the catalogue: {rate} of what is not get as near"
+        return Verdict.AMBIGUOUS, f"perhaps not in the catalogue: {unknown:.1%} of what is not get as near"
 
 
 def _shares(weights: Sequence[float]) -> list[float]:

@@ -37,7 +37,7 @@ from agent.core.types import Look
 from agent.publishing.asked import ask_photos, ask_references
 from agent.publishing.calibrate import calibrate_on, new_photos, usual_cosine
 from tools.train.data import data_folder, read
-from tools.train.haze import FULL, fit_haze, hazy_queries
+from tools.train.haze import FULL, fit_haze, hazy_queries, through_haze
 from tools.train.protocol import CROP, Pictures, Seen, seen
 
 if TYPE_CHECKING:
@@ -236,8 +236,8 @@ def in_haze(found: Seen, ways: Mapping[str, Hazy]) -> tuple[dict[str, list[float
     """Calibration error of each way, without haze and with numbers of other products; the numbers of all."""
     rng, fold, parts = by_others(Photos(found.photos, found.queries))
     splits = [rng.choice(len(fold), UNKNOWN, replace=False) + 1 for _ in range(SPLITS)]
-    log_odds, known, lacking, folds, of = [], [], [], [], []
-    for way, each in ways.items():
+    log_odds, known, lacking, folds = [], [], [], []
+    for each in ways.values():
         photos = Photos(found.photos, each.pictures)
         for missing in splits:
             for shown, look, sharp in zip(photos.shown, photos.looks(missing), each.sharpness, strict=True):
@@ -247,19 +247,13 @@ def in_haze(found: Seen, ways: Mapping[str, Hazy]) -> tuple[dict[str, list[float
                 known.append(shown not in missing)
                 lacking.append(hazy(sharp, FULL))
                 folds.append(part)
-                of.append(way)
-    x, there, haze, place, name = map(np.array, (log_odds, known, lacking, folds, of))
-    seen_through = np.empty(len(x))
-    for part in range(FOLDS):
-        inside = place == part
-        flatter, raised = fit_haze(x[~inside], there[~inside], haze[~inside])
-        seen_through[inside] = x[inside] / (1 + flatter * haze[inside]) + raised * haze[inside]
+    x, there, haze, place = map(np.array, (log_odds, known, lacking, folds))
+    clearer = through_haze(x, there, haze, place)
     errors = {
-        way: [
-            round(calibration_error(1 / (1 + np.exp(-odds[name == way])), there[name == way]) or 0.0, 4)
-            for odds in (x, seen_through)
-        ]
-        for way in ways
+        way: [round(calibration_error(1 / (1 + np.exp(-odds)), known) or 0.0, 4) for odds in (before, after)]
+        for way, before, after, known in zip(
+            ways, *(np.split(each, len(ways)) for each in (x, clearer, there)), strict=True
+        )
     }
     return errors, fit_haze(x, there, haze)
 
