@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WORDS: Final = {
     "catalogue": "most of what is seen is in the catalogue",
     "pictures": "how near its reference pictures are",
+    "haze": "that it is small or blurred",
     "clues": "what else was seen",
     "rivals": "that it is not one of its rivals",
 }

@@ -98,7 +98,11 @@ class Pipeline:
         self._decision = decision
         self._second = second
         self._views = {
-            name: View(plan, Tracker(name, tracking, decision.window), Teller(decision, plan.expected))
+            name: View(
+                plan,
+                Tracker(name, tracking, decision.window),
+                Teller(decision, plan.expected, steady=plan.steady),
+            )
             for name, plan in cameras.items()
         }
 

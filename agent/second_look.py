@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from agent.core.evidence import ONE_LOOK, decide, is_open, worth_a_second_look
+from agent.core.evidence import ONE_LOOK, decide
 from agent.core.second_look import BARCODE_LOG_ODDS, clues_of
 from agent.core.tensors import visible
 from agent.core.types import Clue
+from agent.core.undecided import is_open, worth_a_second_look
 from agent.core.verifying import compare, query_of
 
 if TYPE_CHECKING:

@@ -55,12 +55,19 @@ class Teller:
     """Tells of the tracks of one camera."""
 
     def __init__(
-        self, settings: DecisionSettings, expected: Mapping[str, str] = MappingProxyType({})
+        self,
+        settings: DecisionSettings,
+        expected: Mapping[str, str] = MappingProxyType({}),
+        *,
+        steady: bool = False,
     ) -> None:
-        """`expected`: name of a configured region → SKU of what belongs there."""
+        """`expected`: name of a configured region → SKU of what belongs there.
+
+        `steady`: regions are places where things lie, and what was there before says something.
+        """
         self._settings = settings
         self._expected = expected
-        self._last = LastKnown()
+        self._last = LastKnown() if steady else None
         self._announcer = Announcer(settings)
         self._weighed: dict[str, tuple[Look, ...]] = {}  # track → its looks
 
@@ -74,7 +81,8 @@ class Teller:
         """
         weighed = []
         for track in tracks:
-            self._last.saw(track)
+            if self._last is not None:
+                self._last.saw(track)
             if not self._announcer.wants(track):
                 continue
             same = self._weighed.get(track.id) == track.looks
@@ -87,7 +95,7 @@ class Teller:
         told: list[Recognition] = []
         for track, decision, due, names in weighed:
             self._announcer.tell(track, decision, due)
-            if names is not None and names[0] is not None:
+            if self._last is not None and names is not None and names[0] is not None:
                 self._last.knew(track, names[0].sku)
             if track.ended:
                 self._weighed.pop(track.id, None)
@@ -100,7 +108,7 @@ class Teller:
     def _priors(self, memory: Memory, track: Track) -> tuple[Clue, ...]:
         """What belongs where this is, and what was there before; one product is not expected twice."""
         belongs = self._expected.get(track.region.name, "")
-        before = self._last.before(track)
+        before = self._last.before(track) if self._last is not None else ""
         said = [("slot", belongs, IN_PLACE), ("last", before if before != belongs else "", STAYS)]
         found = [(what, memory.by_sku(sku), share) for what, sku, share in said if sku]
         return tuple(expected(what, product.no, share, _RIVALS) for what, product, share in found if product)

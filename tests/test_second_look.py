@@ -14,10 +14,11 @@ from agent.adapters.barcodes import read_barcodes
 from agent.adapters.catalogue import Catalogue
 from agent.adapters.embedder import Embedder, EmbedderSettings
 from agent.adapters.images import encode_png
-from agent.core.evidence import ONE_LOOK, decide, is_open, worth_a_second_look
+from agent.core.evidence import ONE_LOOK, decide
 from agent.core.looking import looks_at
 from agent.core.second_look import BARCODE_LOG_ODDS, Closer, SecondLookSettings
 from agent.core.types import Look, Region
+from agent.core.undecided import is_open, worth_a_second_look
 from agent.core.verifying import Reference
 from agent.nothing import Nothing
 from agent.publishing.build import BuildSettings, build_catalogue

@@ -44,20 +44,12 @@ WEIGHED: Final = 8
 RIVALS: Final = "rivals"
 """Source of what is between the best product and the others; the rest is about being in the catalogue."""
 
+HAZE: Final = "haze"
+"""Source of what small and blurred looks lack (core/haze.py). It says how true a probability is; whether more
+looks, or closer ones, are worth waiting for is asked without it: a bare wall lacks detail as well."""
+
 _GROUP_SHARE: Final = 0.9
 """A group of products that look alike is one that holds the right one with this probability."""
-
-_WORTH: Final = 0.1
-"""Products less probable than this share of the likeliest are not worth a second look."""
-
-_CLEAR: Final = log(1.5)
-"""Log-odds of the likeliest product against all others that a second look rarely outweighs: 12 of 100 photos
-of cartons are below, 24 with a weaker model; of the eleven and seven more below log(3) none and one were
-mended. All 63 first errors of drawn flavours are below; at log(1.25) six of them were left out."""
-
-_HOPELESS: Final = 0.01
-"""Probability of being in the catalogue below which no second look is taken. Of 128 drawn packages with near
-twins 17 are above, and a second look leaves 2 of 10 errors; above 0.05 are 10, and it leaves 2 of 5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,26 +146,6 @@ def in_catalogue(decision: Decision) -> float:
     return sigmoid(sum(log_odds for source, log_odds in decision.evidence if source != RIVALS))
 
 
-def is_open(decision: Decision) -> bool:
-    """Whether it is neither known nor surely unknown."""
-    return not (decision.settled and decision.verdict in {Verdict.KNOWN, Verdict.UNKNOWN})
-
-
-def worth_a_second_look(decision: Decision) -> tuple[int, ...]:
-    """Products among which a closer look could still decide, the likeliest first; none where it could not.
-
-    It says which of them it is, and not whether it is one of them: two cartons of one brand have as many
-    points in common as two pictures of one (known or not: AUROC 0.71 by points, 0.95 by the first look).
-    """
-    if decision.verdict is Verdict.KNOWN or in_catalogue(decision) < _HOPELESS:
-        return ()
-    if dict(decision.evidence).get(RIVALS, _CLEAR) >= _CLEAR:
-        return ()
-    least = _WORTH * max((option.probability for option in decision.options), default=0.0)
-    likely = [option.product for option in decision.options if option.probability >= least]
-    return tuple(likely[:GROUP_LIMIT]) if len(likely) > 1 else ()
-
-
 class _Weighing:
     """The looks at one thing, weighed once."""
 
@@ -210,8 +182,9 @@ class _Weighing:
         chances = _shares([plain[each.product] for each in products])
         weighed = sum(chance * exp(x) for chance, x in zip(chances, proof, strict=True))
         self._proof = log(weighed / sum(chances))
-        self._pictures = self._independent * calibration.through_haze(self._look, latest)
-        self._known = sigmoid(PRIOR + self._pictures + self._proof)
+        self._haze = self._independent * (calibration.through_haze(self._look, latest) - self._look)
+        self._clear = PRIOR + self._independent * self._look + self._proof
+        self._known = sigmoid(self._clear + self._haze)
 
     def decided(self, settings: DecisionSettings, listed: int) -> Decision:
         """The answer by these settings."""
@@ -248,11 +221,12 @@ class _Weighing:
             independent=n,
             evidence=(
                 ("catalogue", PRIOR),
-                ("pictures", self._pictures),
+                ("pictures", n * self._look),
+                *([(HAZE, self._haze)] if self._haze else ()),
                 ("clues", self._proof),
                 (RIVALS, log(share / (1 - share))),
             ),
-            settled=verdict is Verdict.KNOWN or self._known < settings.miss,
+            settled=verdict is Verdict.KNOWN or sigmoid(self._clear) < settings.miss,
         )
 
     def _why_not(

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.calibration import Calibration
-from agent.core.evidence import DecisionSettings, combine, decide, worth_a_second_look
+from agent.core.evidence import DecisionSettings, combine, decide
 from agent.core.types import Candidate, Clue, Look, Verdict
+from agent.core.undecided import worth_a_second_look
 
 CURVE = Calibration(
     bias=-12.0, similarity=20.0, margin=0.0, identity=40.0,

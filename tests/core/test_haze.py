@@ -7,10 +7,11 @@ from math import e
 
 import pytest
 
-from agent.core.calibration import PRIOR, Calibration
+from agent.core.calibration import PRIOR, Calibration, sigmoid
 from agent.core.evidence import DecisionSettings, decide, in_catalogue
 from agent.core.haze import MOST, haze, hazy
-from agent.core.types import Candidate, Look
+from agent.core.types import Candidate, Look, Verdict
+from agent.core.undecided import is_open, worth_a_second_look
 
 CURVE = Calibration(
     bias=-12.0, similarity=20.0, margin=0.0, identity=40.0, unknown=-4.0, tail=1.0, fall=0.5,
@@ -53,8 +54,11 @@ def test_a_hazy_look_that_is_not_near_is_not_surely_unknown(similarity: float) -
     assert in_catalogue(through) > in_catalogue(plain)
     lacking = hazy(20.0, 50.0)
     log_odds = -12.0 + 20.0 * similarity
-    expected = log_odds / (1 + lacking) + 1.2 * lacking - PRIOR
-    assert dict(through.evidence)["pictures"] == pytest.approx(expected)
+    through_it = log_odds / (1 + lacking) + 1.2 * lacking
+    said = dict(through.evidence)
+    assert said["pictures"] == dict(plain.evidence)["pictures"]
+    assert PRIOR + said["pictures"] + said["haze"] == pytest.approx(through_it)
+    assert in_catalogue(through) == pytest.approx(sigmoid(through_it))
     assert through.false_accept == plain.false_accept, "how often unknown things get as far stays"
 
 
@@ -65,8 +69,14 @@ def test_a_sharp_look_is_judged_as_before_to_the_last_bit() -> None:
         )
 
 
-def test_what_is_surely_lacking_stays_unlikely() -> None:
-    assert in_catalogue(decide([look(0.2, 0.0)], CLEARER, SETTINGS)) < 0.15
+def test_a_bare_wall_is_unknown_at_once_and_not_looked_at_more_closely() -> None:
+    wall = decide([look(0.2, 0.0)], CLEARER, SETTINGS)
+    assert SETTINGS.miss < in_catalogue(wall) < 0.15
+    assert wall.verdict is Verdict.UNKNOWN
+    assert not is_open(wall)
+    twins = (Candidate(1, 0.2, key=1 << 24), Candidate(2, 0.2, key=2 << 24))
+    assert worth_a_second_look(decide([Look(twins, sharpness=90.0)], CLEARER, SETTINGS)) == ()
+    assert worth_a_second_look(decide([Look(twins, sharpness=0.0)], CLEARER, SETTINGS)) == ()
 
 
 @pytest.mark.parametrize("field", ["full", "flatter", "raised"])

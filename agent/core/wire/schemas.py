@@ -240,7 +240,8 @@ def recognition() -> dict[str, Any]:
                 "type": "array",
                 "items": weight,
                 "description": "what counted how much for the best option: that most things are known, "
-                "the pictures, other clues, and that it is not one of its rivals",
+                "the pictures, what they lack where they are small or blurred, other clues, and that it is "
+                "not one of its rivals",
             },
             "reason": {**TEXT, "description": "why it is not known; empty when it is"},
             "box": {
