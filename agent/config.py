@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from agent.adapters.assortment import read_assortment
 from agent.adapters.broker import BrokerSettings
 from agent.adapters.camera import CameraSettings
 from agent.adapters.embedder import EmbedderSettings  # noqa: TC001  msgspec reads the annotations
@@ -180,10 +181,12 @@ def parse_config(raw: bytes, name: str, environment: Mapping[str, str] | None = 
         raise document.error((), "expected a mapping of settings")
     where = os.environ if environment is None else environment
     settings = fill(document, Settings, where)
-    return replace(
-        settings,
-        cameras=tuple(_whole(camera, settings, Path(name).parent, where) for camera in settings.cameras),
-    )
+    beside, decision = Path(name).parent, settings.decision
+    if decision.assortment:  # re-reading sees it change, as it does the files of a shelf
+        carried = tuple(sorted(read_assortment(beside / decision.assortment)))
+        decision = replace(decision, assortment="", carried=carried)
+    cameras = tuple(_whole(camera, settings, beside, where) for camera in settings.cameras)
+    return replace(settings, decision=decision, cameras=cameras)
 
 
 def _whole(

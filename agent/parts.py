@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.adapters.barcodes import read_barcodes, read_labels
-from agent.adapters.detector import DetectorRegions, load_detector
+from agent.adapters.barcodes import read_barcodes
 from agent.adapters.embedder import EmbedderSettings, library_name, load_embedder, read_spec
 from agent.adapters.library import Library
 from agent.adapters.outbox import Half, Outbox, Twofold
@@ -17,32 +16,24 @@ from agent.adapters.overlay import Overlay
 from agent.adapters.server import IndexServer
 from agent.config import Settings, load_config
 from agent.core.errors import AgentError, CatalogueError, ConfigError, DeviceError, ModelError
-from agent.core.motion import Motion
-from agent.core.placement import Placement
-from agent.core.regions import FixedRegions, Nowhere
-from agent.core.standpoint import Standpoint
 from agent.learning import Teacher
 from agent.memory import DeviceMemory
 from agent.nothing import Nothing
 from agent.pipeline import Pipeline
-from agent.reading import Reader
+from agent.planning import make_plans
 from agent.searching import search_release
 from agent.second_look import SecondLook
 from agent.sight import open_folder, try_folder
 from agent.state import check_user
 from agent.sync import Sync, Taker
-from agent.viewing import CameraPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.adapters.catalogue import Catalogue
-    from agent.adapters.detector import Detector
     from agent.adapters.embedder import Embedder
-    from agent.config import CameraEntry
     from agent.core.clock import Clock
     from agent.core.manifest import ModelEntry
-    from agent.core.proposals import DetectorSettings
     from agent.core.second_look import SecondLookSettings
     from agent.core.syncing import Generation
     from agent.memory import Base
@@ -248,23 +239,9 @@ def make_pipeline(
         ModelError: a detector is wrong.
         DeviceError: its inference failed.
     """
-    detectors: dict[DetectorSettings, Detector] = {}  # cameras that name the same one share it
-    plans = {
-        camera.id: _plan(camera, proposers.get(camera.id) or _proposer(camera, detectors))
-        for camera in settings.cameras
-    }
+    plans = make_plans(settings, proposers)
     second = make_second_look(settings.second_look, clock, metrics)
     return Pipeline(eyes, memory, plans, settings.decision, settings.tracking, second)
-
-
-def _plan(camera: CameraEntry, proposer: Proposer) -> CameraPlan:
-    shelf = camera.shelf
-    if shelf is None or shelf.plan is None:
-        slots = {slot.name: slot.sku for slot in camera.regions.slots if slot.sku}
-        reader = Reader(read_labels, camera.inbound.reads) if camera.inbound else None
-        return CameraPlan(proposer, camera.changes, slots, reader)
-    changes = replace(camera.changes, refresh_s=shelf.refresh_s)
-    return CameraPlan(proposer, changes, shelf.plan.expected, steady=True)
 
 
 def make_second_look(
@@ -272,19 +249,6 @@ def make_second_look(
 ) -> SecondLook:
     """Closer looks as they are configured."""
     return SecondLook(settings, read_barcodes, clock.monotonic if clock else lambda: 0.0, metrics)
-
-
-def _proposer(camera: CameraEntry, detectors: dict[DetectorSettings, Detector]) -> Proposer:
-    if camera.shelf is not None and camera.shelf.plan is not None:
-        return Placement(camera.shelf.plan, Standpoint(camera.shelf.view))
-    if camera.shelf is not None:
-        return Nowhere()  # its planogram has not come yet
-    where = camera.regions
-    if where.detector is not None:
-        if where.detector not in detectors:
-            detectors[where.detector] = load_detector(where.detector)
-        return DetectorRegions(detectors[where.detector], where.detector, where.watched, camera.changes)
-    return Motion(where.motion, where.watched) if where.mode == "motion" else FixedRegions(where)
 
 
 def open_outbox(settings: Settings) -> Outbox:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from agent.core.expecting import Expectations
 from agent.core.looking import looks_at
 from agent.core.tracking import Tracker
 from agent.core.types import Detection
@@ -101,7 +102,7 @@ class Pipeline:
             name: View(
                 plan,
                 Tracker(name, tracking, decision.window),
-                Teller(decision, plan.expected, steady=plan.steady),
+                Teller(decision, Expectations(plan.expected, steady=plan.steady, carried=plan.carried)),
             )
             for name, plan in cameras.items()
         }

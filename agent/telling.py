@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.core.announcing import Announcer
-from agent.core.clues import expected
 from agent.core.evidence import decide
-from agent.core.last_known import STAYS, LastKnown
+from agent.core.expecting import Expectations
 from agent.core.types import NamedOption, Recognition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from agent.core.announcing import Announcement
     from agent.core.calibration import Calibration
     from agent.core.evidence import DecisionSettings
-    from agent.core.types import Clue, Decision, Look, Product, Track
+    from agent.core.types import Decision, Look, Product, Track
 
     Names = tuple[Product | None, tuple[NamedOption, ...]]
     """The product that is known, and the options, looked up."""
@@ -44,30 +42,13 @@ class Memory(Protocol):
         """The product with this SKU."""
 
 
-IN_PLACE: Final = 0.8
-"""How often what belongs in a place stands there: a guess."""
-
-_RIVALS: Final = 100
-"""Products that might stand there instead. From 6 on it is the limit of a prior that counts."""
-
-
 class Teller:
     """Tells of the tracks of one camera."""
 
-    def __init__(
-        self,
-        settings: DecisionSettings,
-        expected: Mapping[str, str] = MappingProxyType({}),
-        *,
-        steady: bool = False,
-    ) -> None:
-        """`expected`: name of a configured region → SKU of what belongs there.
-
-        `steady`: regions are places where things lie, and what was there before says something.
-        """
+    def __init__(self, settings: DecisionSettings, expectations: Expectations | None = None) -> None:
+        """`expectations` of the camera; without, nothing is expected."""
         self._settings = settings
-        self._expected = expected
-        self._last = LastKnown() if steady else None
+        self._expectations = expectations or Expectations()
         self._announcer = Announcer(settings)
         self._weighed: dict[str, tuple[Look, ...]] = {}  # track → its looks
 
@@ -81,22 +62,21 @@ class Teller:
         """
         weighed = []
         for track in tracks:
-            if self._last is not None:
-                self._last.saw(track)
+            self._expectations.saw(track)
             if not self._announcer.wants(track):
                 continue
             same = self._weighed.get(track.id) == track.looks
             if same and not track.ended and not self._announcer.waits(track):
                 continue  # the same looks give the same answer, which was told
-            priors = self._priors(memory, track)
+            priors = self._expectations.priors(memory, track)
             decision = decide(track.looks, memory.calibration, self._settings, priors=priors)
             due = self._announcer.due(track, decision)
             weighed.append((track, decision, due, _named(memory, decision) if due else None))
         told: list[Recognition] = []
         for track, decision, due, names in weighed:
             self._announcer.tell(track, decision, due)
-            if self._last is not None and names is not None and names[0] is not None:
-                self._last.knew(track, names[0].sku)
+            if names is not None and names[0] is not None:
+                self._expectations.knew(track, names[0].sku)
             if track.ended:
                 self._weighed.pop(track.id, None)
             else:
@@ -104,14 +84,6 @@ class Teller:
             if names is not None:
                 told += [_recognition(track, decision, names, each, memory.release, at, utc) for each in due]
         return tuple(told)
-
-    def _priors(self, memory: Memory, track: Track) -> tuple[Clue, ...]:
-        """What belongs where this is, and what was there before; one product is not expected twice."""
-        belongs = self._expected.get(track.region.name, "")
-        before = self._last.before(track) if self._last is not None else ""
-        said = [("slot", belongs, IN_PLACE), ("last", before if before != belongs else "", STAYS)]
-        found = [(what, memory.by_sku(sku), share) for what, sku, share in said if sku]
-        return tuple(expected(what, product.no, share, _RIVALS) for what, product, share in found if product)
 
 
 def _named(memory: Memory, decision: Decision) -> Names:

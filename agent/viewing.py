@@ -59,6 +59,7 @@ class CameraPlan:
     proposer: Proposer
     changes: ChangeSettings
     expected: Mapping[str, str] = field(default_factory=dict)  # name of a region → SKU of what belongs there
+    carried: frozenset[str] = frozenset()  # SKUs of the store's assortment; empty: all of the catalogue
     reader: Reader | None = None  # of barcodes; the picture is then judged without them
     steady: bool = False  # its regions are places where things lie: what looks otherwise is another thing
 

@@ -59,6 +59,7 @@ FLOORS = {
     "sight": 5,  # tries the probes
     "state": 4,
     "bridges": 5,  # builds what others than our own subscribers are told by
+    "planning": 5,
     "parts": 6,
     "standing": 7,
     "strangers": 5,

@@ -9,6 +9,7 @@ import pytest
 from agent.config import changed_keys, parse_config
 from agent.core.errors import ConfigError
 from agent.core.wire import Wire
+from agent.planning import make_plans
 
 GOOD = """\
 site: berlin
@@ -133,3 +134,32 @@ def test_a_planogram_is_read_beside_the_configuration(tmp_path: Path) -> None:
     assert shelf is not None
     assert shelf.plan is not None
     assert shelf.plan.expected == {"a1": "oats"}
+
+
+def test_what_the_store_carries_is_read_beside_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    (tmp_path / "store.txt").write_text("sku-2\nsku-1\n")
+    read = parse_config((GOOD + "decision: {assortment: store.txt}\n").encode(), str(file), {})
+    listed = parse_config((GOOD + "decision: {carried: [sku-1, sku-2]}\n").encode(), str(file), {})
+    assert read == listed
+    assert changed_keys(read, listed) == frozenset()
+    plan = make_plans(read, {})["bay"]
+    assert plan.carried == {"sku-1", "sku-2"}
+    (tmp_path / "store.txt").write_text("sku-1\n")
+    again = parse_config((GOOD + "decision: {assortment: store.txt}\n").encode(), str(file), {})
+    assert changed_keys(read, again) == {"decision"}, "who re-reads the file sees it change"
+
+
+@pytest.mark.parametrize(
+    ("decision", "says"),
+    [
+        ("{assortment: nowhere}", "nowhere: expected a file that can be read"),
+        ("{assortment: store.txt}", "store.txt:2: expected no slash"),
+        ("{assortment: store.txt, carried: [a]}", "decision.carried: expected a list or the file"),
+    ],
+)
+def test_a_bad_assortment_is_refused_by_file_and_line(decision: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "store.txt").write_text("sku-1\na/b\n")
+    with pytest.raises(ConfigError) as refused:
+        parse_config(f"{GOOD}decision: {decision}\n".encode(), str(tmp_path / "f.yaml"), {})
+    assert says in str(refused.value)

@@ -65,6 +65,12 @@ class DecisionSettings:
     patience_s: float = setting("seconds after which an undecided thing is told of as it is", 2.0)
     looks: int = setting("looks at a thing before the first answer; 1 for single pictures", 2)
     window: int = setting("latest looks that count; older ones are forgotten", 8)
+    assortment: str = setting(
+        "file beside this one with the SKUs that the store carries, one a line: others of the catalogue are "
+        "less expected; empty: none is",
+        "",
+    )
+    carried: tuple[str, ...] = setting("the same SKUs as a list, in place of a file", ())
 
     def __post_init__(self) -> None:
         check_range("false_accept", self.false_accept, 1e-5, 0.5)
@@ -74,6 +80,8 @@ class DecisionSettings:
         check_range("window", self.window, 1, 64)
         if self.looks > self.window:
             raise ValueError(f"looks: expected at most window ({self.window}), found {self.looks}")
+        if self.assortment and self.carried:
+            raise ValueError("carried: expected a list or the file `assortment`, found both")
 
 
 ONE_LOOK: Final = DecisionSettings(looks=1, window=1)

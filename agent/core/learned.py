@@ -46,6 +46,11 @@ _VIEWS_FROM: Final = VIEW_LIMIT // 2
 """Views of what was enrolled: 8 million of them, above those that head office counts from 0."""
 
 
+def is_learned(product: int) -> bool:
+    """Whether only this device knows the product with this number."""
+    return product >= _NUMBERS_FROM
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """One picture that was enrolled."""

@@ -1,0 +1,60 @@
+"""What is expected where a thing is: what belongs there, what was there, what the store carries."""
+
+from __future__ import annotations
+
+from agent.core.clues import PRIOR_LIMIT
+from agent.core.expecting import Expectations
+from agent.core.types import Candidate, Clue, Look, Product, Region, Track
+
+
+class Table:
+    """Products 1 to 9, and one that this device learned."""
+
+    def __init__(self, learned: int) -> None:
+        self.rows = {no: Product(no, f"sku-{no}") for no in (*range(1, 10), learned)}
+
+    def product(self, no: int) -> Product:
+        return self.rows[no]
+
+    def by_sku(self, sku: str) -> Product | None:
+        return next((each for each in self.rows.values() if each.sku == sku), None)
+
+
+TAUGHT = 1 << 38
+TABLE = Table(TAUGHT)
+
+
+def track(*products: int, name: str = "left", turn: int = 0) -> Track:
+    look = Look(tuple(Candidate(no, 0.5, key=no << 24) for no in products))
+    return Track("a", "cam", Region((0, 0, 9, 9), name), 0.0, 0.0, 0.0, 0.0, 1, (look,), turn=turn)
+
+
+def test_nothing_is_expected_without_a_reason() -> None:
+    assert Expectations().priors(TABLE, track(1, 2)) == ()
+
+
+def test_what_belongs_somewhere_is_expected_there_alone() -> None:
+    expectations = Expectations({"left": "sku-3", "right": "of no catalogue"})
+    assert expectations.priors(TABLE, track(1)) == (Clue("prior:slot", 3, PRIOR_LIMIT),)
+    assert expectations.priors(TABLE, track(1, name="right")) == ()
+
+
+def test_what_was_there_is_expected_again_but_not_twice() -> None:
+    expectations = Expectations({"left": "sku-3"}, steady=True)
+    for known, clues in (("sku-4", [("prior:slot", 3), ("prior:last", 4)]), ("sku-3", [("prior:slot", 3)])):
+        expectations.knew(track(turn=0), known)
+        said = expectations.priors(TABLE, track(turn=1))
+        assert [(clue.source, clue.product) for clue in said] == clues
+
+
+def test_what_the_store_does_not_carry_is_less_expected() -> None:
+    expectations = Expectations({"left": "sku-3"}, carried={"sku-1", "sku-2"})
+    assert expectations.priors(TABLE, track(1, 5, 2, 7, name="")) == (
+        Clue("prior:store", 5, -PRIOR_LIMIT),
+        Clue("prior:store", 7, -PRIOR_LIMIT),
+    )
+
+
+def test_what_belongs_there_or_was_taught_here_is_carried_whatever_the_list_says() -> None:
+    expectations = Expectations({"left": "sku-3"}, carried={"sku-1"})
+    assert expectations.priors(TABLE, track(1, 3, TAUGHT)) == (Clue("prior:slot", 3, PRIOR_LIMIT),)
