@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from agent.core.types import Clue, Product, Track
 
+SLOT: Final = "slot"
+LAST: Final = "last"
+STORE: Final = "store"
+"""What a prior may be for."""
+
 IN_PLACE: Final = 0.8
 """How often what belongs in a place stands there: a guess."""
 
@@ -75,7 +80,7 @@ class Expectations:
         """
         belongs = self._belongs.get(track.region.name, "")
         before = self._last.before(track) if self._last is not None else ""
-        said = [("slot", belongs, IN_PLACE), ("last", before if before != belongs else "", STAYS)]
+        said = [(SLOT, belongs, IN_PLACE), (LAST, before if before != belongs else "", STAYS)]
         found = [(what, memory.by_sku(sku), share) for what, sku, share in said if sku]
         here = [expected(what, product.no, share, _RIVALS) for what, product, share in found if product]
         return (*here, *self._elsewhere(memory, track, {clue.product for clue in here}))
@@ -86,7 +91,7 @@ class Expectations:
             return []
         seen = {each.product for look in track.looks for each in look.candidates} - set(here)
         return [
-            expected("store", product, CARRIED_ELSEWHERE, 2)
+            expected(STORE, product, CARRIED_ELSEWHERE, 2)
             for product in sorted(seen)
             if not is_learned(product) and memory.product(product).sku not in self._carried
         ]
