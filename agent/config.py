@@ -182,9 +182,9 @@ def parse_config(raw: bytes, name: str, environment: Mapping[str, str] | None = 
     where = os.environ if environment is None else environment
     settings = fill(document, Settings, where)
     beside, decision = Path(name).parent, settings.decision
-    if decision.assortment:  # re-reading sees it change, as it does the files of a shelf
-        carried = tuple(sorted(read_assortment(beside / decision.assortment)))
-        decision = replace(decision, assortment="", carried=carried)
+    listed = read_assortment(beside / decision.assortment) if decision.assortment else decision.carried
+    # re-reading sees the file change, as it does those of a shelf
+    decision = replace(decision, assortment="", carried=tuple(sorted(set(listed))))
     cameras = tuple(_whole(camera, settings, beside, where) for camera in settings.cameras)
     return replace(settings, decision=decision, cameras=cameras)
 

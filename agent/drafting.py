@@ -108,7 +108,7 @@ def _seen(
                 candidate,
                 product.sku,
                 product.name,
-                in_catalogue(decision),
+                in_catalogue(decision, haze=False),  # bare shelves among the candidates are no blurred goods
                 best.probability,
                 best.similarity,
                 others,

@@ -129,7 +129,7 @@ class Pipeline:
             read = view.plan.reader.codes(frame, view.tracker.live)
             view.codes = tuple(replace(each, shown=_is_shown(each, memory)) for each in read)
             tracks = self._beside_labels(view, eyes, memory, frame, tracks)
-        return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc))
+        return (*gone, *view.teller.tell(memory, tracks, frame.at, frame.utc, cut=frame.cut))
 
     def tracks(self, camera: str) -> tuple[Track, ...]:
         """What is followed now, in order of birth. KeyError: the camera was not configured."""
@@ -145,7 +145,9 @@ class Pipeline:
         memory = view.memory or self._sight[1]
         view.forget()
         view.codes = ()
-        return view.teller.tell(memory, view.tracker.end(), at, utc)
+        told = view.teller.tell(memory, view.tracker.end(), at, utc)
+        view.teller.forget()
+        return told
 
     def _start_over(self, view: View, memory: Memory, frame: Frame) -> tuple[Recognition, ...]:
         """Another catalogue numbers its products its own way: what was seen with the old one ends."""

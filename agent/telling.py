@@ -52,8 +52,10 @@ class Teller:
         self._announcer = Announcer(settings)
         self._weighed: dict[str, tuple[Look, ...]] = {}  # track → its looks
 
-    def tell(self, memory: Memory, tracks: Sequence[Track], at: float, utc: float) -> tuple[Recognition, ...]:
-        """What is worth telling of these tracks now, in their order.
+    def tell(
+        self, memory: Memory, tracks: Sequence[Track], at: float, utc: float, *, cut: bool = False
+    ) -> tuple[Recognition, ...]:
+        """What is worth telling of these tracks now, in their order; after a `cut` another scene begins.
 
         Everything is weighed and looked up before anything counts as told: a failure loses no fact.
 
@@ -68,22 +70,28 @@ class Teller:
             same = self._weighed.get(track.id) == track.looks
             if same and not track.ended and not self._announcer.waits(track):
                 continue  # the same looks give the same answer, which was told
-            priors = self._expectations.priors(memory, track)
+            priors = self._expectations.priors(memory, track, anew=cut and not track.ended)
             decision = decide(track.looks, memory.calibration, self._settings, priors=priors)
             due = self._announcer.due(track, decision)
             weighed.append((track, decision, due, _named(memory, decision) if due else None))
+        if cut:
+            self.forget()
         told: list[Recognition] = []
         for track, decision, due, names in weighed:
             self._announcer.tell(track, decision, due)
-            if names is not None and names[0] is not None:
-                self._expectations.knew(track, names[0].sku)
             if track.ended:
                 self._weighed.pop(track.id, None)
             else:
                 self._weighed[track.id] = track.looks
+            if names is not None and not track.ended:
+                self._expectations.answered(track, names[0].sku if names[0] is not None else "")
             if names is not None:
                 told += [_recognition(track, decision, names, each, memory.release, at, utc) for each in due]
         return tuple(told)
+
+    def forget(self) -> None:
+        """The camera was lost, another scene began, or other products are known: nothing of before counts."""
+        self._expectations.forget()
 
 
 def _named(memory: Memory, decision: Decision) -> Names:

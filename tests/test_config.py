@@ -140,7 +140,7 @@ def test_what_the_store_carries_is_read_beside_the_configuration(tmp_path: Path)
     file = tmp_path / "f.yaml"
     (tmp_path / "store.txt").write_text("sku-2\nsku-1\n")
     read = parse_config((GOOD + "decision: {assortment: store.txt}\n").encode(), str(file), {})
-    listed = parse_config((GOOD + "decision: {carried: [sku-1, sku-2]}\n").encode(), str(file), {})
+    listed = parse_config((GOOD + "decision: {carried: [sku-2, sku-1, sku-2]}\n").encode(), str(file), {})
     assert read == listed
     assert changed_keys(read, listed) == frozenset()
     plan = make_plans(read, {})["bay"]
@@ -156,6 +156,7 @@ def test_what_the_store_carries_is_read_beside_the_configuration(tmp_path: Path)
         ("{assortment: nowhere}", "nowhere: expected a file that can be read"),
         ("{assortment: store.txt}", "store.txt:2: expected no slash"),
         ("{assortment: store.txt, carried: [a]}", "decision.carried: expected a list or the file"),
+        ("{carried: [a, b/c]}", "decision.carried: expected no slash"),
     ],
 )
 def test_a_bad_assortment_is_refused_by_file_and_line(decision: str, says: str, tmp_path: Path) -> None:

@@ -186,23 +186,44 @@ def test_what_belongs_in_a_place_helps_to_choose_and_hides_no_surprise(road: Roa
     assert said_of(road, shelf(3, 7), {"left": "of no catalogue"}).product == other.product
 
 
-@pytest.mark.parametrize("steady", [True, False])
+@pytest.mark.parametrize(
+    ("steady", "cut", "said"),
+    [(True, False, ["prior:last"]), (False, True, []), (True, True, [])],
+    ids=["on a shelf", "held up", "another scene"],
+)
 def test_what_stood_in_a_place_before_helps_to_choose_and_hides_no_surprise(
-    road: Road, *, steady: bool
+    road: Road, *, steady: bool, cut: bool, said: list[str]
 ) -> None:
-    """Where regions are places of things; whoever holds up one thing after the other expects nothing."""
     mixed = np.asarray(cv2.addWeighted(picture(3, 77, SIZE), 0.5, picture(5, 77, SIZE), 0.5, 0))
     doubtful = np.ascontiguousarray(np.hstack([mixed, picture(7, 77, SIZE)]))
     eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
     plan = CameraPlan(FixedRegions(SLOTS), ChangeSettings(), steady=steady)
-    settings = DecisionSettings(looks=1, window=1)
+    settings = DecisionSettings(looks=1, window=1, patience_s=0)
     road_ = Pipeline(eyes, catalogue, {"cam": plan}, settings, TrackingSettings())
     assert ("new", "left", "sku-05") in told(road_.step(frame(0, shelf(5, 7))))
-    told_ = {r.track.region.name: r for r in road_.step(frame(1, doubtful, cut=True)) if r.phase is Phase.NEW}
-    options = {o.sku: o for o in told_["left"].options}
-    assert [clue.source for clue in options["sku-05"].clues] == ["prior:last"] * steady
+    (told_,) = [
+        each
+        for each in road_.step(frame(1, doubtful, cut=cut))
+        if each.track.region.name == "left" and each.phase is not Phase.END
+    ]
+    options = {o.sku: o for o in told_.options}
+    assert [clue.source for clue in options["sku-05"].clues] == said
     assert not options["sku-03"].clues
-    assert ("new", "left", "sku-03") in told(road_.step(frame(2, shelf(3, 7), cut=True)))
+    (last,) = [r for r in road_.step(frame(2, shelf(3, 7))) if r.track.region.name == "left"]
+    assert last.product is not None
+    assert last.product.sku == "sku-03"
+
+
+def test_the_same_thing_does_not_speak_for_itself_after_another_catalogue_came(road: Road) -> None:
+    eyes, catalogue = load_eyes_from(str(road.model), str(road.catalogue))
+    plan = CameraPlan(FixedRegions(SLOTS), ChangeSettings(), steady=True)
+    settings = DecisionSettings(looks=1, window=1)
+    road_ = Pipeline(eyes, catalogue, {"cam": plan}, settings, TrackingSettings())
+    road_.step(frame(0, shelf(5, 7)))
+    road_.use(*load_eyes_from(str(road.model), str(road.catalogue)))
+    again = [r for r in road_.step(frame(1, shelf(5, 7))) if r.phase is Phase.NEW]
+    assert [r.product.sku if r.product else "" for r in again] == ["sku-05", "sku-07"]
+    assert not any(option.clues for r in again for option in r.options)
 
 
 def test_a_label_that_covers_a_product_does_not_hide_it(road: Road) -> None:

@@ -27,8 +27,9 @@ def read_assortment(path: Path) -> frozenset[str]:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{where}: expected a file that can be read, found {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: no path at all, as one with NUL is
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{where}: expected a file that can be read, found: {why}") from None
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{where}: expected at most {MAX_BYTES} bytes, found more")
     try:
@@ -37,7 +38,7 @@ def read_assortment(path: Path) -> frozenset[str]:
         number = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{where}:{number}: expected UTF-8, found byte 0x{raw[error.start]:02x}") from None
     found = set()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         sku = line.strip()
         if not sku or sku.startswith("#"):
             continue

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Final
 
 from agent.core.calibration import PRIOR, Calibration, sigmoid
 from agent.core.clues import gathered, of_product, weight_of
+from agent.core.errors import quoted
+from agent.core.product_rules import sku_problem
 from agent.core.repeats import independent_looks, shares_of
 from agent.core.settings import check_range, setting
 from agent.core.types import Decision, Option, Verdict
@@ -60,7 +62,9 @@ class DecisionSettings:
         "share of things that may be given a wrong name, 0.00001 to 0.5", 0.01, replaces="known"
     )
     miss: float = setting(
-        "probability of being in the catalogue after all, below which a thing is called unknown at once", 0.05
+        "probability of being in the catalogue after all, were the looks sharp, below which a thing is "
+        "called unknown at once",
+        0.05,
     )
     patience_s: float = setting("seconds after which an undecided thing is told of as it is", 2.0)
     looks: int = setting("looks at a thing before the first answer; 1 for single pictures", 2)
@@ -82,6 +86,9 @@ class DecisionSettings:
             raise ValueError(f"looks: expected at most window ({self.window}), found {self.looks}")
         if self.assortment and self.carried:
             raise ValueError("carried: expected a list or the file `assortment`, found both")
+        for sku in self.carried:
+            if reason := sku_problem(sku):
+                raise ValueError(f"carried: {reason}: {quoted(sku[:80])}")
 
 
 ONE_LOOK: Final = DecisionSettings(looks=1, window=1)
@@ -147,11 +154,15 @@ def decide(
     return _Weighing(looks, latest, pooled, clues, calibration).decided(settings, listed)
 
 
-def in_catalogue(decision: Decision) -> float:
-    """Probability that the catalogue has what was seen, whichever product of it that is."""
+def in_catalogue(decision: Decision, *, haze: bool = True) -> float:
+    """Probability that the catalogue has what was seen, whichever product of it that is.
+
+    Without `haze` as if the looks lacked no detail: a bare wall is surely nothing then.
+    """
     if not decision.evidence:
         return 0.0
-    return sigmoid(sum(log_odds for source, log_odds in decision.evidence if source != RIVALS))
+    left_out = {RIVALS} if haze else {RIVALS, HAZE}
+    return sigmoid(sum(log_odds for source, log_odds in decision.evidence if source not in left_out))
 
 
 class _Weighing:
@@ -234,7 +245,8 @@ class _Weighing:
                 ("clues", self._proof),
                 (RIVALS, log(share / (1 - share))),
             ),
-            settled=verdict is Verdict.KNOWN or sigmoid(self._clear) < settings.miss,
+            settled=verdict is Verdict.KNOWN
+            or (verdict is Verdict.UNKNOWN and sigmoid(self._clear) < settings.miss),
         )
 
     def _why_not(

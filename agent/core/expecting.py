@@ -34,7 +34,7 @@ CARRIED_ELSEWHERE: Final = 0.02
 
 
 class Memory(Protocol):
-    """Where products are looked up: `memory.DeviceMemory`. Any method may raise DeviceError."""
+    """Where products are looked up: `memory.DeviceMemory`. Any method may raise CatalogueError."""
 
     def product(self, no: int) -> Product:
         """The row of a product."""
@@ -59,34 +59,44 @@ class Expectations:
         SKUs of the store's assortment; without any it has all of the catalogue.
         """
         self._belongs = belongs
-        self._last = LastKnown() if steady else None
+        self._steady = steady
+        self._last = LastKnown()
         self._carried = frozenset(carried)
 
     def saw(self, track: Track) -> None:
         """In every frame: it is still there."""
-        if self._last is not None:
+        if self._steady:
             self._last.saw(track)
 
-    def knew(self, track: Track, sku: str) -> None:
-        """Tell what a track is known to be."""
-        if self._last is not None:
-            self._last.knew(track, sku)
+    def answered(self, track: Track, sku: str) -> None:
+        """Tell what a track is known to be now; empty: nothing any more, or not yet."""
+        if self._steady:
+            self._last.answered(track, sku)
 
-    def priors(self, memory: Memory, track: Track) -> tuple[Clue, ...]:
+    def forget(self) -> None:
+        """What comes next is seen anew, be it the same things: those must not speak for themselves."""
+        self._last = LastKnown()
+
+    def priors(self, memory: Memory, track: Track, *, anew: bool = False) -> tuple[Clue, ...]:
         """What is expected of this track; one product is not expected twice.
 
+        `anew`: it has nothing to do with what was there before.
+
         Raises:
-            DeviceError: the products table could not be used.
+            CatalogueError: the products table could not be used.
         """
         belongs = self._belongs.get(track.region.name, "")
-        before = self._last.before(track) if self._last is not None else ""
+        before = "" if anew else self._last.before(track)
         said = [(SLOT, belongs, IN_PLACE), (LAST, before if before != belongs else "", STAYS)]
         found = [(what, memory.by_sku(sku), share) for what, sku, share in said if sku]
         here = [expected(what, product.no, share, _RIVALS) for what, product, share in found if product]
         return (*here, *self._elsewhere(memory, track, {clue.product for clue in here}))
 
     def _elsewhere(self, memory: Memory, track: Track, here: Collection[int]) -> list[Clue]:
-        """Against what the store does not carry, but for what was taught here or is expected all the same."""
+        """Against what the store does not carry, but for what is expected all the same.
+
+        Products that this device alone knows were taught where they are.
+        """
         if not self._carried:
             return []
         seen = {each.product for look in track.looks for each in look.candidates} - set(here)

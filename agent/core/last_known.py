@@ -40,12 +40,16 @@ class LastKnown:
         if known is not None and known.thing == (track.id, track.turn):
             known.at = track.last_at
 
-    def knew(self, track: Track, sku: str) -> None:
-        """Tell what a track is known to be."""
+    def answered(self, track: Track, sku: str) -> None:
+        """Tell what a track is known to be now; empty: nothing any more, or not yet."""
         place, thing = track.region.name, (track.id, track.turn)
         if not place:
             return
         now = self._now.get(place)
+        if not sku:
+            if now is not None and now.thing == thing:
+                del self._now[place]  # a name that was taken back is expected of nothing else
+            return
         if now is not None and now.thing != thing:
             self._before[place] = now
         self._now[place] = _Known(thing, sku, track.last_at)

@@ -225,6 +225,7 @@ function fail(text) {
 
 let listed = [];
 let active = -1;
+let moved = false; // somebody pointed at one
 let timer = 0;
 let asked = 0;
 
@@ -238,7 +239,7 @@ async function complete() {
   try {
     const { products } = await api(`/api/products?limit=${LISTED}&text=${encodeURIComponent(text)}`);
     if (mine !== asked) return; // a later key has asked again
-    const pointed = active > 0 ? listed[active].sku : ""; // while the answer was on its way
+    const pointed = moved && active >= 0 ? listed[active].sku : ""; // while the answer was on its way
     listed = products;
     mark(Math.max(listed.findIndex((each) => each.sku === pointed), products.length ? 0 : -1));
   } catch (error) {
@@ -276,6 +277,7 @@ function mark(index) {
 function close() {
   asked++;
   clearTimeout(timer);
+  moved = false;
   listed = [];
   mark(-1);
 }
@@ -290,6 +292,7 @@ function typed(event) {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     if (!listed.length) return;
     const step = event.key === "ArrowDown" ? 1 : -1;
+    moved = true;
     mark((active + step + listed.length) % listed.length);
   } else if (event.key === "Enter") {
     if (event.isComposing) return; // a word of an input method is chosen

@@ -220,8 +220,7 @@ def write_catalogue(
     calibration = beside_others(
         replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )
-    if own.all() and projection is None:
-        calibration = through_haze(calibration, expected)
+    calibration = through_haze(calibration, expected if own.all() and projection is None else None)
     words = renewed_text_model(out, former, assigned.keys[own], index.vectors, anew=bool(changes.why))
     manifest = Manifest(
         created_utc=created_utc,

@@ -38,5 +38,7 @@ def test_what_is_no_list_is_refused_by_file_and_line(tmp_path: Path, content: by
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="store: expected a file that can be read, found No such file"):
+    with pytest.raises(ConfigError, match="store: expected a file that can be read, found: No such file"):
         read_assortment(tmp_path / "store")
+    with pytest.raises(ConfigError, match="expected a file that can be read, found: embedded null"):
+        read_assortment(tmp_path / "a\0b")

@@ -42,7 +42,7 @@ def test_what_belongs_somewhere_is_expected_there_alone() -> None:
 def test_what_was_there_is_expected_again_but_not_twice() -> None:
     expectations = Expectations({"left": "sku-3"}, steady=True)
     for known, clues in (("sku-4", [("prior:slot", 3), ("prior:last", 4)]), ("sku-3", [("prior:slot", 3)])):
-        expectations.knew(track(turn=0), known)
+        expectations.answered(track(turn=0), known)
         said = expectations.priors(TABLE, track(turn=1))
         assert [(clue.source, clue.product) for clue in said] == clues
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import e
 
+import numpy as np
 import pytest
 
 from agent.core.calibration import PRIOR, Calibration, sigmoid
@@ -77,6 +78,20 @@ def test_a_bare_wall_is_unknown_at_once_and_not_looked_at_more_closely() -> None
     twins = (Candidate(1, 0.2, key=1 << 24), Candidate(2, 0.2, key=2 << 24))
     assert worth_a_second_look(decide([Look(twins, sharpness=90.0)], CLEARER, SETTINGS)) == ()
     assert worth_a_second_look(decide([Look(twins, sharpness=0.0)], CLEARER, SETTINGS)) == ()
+
+
+def test_only_what_is_told_as_unknown_is_settled() -> None:
+    """Two looks that would be surely unknown, were they sharp, and are rather not for being blurred."""
+    kinder = replace(CURVE, full=50.0, flatter=2.0, raised=2.0)
+    looks = [
+        Look((Candidate(1, 0.4, key=1 << 24),), sharpness=1.0, embedding=row)
+        for row in np.eye(2, 8, dtype=np.float32)
+    ]
+    clear, hazy_ = (decide(looks, fit, SETTINGS) for fit in (CURVE, kinder))
+    assert (clear.verdict, clear.settled) == (Verdict.UNKNOWN, True)
+    assert in_catalogue(hazy_, haze=False) == in_catalogue(clear) < SETTINGS.miss
+    assert in_catalogue(hazy_) > 0.5
+    assert (hazy_.verdict, hazy_.settled) == (Verdict.AMBIGUOUS, False)
 
 
 @pytest.mark.parametrize("field", ["full", "flatter", "raised"])

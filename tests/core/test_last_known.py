@@ -14,20 +14,20 @@ def track(name: str = "left", at: float = 0.0, which: str = "a", turn: int = 0) 
 
 def test_what_is_there_does_not_speak_for_itself() -> None:
     last = LastKnown()
-    last.knew(track(), "sku-1")
+    last.answered(track(), "sku-1")
     assert last.before(track()) == ""
     assert last.before(track(turn=1)) == "sku-1"
     assert last.before(track(which="b")) == "sku-1"
     assert last.before(track("right", which="b")) == ""
-    last.knew(track(turn=1), "sku-2")
-    last.knew(track(turn=1), "sku-3")  # of the same thing, another name: what was before it stays
+    last.answered(track(turn=1), "sku-2")
+    last.answered(track(turn=1), "sku-3")  # of the same thing, another name: what was before it stays
     assert last.before(track(turn=1)) == "sku-1"
     assert last.before(track(turn=2)) == "sku-3"
 
 
 def test_it_counts_from_when_it_was_seen_last() -> None:
     last = LastKnown()
-    last.knew(track(), "sku-1")
+    last.answered(track(), "sku-1")
     last.saw(track(at=1000.0))
     last.saw(track(at=5000.0, which="b"))  # another thing there: nothing is known of it
     later = 1000.0 + LASTS_S
@@ -37,5 +37,14 @@ def test_it_counts_from_when_it_was_seen_last() -> None:
 
 def test_a_region_without_a_name_is_no_place() -> None:
     last = LastKnown()
-    last.knew(track(""), "sku-1")
+    last.answered(track(""), "sku-1")
     assert last.before(replace(track(""), id="b")) == ""
+
+
+def test_a_name_that_was_taken_back_is_expected_of_nothing() -> None:
+    last = LastKnown()
+    last.answered(track(), "sku-1")
+    last.answered(track(which="b"), "")  # another thing without a name: what was before it stays
+    assert last.before(track(which="b")) == "sku-1"
+    last.answered(track(), "")
+    assert last.before(track(which="b")) == ""
