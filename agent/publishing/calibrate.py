@@ -27,8 +27,8 @@ So the description says how near new photos come to their own product, and how m
 those trained on (.04), and the catalogue where its products lie, as far as they are many (`STRANGERS`). Of
 200 cartons on a belt 85 were named by picture and barcode both in place of 56 by the description's numbers
 alone. On Grocery Store, of 20 products left out twelve times over, numbers cross-validated: 1.4 % of the
-unknown and 43 % of the known named at 0.01 (1.3 and 39), calibration error .047 and .042 (.047 and .044); of
-five photos 1.5 and 58 % (2.3 and 57), .053 and .066 (.064 and .068).
+unknown and 44 % of the known named at 0.01 (1.3 and 40), calibration error .042 and .038 (.039 and .047); of
+five photos 1.5 and 60 % (2.3 and 59), .046 and .054 (.060 and .059).
 """
 
 from __future__ import annotations
