@@ -30,7 +30,7 @@ from dataclasses import dataclass, fields
 from math import exp, isfinite, log, sqrt
 from typing import TYPE_CHECKING, Final
 
-from agent.core.haze import haze
+from agent.core.haze import haze, seen_through
 from agent.core.others import otherness, unpack
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Calibration:
         lacking = haze(looks, self.full)
         if not lacking:
             return evidence
-        return (PRIOR + evidence) / (1 + self.flatter * lacking) + self.raised * lacking - PRIOR
+        return seen_through(PRIOR + evidence, lacking, self.flatter, self.raised) - PRIOR
 
     @property
     def document(self) -> dict[str, float | str]:

@@ -29,14 +29,19 @@ of unknown groceries of every size at most 1.3 % are named at 0.01 without.
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from agent.core.repeats import shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agent.core.types import Look
+
+Reals = TypeVar("Reals", float, "NDArray[np.float64]")
 
 MOST: Final = 1.0
 """Of haze: an even wall has no detail either, and is no product that is blurred."""
@@ -58,3 +63,8 @@ def haze(looks: Sequence[Look], full: float) -> float:
 def hazy(sharpness: float, full: float) -> float:
     """The same of one."""
     return 0.0 if sharpness < 0 else min(MOST, max(0.0, log(full / max(sharpness, 1.0))))
+
+
+def seen_through(log_odds: Reals, lacking: Reals, flatter: float, raised: float) -> Reals:
+    """Log-odds that the catalogue has what looks show that lack so much detail, of one or of `(N,)`."""
+    return log_odds / (1 + flatter * lacking) + raised * lacking

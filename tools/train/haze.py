@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from agent.core.haze import seen_through
 from agent.core.looking import sharpness
 from agent.core.regions import kept_centre, propose
 from tools.train.data import grocery_list, read
@@ -91,7 +92,8 @@ def fit_haze(log_odds: Reals, known: NDArray[np.bool_], lacking: Reals) -> tuple
         flat = log_odds / (1 + flatter * lacking)
         raised = _raised(flat, known, lacking)
         signs = np.where(known, 1, -1)
-        loss = float(np.logaddexp(0, -signs * (flat + raised * lacking)).mean())
+        odds = seen_through(log_odds, lacking, float(flatter), raised)
+        loss = float(np.logaddexp(0, -signs * odds).mean())
         best = min(best, (loss, float(flatter), raised))
     return best[1], best[2]
 
@@ -102,7 +104,7 @@ def through_haze(log_odds: Reals, known: NDArray[np.bool_], lacking: Reals, fold
     for part in np.unique(fold):
         own = fold == part
         flatter, raised = fit_haze(log_odds[~own], known[~own], lacking[~own])
-        found[own] = log_odds[own] / (1 + flatter * lacking[own]) + raised * lacking[own]
+        found[own] = seen_through(log_odds[own], lacking[own], flatter, raised)
     return found
 
 
