@@ -15,18 +15,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 
-from agent.core.between import PICTURE_PX, between, straightened
+from agent.core.between import PICTURE_PX, Laid, apart, between, straightened
 from agent.core.local_features import ASKED_POINTS, LocalFeatures, describe, distances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from agent.core.between import Apart
 
     Matrix = NDArray[np.float64]
     Pixels = NDArray[np.uint8]
@@ -210,46 +213,53 @@ def _laid_over(
     if surest is None or surest.affine is None or surest.inliers < _LEAST_OVERLAID:
         return measures
     seen = straightened(query.picture, _bent(surest.before, surest.after, surest.affine))
-    laid: dict[int, tuple[NDArray[np.float32], NDArray[np.bool_]]] = {}
-    for number, references in enumerate(products):
-        fit = found[number]
-        if fit is surest:
-            here = straightened(surest.reference.picture, np.eye(3))
-            laid[number] = here, np.ones(here.shape[:2], bool)
-        elif fit is not None:
-            rival, matrix, common = _counterpart(surest.reference, tuple(references))
-            if matrix is not None:
-                laid[number] = straightened(rival.picture, matrix), common
-    for one in laid:
-        for other in laid:
-            if one < other:
-                measures[one, other] = between(
-                    seen, laid[one][0], laid[other][0], laid[one][1] & laid[other][1]
-                )
-                measures[other, one] = -measures[one, other]
+    frame = surest.reference
+    shown = {
+        number: (frame,) if fit is surest else tuple(references)
+        for number, (fit, references) in enumerate(zip(found, products, strict=True))
+        if fit is not None
+    }
+    laid = {number: here for number, references in shown.items() if (here := _laid(frame, references))}
+    for one, other in combinations(laid, 2):
+        differences = _apart(frame, shown[one], shown[other])
+        if differences is not None:
+            measures[one, other] = between(seen, laid[one], laid[other], differences)
+            measures[other, one] = -measures[one, other]
     return measures
 
 
-@lru_cache(maxsize=128)  # rivals meet again and again; as much as 128 products in memory, 20 MB
-def _counterpart(
-    one: Reference, others: tuple[Reference, ...]
-) -> tuple[Reference, Matrix | None, NDArray[np.bool_]]:
-    """Which of the others shows the same side, how it lies (one → other), and the part of the one in both."""
+@lru_cache(maxsize=128)  # rivals meet again and again: 0.1 MB each, and the references of 128 products
+def _laid(frame: Reference, references: tuple[Reference, ...]) -> Laid | None:
+    """The one of these that shows the same side as the frame, laid over it."""
+    if references == (frame,):
+        return straightened(frame.picture, np.eye(3))
+    return _counterpart(frame, references)
+
+
+@lru_cache(maxsize=128)  # as they do; 4 KB each
+def _apart(frame: Reference, ones: tuple[Reference, ...], others: tuple[Reference, ...]) -> Apart | None:
+    """In what two products differ, each laid over the frame."""
+    one, other = _laid(frame, ones), _laid(frame, others)
+    return apart(one, other) if one and other else None
+
+
+def _counterpart(one: Reference, others: tuple[Reference, ...]) -> Laid | None:
     pairs = [_pairs(distances(one.features, other.features.rows)) for other in others]
     best = max(range(len(others)), key=lambda number: len(pairs[number]))
     here, there, affine = _map(
         one.features.places[pairs[best][:, 0]], others[best].features.places[pairs[best][:, 1]]
     )
     if affine is None or len(here) < _LEAST_OVERLAID:
-        return others[best], None, np.zeros((PICTURE_PX, PICTURE_PX), bool)
+        return None
+    laid = straightened(others[best].picture, _bent(here, there, affine))
     shared = cv2.convexHull(here).reshape(-1, 2)
     wide = shared.mean(axis=0) + _WIDER * (shared - shared.mean(axis=0))
-    areas = []
+    common = laid.inside
     for places in (wide, cv2.convexHull(one.features.places).reshape(-1, 2)):
         area = np.zeros((PICTURE_PX, PICTURE_PX), np.uint8)
         cv2.fillConvexPoly(area, np.rint(places * PICTURE_PX).astype(np.int32), 1)
-        areas.append(cv2.dilate(area, np.ones((_AROUND, _AROUND), np.uint8)).astype(bool))
-    return others[best], _bent(here, there, affine), areas[0] & areas[1]
+        common = common & cv2.dilate(area, np.ones((_AROUND, _AROUND), np.uint8)).astype(bool)
+    return Laid(laid.lab, common)
 
 
 @lru_cache(maxsize=256)  # 1 KB each
