@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.core.errors import DeviceError
+from agent.core.expecting import carries_nothing
 from agent.learning import Teacher
 from agent.parts import library_of, make_pipeline, make_sync, open_generation, open_overlay
 from agent.sighting import Unknowns
@@ -54,6 +55,7 @@ class Holding:
         `clear(jpeg)`: a picture that is kept, without people.
         """
         self._settings = settings
+        self._carried = settings.decision.carried
         self._sight = sight
         self._recogniser = recogniser
         self._wire = wire
@@ -78,6 +80,7 @@ class Holding:
             clock,
             clear,
         )
+        self._compare_assortment()
 
     @property
     def release(self) -> str:
@@ -111,7 +114,10 @@ class Holding:
     def pipeline(self, settings: Settings, proposers: Mapping[str, Proposer]) -> Pipeline:
         """One of another configuration, with the sight in use. `proposers`: as `make_pipeline`."""
         sight = self._sight
-        return make_pipeline(settings, sight.eyes, sight.memory, self._clock, self._metrics, proposers)
+        made = make_pipeline(settings, sight.eyes, sight.memory, self._clock, self._metrics, proposers)
+        self._carried = settings.decision.carried
+        self._compare_assortment()
+        return made
 
     def updater(self) -> Updater | None:
         """The loop that looks for releases; None where no server is configured.
@@ -140,6 +146,7 @@ class Holding:
         """
         self._sight = open_generation(self._settings, self._sight.eyes, generation)
         self._recogniser.adopt(self._sight.memory, self._sight.eyes)
+        self._compare_assortment()
         self.say_info()
 
     def identify(self) -> None:
@@ -202,3 +209,10 @@ class Holding:
         self._index = status
         self._tell(self._wire.index(status, self._clock.utc()))
         self._health.report("sync", status.error)
+
+    def _compare_assortment(self) -> None:
+        """Say so when the catalogue, if there is one, has nothing of what the store carries."""
+        with suppress(DeviceError):  # recognising meets the table, and says so
+            memory = self._sight.memory
+            problem = carries_nothing(self._carried, memory) if memory.release else ""
+            self._health.report("assortment", problem)

@@ -6,6 +6,7 @@ import base64
 import inspect
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,16 @@ def test_the_self_test_tries_recognition_disk_clock_cameras_and_asks_the_rest(po
             "passed": False,
             "detail": "the broker refused the login",
         }
+
+
+def test_an_assortment_of_which_the_catalogue_has_nothing_is_in_health_until_it_is_mended(post: Post) -> None:
+    own = post.sight.memory.product(1).sku
+    for carried, wrong in (
+        (("elsewhere",), True),
+        (("elsewhere", own), False),
+        (("elsewhere",), True),
+        ((), False),
+    ):
+        decision = replace(post.settings.decision, carried=carried)
+        post.holding.pipeline(replace(post.settings, decision=decision), {})
+        assert ("found none of its 1" in post.health.causes.get("assortment", "")) is wrong

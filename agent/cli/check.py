@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from agent.cli.options import Verbs
     from agent.config import Settings
+    from agent.core.expecting import Memory
 
 
 def add(verbs: Verbs) -> None:
@@ -61,6 +62,7 @@ def do(args: argparse.Namespace) -> int:
         "products": catalogue.manifest.products,
         "references": catalogue.manifest.references,
         "probes": try_probes(eyes, catalogue),
+        **_assortment(settings, catalogue),
         "broker": ", ".join(masked_url(url) for url in settings.mqtt.urls),
         "cameras": {camera.id: masked_url(camera.source) for camera in settings.cameras},
     }
@@ -71,6 +73,15 @@ def do(args: argparse.Namespace) -> int:
             print(f"{name:11} {value}")
         print("ok", file=sys.stderr)
     return 0
+
+
+def _assortment(settings: Settings, memory: Memory) -> dict[str, str]:
+    """How much of what the store carries the catalogue has; nothing where no assortment is configured."""
+    carried = settings.decision.carried
+    if not carried:
+        return {}
+    held = sum(memory.by_sku(sku) is not None for sku in carried)
+    return {"assortment": f"{held} of {len(carried)} SKUs are in the catalogue"}
 
 
 def _check_pages(settings: Settings, name: str) -> None:

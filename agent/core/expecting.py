@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from agent.core.clues import expected
+from agent.core.errors import quoted
 from agent.core.last_known import STAYS, LastKnown
 from agent.core.learned import is_learned
 
@@ -105,3 +106,18 @@ class Expectations:
             for product in sorted(seen)
             if not is_learned(product) and memory.product(product).sku not in self._carried
         ]
+
+
+def carries_nothing(carried: Collection[str], memory: Memory) -> str:
+    """What is wrong with an assortment of whose products the catalogue has none; empty where it has some.
+
+    Raises:
+        CatalogueError: the products table could not be used.
+    """
+    if not carried or any(memory.by_sku(sku) for sku in carried):
+        return ""
+    few = ", ".join(quoted(sku) for sku in sorted(carried)[:3])
+    return (
+        f"decision.assortment: expected SKUs of products in the catalogue, found none of its {len(carried)} "
+        f"there ({few}): the store's assortment helps with nothing"
+    )

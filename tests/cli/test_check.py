@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -124,3 +125,9 @@ def test_names_that_the_topics_refuse(key: str, value: Any, says: str, write: An
     done = command("check", "-c", write(**{key: value}))
     assert (done.code, len(done.lines)) == (78, 1)
     assert says in done.err
+
+
+def test_how_much_of_the_assortment_the_catalogue_has(write: Any, command: Command) -> None:
+    assert "assortment" not in command("check", "-c", write()).out
+    done = command("check", "-c", write(decision={"carried": ["sku-01", "of another store"]}), "--json")
+    assert json.loads(done.out)["assortment"] == "1 of 2 SKUs are in the catalogue"

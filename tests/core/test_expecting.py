@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core.clues import PRIOR_LIMIT
-from agent.core.expecting import Expectations
+from agent.core.expecting import Expectations, carries_nothing
 from agent.core.types import Candidate, Clue, Look, Product, Region, Track
 
 
@@ -58,3 +58,10 @@ def test_what_the_store_does_not_carry_is_less_expected() -> None:
 def test_what_belongs_there_or_was_taught_here_is_carried_whatever_the_list_says() -> None:
     expectations = Expectations({"left": "sku-3"}, carried={"sku-1"})
     assert expectations.priors(TABLE, track(1, 3, TAUGHT)) == (Clue("prior:slot", 3, PRIOR_LIMIT),)
+
+
+def test_an_assortment_of_another_store_is_called_one() -> None:
+    assert carries_nothing((), TABLE) == ""
+    assert carries_nothing(("of another store", "sku-3"), TABLE) == ""
+    told = carries_nothing(("d", "c", "b", "a"), TABLE)
+    assert "expected SKUs of products in the catalogue, found none of its 4 there ('a', 'b', 'c')" in told
