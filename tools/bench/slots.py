@@ -45,6 +45,9 @@ STUDIO_VIEWS, SHELF_PHOTOS, ASKED = 3, 6, 2
 """Studio pictures and shelves that the references come from, and further shelves that are asked; per shop."""
 
 
+SHARES = ("answered", "line", "named", "named_wrong", "right", "studio", "studio_line")
+"""What is counted of the slots."""
+
 SETTINGS = DecisionSettings(looks=1, window=16)
 """As many facings as a slot of these shelves has."""
 
@@ -60,8 +63,8 @@ def measure(argv: list[str]) -> dict[str, Any]:
     args = parser.parse_args(argv)
     eyes = load_embedder(EmbedderSettings(file=args.model))
     counted = sum((_shop(eyes, args.model, seed, args.width) for seed in range(args.shops)), Counter[str]())
-    slots, facing_px = counted.pop("slots"), counted.pop("facing_px")
-    shares = {f"{name}_percent": round(100 * right / slots, 1) for name, right in sorted(counted.items())}
+    slots, facing_px = counted["slots"], counted["facing_px"]
+    shares = {f"{name}_percent": round(100 * counted[name] / slots, 1) for name in SHARES}
     return {"model": args.model, "slots": slots, "facing_px": round(facing_px / slots), **shares}
 
 
