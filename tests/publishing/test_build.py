@@ -350,7 +350,8 @@ def test_real_photos_are_found_as_by_an_exact_search(shared_data: Path, tmp_path
         np.mean([a == b for a, b in zip(found, truth, strict=True)]) for found in (ours, exact)
     )
     assert right_exact > 0.5
-    assert abs(right - right_exact) <= 0.01
+    # One of the 99 may differ: the index holds int8, and two products can be 0.003 apart.
+    assert abs(right - right_exact) <= 1 / len(truth) + 1e-9
     assert np.mean([a == b for a, b in zip(ours, exact, strict=True)]) >= 0.98
 
 

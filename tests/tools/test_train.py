@@ -207,8 +207,9 @@ def test_a_classifier_is_cut_behind_its_pooling() -> None:
 
 
 @needs_torch
+@pytest.mark.parametrize("taught", [False, True], ids=["alone", "with a teacher"])
 def test_a_run_that_was_interrupted_ends_where_it_would_have_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taught: bool
 ) -> None:
     import torch
 
@@ -228,13 +229,17 @@ def test_a_run_that_was_interrupted_ends_where_it_would_have_ended(
         torch.manual_seed(0)
         return Network(0.25, 16)
 
+    def trained(sampler: Sampler, folder: str) -> Network:
+        teacher = network() if taught else None
+        return run.train(network(), sampler, schedule, tmp_path / folder, "cpu", teacher)
+
     monkeypatch.setattr(run, "SAVE_S", 0.0)
     schedule = Schedule(pictures=48, batch=8, sides=((1.0, 32),))
     groups = sampler().groups
-    whole = run.train(network(), Sampler(groups, 0), schedule, tmp_path / "whole", "cpu")
+    whole = trained(Sampler(groups, 0), "whole")
     with pytest.raises(StoppedError):
-        run.train(network(), Breaking(groups, 0), schedule, tmp_path / "parts", "cpu")
-    parts = run.train(network(), Sampler(groups, 0), schedule, tmp_path / "parts", "cpu")
+        trained(Breaking(groups, 0), "parts")
+    parts = trained(Sampler(groups, 0), "parts")
     assert all(
         torch.equal(one, other) for one, other in zip(whole.parameters(), parts.parameters(), strict=True)
     )

@@ -7,7 +7,9 @@
     layers     the convolutions of a .tflite as real numbers
     network    MobileNetV1 with an embedding head, in PyTorch
     loss       additive-margin cosine
+    distil     what a larger network teaches beside it
     run        the training itself: checkpoints, resume, progress
+    head       fitted in closed form after the training
     convert    network → float .tflite → int8 .tflite
     ship       the model, its description and its log, written where they are wanted
     smoke      everything in minutes on drawn products alone

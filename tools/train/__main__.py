@@ -71,6 +71,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("expected base, small or --smoke")
     if args.refit and (args.smoke or args.unseen):
         parser.error("--refit: expected base or small alone, whose layers ship")
+    if args.unseen and not args.smoke and RECIPES[args.recipe].teacher:
+        parser.error(f"--unseen: expected base, the teacher of {args.recipe} was trained on those products")
     return args
 
 
@@ -154,15 +156,33 @@ def _trained_anew(recipe: Recipe, groups: Sequence[Group], work: Path, args: arg
         ValueError: a layer is as it was.
     """
     network, layers = _begun(recipe, work, args)
-    network = _trained(network, recipe, groups, work, args)
+    network = _trained(network, recipe, groups, work, args, _teacher(recipe, groups, args))
     same = _unchanged(network, layers)
     if same:
         raise ValueError(f"expected every layer trained, found these as they were: {same}")
     return network
 
 
+def _teacher(recipe: Recipe, groups: Sequence[Group], args: argparse.Namespace) -> Network | None:
+    """The model that teaches, its head fitted anew: what quantising took from it is not taught."""
+    if recipe.teacher is None:
+        return None
+    from tools.train.head import refit
+
+    teacher = RECIPES[recipe.teacher]
+    _say(f"{recipe.name}: {teacher.name} teaches; its head is fitted, which takes minutes")
+    network = _shipped(teacher, args)
+    refit(network, groups, teacher.side)
+    return network
+
+
 def _trained(
-    network: Network, recipe: Recipe, groups: Sequence[Group], work: Path, args: argparse.Namespace
+    network: Network,
+    recipe: Recipe,
+    groups: Sequence[Group],
+    work: Path,
+    args: argparse.Namespace,
+    teacher: Network | None = None,
 ) -> Network:
     import cv2
 
@@ -171,7 +191,7 @@ def _trained(
 
     cv2.setNumThreads(1)  # batches are made beside the training, not in its way
     sampler = Sampler(groups, recipe.schedule.seed)
-    return train(network, sampler, recipe.schedule, work, args.device)
+    return train(network, sampler, recipe.schedule, work, args.device, teacher)
 
 
 def _unchanged(network: Network, layers: list[Layer]) -> list[int]:

@@ -66,18 +66,25 @@ class Network(nn.Module):
 
     def pooled(self, picture: torch.Tensor) -> torch.Tensor:
         """`(N, 3, H, W)` as above → `(N, C)`: what the head is given, the steps of `depths` side by side."""
+        return torch.cat(self.means(picture, self.depths), dim=1)
+
+    def means(self, picture: torch.Tensor, depths: tuple[int, ...]) -> list[torch.Tensor]:
+        """`(N, 3, H, W)` as above → `(N, C)` of each of these steps, in rising order."""
         means = []
         for number, step in enumerate(self.steps):
             picture = step(picture)
-            if number in self.depths:
+            if number in depths:
                 means.append(picture.mean(dim=(2, 3)))
-        return torch.cat(means, dim=1)
+        return means
+
+    def channels(self, depths: tuple[int, ...]) -> tuple[int, ...]:
+        """How many numbers each of these steps has."""
+        return tuple(self.steps[number].convolution.out_channels for number in depths)
 
     def look_from(self, depths: tuple[int, ...]) -> tuple[int, ...]:
         """Give a new head, all zeros, the steps of these numbers, in rising order; the channels of each."""
         self.depths = depths
-        convolutions = [self.steps[number].convolution for number in depths]
-        channels = tuple(each.out_channels for each in convolutions)
+        channels = self.channels(depths)
         self.head = nn.Linear(sum(channels), self.dimension)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -64,6 +64,7 @@ class Recipe:
     side: int  # px across of the device's input
     drawn: int  # drawn products
     schedule: Schedule
+    teacher: str | None = None  # recipe of the model that ships and teaches; tools/train/distil.py
 
 
 BASE = Recipe(
@@ -95,6 +96,7 @@ SMALL = Recipe(
     side=192,
     drawn=400,
     schedule=Schedule(pictures=60_000),
+    teacher="base",
 )
 
 SMOKE = Recipe(

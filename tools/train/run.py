@@ -14,7 +14,9 @@ import numpy as np
 import torch
 
 from tools.train.augment import Camera
+from tools.train.distil import Lesson
 from tools.train.loss import MarginLoss
+from tools.train.network import DEPTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,10 +46,23 @@ AHEAD = 4
 """Batches made ahead of the training: enough to even out that some take longer to make."""
 
 
-def train(network: Network, sampler: Sampler, schedule: Schedule, folder: Path, device: str) -> Network:
-    """Train, going on from the checkpoint in `folder` if there is one; the averaged network, on the CPU."""
+def train(
+    network: Network,
+    sampler: Sampler,
+    schedule: Schedule,
+    folder: Path,
+    device: str,
+    teacher: Network | None = None,
+) -> Network:
+    """Train, going on from the checkpoint in `folder` if there is one; the averaged network, on the CPU.
+
+    A teacher has its fitted head, and is the same when the run goes on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    state = _State(network, len(sampler.classes), schedule, device)
+    lesson = None
+    if teacher is not None:
+        lesson = Lesson(network, teacher.to(device=device, memory_format=torch.channels_last))
+    state = _State(network, len(sampler.classes), schedule, device, lesson)
     checkpoint, log = folder / "checkpoint.pt", _Log(folder / "log.csv", schedule)
     if checkpoint.is_file():
         state.load(checkpoint)
@@ -75,7 +90,9 @@ def tensor_of(pictures: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
 class _State:
     """Everything that changes from step to step, and its checkpoint."""
 
-    def __init__(self, network: Network, classes: int, schedule: Schedule, device: str) -> None:
+    def __init__(
+        self, network: Network, classes: int, schedule: Schedule, device: str, lesson: Lesson | None
+    ) -> None:
         torch.manual_seed(schedule.seed)
         self._schedule = schedule
         self._device = device
@@ -83,6 +100,7 @@ class _State:
         self._network = network.to(device=device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self._network).requires_grad_(False)
         self._loss = MarginLoss(classes, network.dimension).to(device)
+        self._lesson = lesson if lesson is None else lesson.to(device)
         self._optimiser = torch.optim.AdamW(self._groups(), lr=schedule.rate)
         self.step = 0
 
@@ -91,6 +109,9 @@ class _State:
         biases = [each for each in network.parameters() if each.ndim == 1]
         kernels = [each for each in network.steps.parameters() if each.ndim > 1]
         fresh = [network.head.weight, self._loss.centres]
+        if self._lesson is not None:
+            biases.append(self._lesson.linear.bias)
+            fresh.append(self._lesson.linear.weight)
         decay = schedule.weight_decay
         return [
             {"params": kernels, "factor": 1.0, "weight_decay": decay},
@@ -102,10 +123,13 @@ class _State:
         """One step; the mean loss, and the share of pictures nearest to the centre of their class."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._schedule.rate * group["factor"] * self._schedule.pace(step)
-        labels = labels.to(self._device)
+        labels, pictures = labels.to(self._device), pictures.to(self._device)
         with torch.autocast(self._device, torch.bfloat16, enabled=self._half):
-            embeddings = self._network(pictures.to(self._device))
+            means = self._network.means(pictures, DEPTHS)  # the last is what the head is given
+            embeddings = self._network.head(means[-1])
+            taught = 0.0 if self._lesson is None else self._lesson(means, pictures)
         loss, right = self._loss(embeddings, labels)
+        loss = loss + taught
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), CLIP)
@@ -131,12 +155,13 @@ class _State:
         self.step = saved["step"]
 
     def _parts(self) -> dict[str, Any]:
-        return {
+        parts = {
             "network": self._network,
             "average": self.average,
             "loss": self._loss,
             "optimiser": self._optimiser,
         }
+        return parts if self._lesson is None else parts | {"lesson": self._lesson}
 
 
 class _Log:
