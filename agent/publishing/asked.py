@@ -108,7 +108,7 @@ def ask_references(keys: NDArray[np.uint64], vectors: Vectors) -> Asked:
         [vectors(keys[part]) for part in np.array_split(queries, max(1, -(-len(queries) // 512)))]
     )
     shown = products[queries]
-    own = _own(keys, products, shown, asked, vectors, queries)
+    own = _own(products, shown, asked, lambda start, stop: vectors(keys[start:stop]), queries)
     return Asked(shown, own, *_others(keys, products, shown, asked, vectors))
 
 
@@ -120,8 +120,23 @@ def ask_photos(
 ) -> Asked:
     """Photos that are no references: their rows `(N, d)`, and the products shown `(N,)`."""
     products = keys >> np.uint64(VIEW_BITS)
-    own = _own(keys, products, shown, photos, vectors)
+    own = _own(products, shown, photos, lambda start, stop: vectors(keys[start:stop]))
     return Asked(shown, own, *_others(keys, products, shown, photos, vectors))
+
+
+def nearness(products: NDArray[np.uint64], rows: Callable[[NDArray[np.int64]], NDArray[np.float32]]) -> float:
+    """`Asked.nearest` of references whose products are `(R,)`, equal ones side by side, without all others.
+
+    `rows(places)` are the embeddings `(N, D)` at places among them, unit rows. -1 where no product has two.
+    """
+    order = np.argsort(products, kind="stable")
+    ascending = products[order]
+    queries = sample(ascending)
+    if len(queries) == 0:
+        return -1.0
+    asked = rows(order[queries])
+    own = _own(ascending, ascending[queries], asked, lambda start, stop: rows(order[start:stop]), queries)
+    return float(np.median(own[:, 0]))
 
 
 def sample(products: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -137,15 +152,15 @@ def sample(products: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def _own(
-    keys: NDArray[np.uint64],
     products: NDArray[np.uint64],
     shown: NDArray[np.uint64],
     asked: NDArray[np.float32],
-    vectors: Vectors,
+    siblings: Callable[[int, int], NDArray[np.float32]],
     places: NDArray[np.int64] | None = None,
 ) -> Reals:
     """Similarities `(N, SUPPORT)` to the nearest references of the product shown.
 
+    `siblings(start, stop)` are the rows of those references, whose products are `products`, ascending.
     `places` `(N,)` are those of the queries among the references, where they are some: then to the nearest of
     the siblings that are left in.
     """
@@ -153,7 +168,7 @@ def _own(
     for product in np.unique(shown):
         here = np.flatnonzero(shown == product)
         start, stop = np.searchsorted(products, [product, product + np.uint64(1)])
-        similarities = asked[here] @ vectors(keys[start:stop]).T
+        similarities = asked[here] @ siblings(start, stop).T
         left_out = 0
         if places is not None:
             similarities[np.arange(len(here)), places[here] - start] = 2  # itself, the first to be left out

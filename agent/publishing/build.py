@@ -205,7 +205,9 @@ def write_catalogue(
         DeviceError: the disk failed or is full.
     """
     assigned = assign(gathered, former.table, former.index)
-    index, projection, changes = renewed_index(gathered, assigned, former)
+    expected = None if spec is None else spec.calibration
+    usual = (expected.nearest if expected else 0) or 1.0  # 0: it does not say
+    index, projection, changes = renewed_index(gathered, assigned, former, usual)
     entry = None
     if changes.why and projection is not None:
         entry = write_projection(out, projection)
@@ -216,7 +218,6 @@ def write_catalogue(
     photos, shown = assigned.positions[own], assigned.keys[own] >> np.uint64(VIEW_BITS)
     calibration = calibrate(assigned.keys[own], index.vectors, spec, projected=projection is not None)
     alike = usual_cosine(shown, lambda places: gathered.rows(photos[places]))
-    expected = None if spec is None else spec.calibration
     calibration = beside_others(
         replace(calibration, alike=alike), expected, lambda places: gathered.rows(photos[places]), len(photos)
     )

@@ -18,14 +18,20 @@ import pytest
 
 from agent.adapters.catalogue import open_catalogue, read_manifest
 from agent.adapters.embedder import EmbedderSettings, load_embedder
+from agent.adapters.images import encode_png
 from agent.core.calibration import DEFAULT_CALIBRATION
 from agent.core.errors import CatalogueError, DeviceError, InputError, ModelError
+from agent.core.evidence import ONE_LOOK, decide
 from agent.core.regions import RegionSettings, propose
+from agent.core.types import Look, Region, Verdict
 from agent.publishing.build import BuildReport, BuildSettings, build_catalogue
 from agent.publishing.problems import ProblemsError
 from tests.support.grocery import photos
 from tests.support.road import ROOT
 from tests.support.tiny_models import write_tiny_model
+from tools.synth.flavours import flavour
+from tools.synth.kiosk import held_up
+from tools.synth.views import studio_view
 
 HERE = BuildSettings(jobs=1)
 
@@ -376,3 +382,23 @@ def test_a_process_that_is_killed_is_a_device_error(
     with pytest.raises(DeviceError, match="ended from outside"):
         build_catalogue(drawn, tmp_path / "out", model, BuildSettings(jobs=2), created_utc=1.0, progress=kill)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_no_projection_is_fitted_on_pictures_that_say_nothing_of_new_ones(tmp_path: Path) -> None:
+    """Of studio pictures a trial finds one helpful, and with it nearly nothing is known again in a hand."""
+    asked = []
+    for index in range(64):
+        images = tmp_path / "shop" / f"p{index:02}"
+        images.mkdir(parents=True)
+        for number in range(3):
+            (images / f"{number}.png").write_bytes(encode_png(studio_view(flavour(index, 5), number)))
+        asked.append(held_up(flavour(index, 5), 0))
+    model = EmbedderSettings(file=str(ROOT / "models" / "small.tflite"))
+    build_catalogue(tmp_path / "shop", tmp_path / "made", model, HERE, created_utc=0.0)
+    eyes = load_embedder(model)
+    with closing(open_catalogue(tmp_path / "made", eyes.fingerprint, eyes.dimension)) as catalogue:
+        assert catalogue.manifest.projection is None
+        rows = np.concatenate([eyes.embed(one, [Region((0, 0, *one.shape[1::-1]))]) for one in asked])
+        looks = [Look(found, embedding=row) for found, row in zip(catalogue.nearest(rows), rows, strict=True)]
+        verdicts = [decide([look], catalogue.calibration, ONE_LOOK).verdict for look in looks]
+    assert verdicts.count(Verdict.UNKNOWN) < len(asked) / 3

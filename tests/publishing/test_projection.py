@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agent.core.matching import VIEW_BITS
 from agent.core.projection import Projection
+from agent.publishing.asked import ask_references, nearness
 from agent.publishing.projection import Trial, fit_projection
 
 SIDE = 24
@@ -146,3 +148,14 @@ DOUBTS = {
 @pytest.mark.parametrize(("trial", "none"), DOUBTS.values(), ids=DOUBTS)
 def test_when_there_is_no_doubt(trial: Trial, none: bool) -> None:
     assert trial.no_doubt is none
+
+
+def test_how_near_pictures_are_is_asked_in_whatever_order_products_lie() -> None:
+    names, rows = drawn(12, 5, disturbed=3)
+    places = np.tile(np.arange(5, dtype=np.uint64), 12)
+    keys = (names << np.uint64(VIEW_BITS)) | places
+    of_key = dict(zip(keys.tolist(), rows, strict=True))
+    asked = ask_references(keys, lambda some: np.array([of_key[key] for key in some.tolist()]))
+    later = np.argsort(-names.astype(np.int64), kind="stable")
+    assert nearness(names[later], rows[later].__getitem__) == pytest.approx(asked.nearest)
+    assert nearness(names[::5], rows[::5].__getitem__) == -1, "nobody has a second picture"
