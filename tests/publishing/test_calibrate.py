@@ -266,9 +266,8 @@ def test_nearest_siblings_are_left_out_and_the_rest_counts() -> None:
         product, view = divmod(place, 5)
         rows[place, 2 * product] = 1.0 if view < 3 else 0.6
         rows[place, 2 * product + 1] = 0.0 if view < 3 else 0.8
-    products = keys >> np.uint64(24)
-    asked = module._own(keys, products, products[:5], rows[:5], rows_of(keys, rows), np.arange(5))
-    assert asked[:, 0].tolist() == pytest.approx([0.6] * 3 + [0.6] * 2)
+    own = module.ask_references(keys, rows_of(keys, rows)).own[:5]
+    assert own[:, 0].tolist() == pytest.approx([0.6] * 3 + [0.6] * 2)
 
 
 def test_the_usual_cosine_is_that_of_two_photos_of_one_product() -> None:
