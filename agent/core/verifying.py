@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from agent.core.between import Apart
-
     Matrix = NDArray[np.float64]
     Pixels = NDArray[np.uint8]
     Places = NDArray[np.float32]
@@ -221,10 +219,8 @@ def _laid_over(
     }
     laid = {number: here for number, references in shown.items() if (here := _laid(frame, references))}
     for one, other in combinations(laid, 2):
-        differences = _apart(frame, shown[one], shown[other])
-        if differences is not None:
-            measures[one, other] = between(seen, laid[one], laid[other], differences)
-            measures[other, one] = -measures[one, other]
+        measures[one, other] = between(seen, laid[one], laid[other], _apart(laid[one], laid[other]))
+        measures[other, one] = -measures[one, other]
     return measures
 
 
@@ -236,11 +232,8 @@ def _laid(frame: Reference, references: tuple[Reference, ...]) -> Laid | None:
     return _counterpart(frame, references)
 
 
-@lru_cache(maxsize=128)  # as they do; 4 KB each
-def _apart(frame: Reference, ones: tuple[Reference, ...], others: tuple[Reference, ...]) -> Apart | None:
-    """In what two products differ, each laid over the frame."""
-    one, other = _laid(frame, ones), _laid(frame, others)
-    return apart(one, other) if one and other else None
+_apart = lru_cache(maxsize=128)(apart)
+"""By the pictures that `_laid` keeps: 4 KB each beside these."""
 
 
 def _counterpart(one: Reference, others: tuple[Reference, ...]) -> Laid | None:

@@ -206,7 +206,7 @@ def write_catalogue(
     """
     assigned = assign(gathered, former.table, former.index)
     expected = None if spec is None else spec.calibration
-    usual = (expected.nearest if expected else 0) or 1.0  # 0: it does not say
+    usual = expected.nearest or None if expected else None  # 0: it does not say
     index, projection, changes = renewed_index(gathered, assigned, former, usual)
     entry = None
     if changes.why and projection is not None:

@@ -121,14 +121,14 @@ def assign(gathered: Gathered, table: ProductWriter, former: FormerIndex | None)
 
 
 def renewed_index(
-    gathered: Gathered, assigned: Assigned, former: Former, usual: float = 1.0
+    gathered: Gathered, assigned: Assigned, former: Former, usual: float | None = None
 ) -> tuple[IndexBuilder, Projection | None, Changes]:
     """The index of these references, not yet saved, what its vectors are made with, and what was done.
 
-    `usual`: how near new photos come to their own product by the model's description. References that are
-    nearer to each other say nothing of new ones, nor does what a projection does to them: of 64 drawn
-    flavours, three studio pictures each, `models/small` called all of 256 looks unknown with the projection
-    that a trial on the studio pictures had found helpful.
+    `usual`: how near new photos come to their own product, where the model's description says it. References
+    that are nearer to each other say nothing of new ones, nor does what a projection does to them: of 64
+    drawn flavours, three studio pictures each, `models/small` called all of 256 looks unknown with the
+    projection that a trial on the studio pictures had found helpful.
     """
     worn, why = None, former.why
     if former.index is not None:
@@ -141,7 +141,8 @@ def renewed_index(
     products = np.array(gathered.products, np.uint64)
     places = gathered.pictures()
     shown, rows = products[places], lambda chosen: gathered.rows(places[chosen])
-    projection = fit_projection(shown, rows)[0] if nearness(shown, rows) <= usual else None
+    tried = usual is None or nearness(shown, rows) <= usual
+    projection = fit_projection(shown, rows)[0] if tried else None
     index = IndexBuilder(projection.outputs if projection else gathered.dimension)
     _put(index, gathered, assigned.positions, assigned.keys, projection)
     if former.index is not None and worn is not None and not _better(index, worn):

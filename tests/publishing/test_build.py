@@ -327,7 +327,8 @@ def test_settings_out_of_range_are_refused(settings: dict[str, float], reason: s
 
 @pytest.mark.timeout(900)  # two cores shared with others
 def test_real_photos_are_found_as_by_an_exact_search(shared_data: Path, tmp_path: Path) -> None:
-    """A third of the training photos; the validation photos of a third of the products."""
+    """A third of the training photos; all validation photos: one of them, between two products that lie 0.003
+    apart, is found otherwise since the index holds int8."""
     root = tmp_path / "products"
     for path, sku in photos(shared_data, "train", 3):
         (root / sku).mkdir(parents=True, exist_ok=True)
@@ -347,7 +348,7 @@ def test_real_photos_are_found_as_by_an_exact_search(shared_data: Path, tmp_path
         with closing(sqlite3.connect(table)) as connection:
             images = [image for (image,) in connection.execute("SELECT image FROM refs ORDER BY key")]
         gallery = catalogue.project(np.concatenate([embedding(root / image) for image in images]))
-        queries = photos(shared_data, "val", 3)
+        queries = photos(shared_data, "val")
         asked = np.concatenate([embedding(path) for path, _ in queries])
         exact = [images[best].split("/")[0] for best in (catalogue.project(asked) @ gallery.T).argmax(axis=1)]
         ours = [catalogue.product(look[0].product).sku for look in catalogue.nearest(asked)]
@@ -356,8 +357,7 @@ def test_real_photos_are_found_as_by_an_exact_search(shared_data: Path, tmp_path
         np.mean([a == b for a, b in zip(found, truth, strict=True)]) for found in (ours, exact)
     )
     assert right_exact > 0.5
-    # One of the 99 may differ: the index holds int8, and two products can be 0.003 apart.
-    assert abs(right - right_exact) <= 1 / len(truth) + 1e-9
+    assert abs(right - right_exact) <= 0.01
     assert np.mean([a == b for a, b in zip(ours, exact, strict=True)]) >= 0.98
 
 
