@@ -230,8 +230,8 @@ def test_a_run_that_was_interrupted_ends_where_it_would_have_ended(
         return Network(0.25, 16)
 
     def trained(sampler: Sampler, folder: str) -> Network:
-        teacher = network() if taught else None
-        return run.train(network(), sampler, schedule, tmp_path / folder, "cpu", teacher)
+        teachers = [network()] if taught else []
+        return run.train(network(), sampler, schedule, tmp_path / folder, "cpu", teachers)
 
     monkeypatch.setattr(run, "SAVE_S", 0.0)
     schedule = Schedule(pictures=48, batch=8, sides=((1.0, 32),))
@@ -397,18 +397,19 @@ def test_a_head_is_fitted_anew_on_the_layers_that_ship(
     from agent.adapters.embedder import EmbedderSettings, load_embedder
     from agent.core.types import Region
     from tools.train import __main__ as command
+    from tools.train.chain import MODELS
     from tools.train.layers import read_layers
 
     monkeypatch.setitem(RECIPES, "small", replace(RECIPES["small"], drawn=4))
     out, work, data = tmp_path / "out", tmp_path / "work", photographs(tmp_path / "data")
     given = ["small", "--refit", "--data", str(data), "--work", str(work), "--out", str(out)]
     assert command.main(given) == 0
-    shipped, made = read_layers(command.MODELS / "small.tflite"), read_layers(out / "small.tflite")
+    shipped, made = read_layers(MODELS / "small.tflite"), read_layers(out / "small.tflite")
     for before, after in zip(shipped, made, strict=True):
         step = float(np.abs(before.weights).max()) / 127
         assert after.weights == pytest.approx(before.weights, abs=step), "the layers stay"
     eyes, other = (
-        load_embedder(EmbedderSettings(file=str(folder / "small.tflite"))) for folder in (out, command.MODELS)
+        load_embedder(EmbedderSettings(file=str(folder / "small.tflite"))) for folder in (out, MODELS)
     )
     where = [Region((0, 0, 120, 90))]
     assert not np.allclose(eyes.embed(picture(), where), other.embed(picture(), where), atol=0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import shutil
 import sys
 import tempfile
 from dataclasses import replace
@@ -13,17 +12,14 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import AgentError
 from tools.train.data import clothing, data_folder, drawn, grocery, grocery_classes, trashnet, unseen_products
-from tools.train.recipes import RECIPES, SMALL, SMOKE
+from tools.train.recipes import RECIPES, SMOKE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tools.train.chain import Place
     from tools.train.data import Group
-    from tools.train.layers import Layer
-    from tools.train.network import Network
     from tools.train.recipes import Recipe
-
-MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tools.train",
-        description="Train an embedder by its recipe, quantise it, write it with description and log. "
-        "A run that was interrupted goes on from its last checkpoint.",
+        description="Train an embedder by its recipe, and first those that teach it; quantise it, write it "
+        "with description and log. A run that was interrupted goes on from its last checkpoint.",
         epilog="example: python -m tools.train base --threads 2",
     )
     parser.add_argument("recipe", nargs="?", choices=sorted(RECIPES), help="what to train")
@@ -53,7 +49,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, metavar="DIR", default=data_folder(), help="the photographs")
     parser.add_argument(
-        "--work", type=Path, metavar="DIR", help="checkpoints (default: a folder for temporary files)"
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="checkpoints and finished teachers (default: a folder for temporary files)",
     )
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="default: models/ of this repository")
     parser.add_argument(
@@ -71,133 +70,52 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("expected base, small or --smoke")
     if args.refit and (args.smoke or args.unseen):
         parser.error("--refit: expected base or small alone, whose layers ship")
-    if args.unseen and not args.smoke and RECIPES[args.recipe].teacher:
-        parser.error(f"--unseen: expected base, the teacher of {args.recipe} was trained on those products")
     return args
 
 
 def _train(args: argparse.Namespace) -> int:
+    from tools.train.chain import MODELS, copied, made, refitted, say
+
     recipe = _changed(RECIPES[args.recipe], args)
-    work = (args.work or Path(tempfile.gettempdir(), "spotter-train")) / recipe.name
+    place = _place(args, Path(tempfile.gettempdir(), "spotter-train"))
     left_out = unseen_products(grocery_classes(args.data)) if args.unseen else frozenset()
     groups = _groups(args.data, recipe, left_out)
-    _say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
-    work.mkdir(parents=True, exist_ok=True)
-    network = _shipped(recipe, args) if args.refit else _trained_anew(recipe, groups, work, args)
-    out = args.out or (work if args.unseen else MODELS)
-    from tools.train.head import refit
-    from tools.train.ship import ship, write_float
-
-    refit(network, groups, recipe.side)
-    path = ship(network, recipe, groups, out)
-    write_float(network, recipe, work)
-    if not args.refit:
-        shutil.copyfile(work / "log.csv", out / f"{recipe.name}-log.csv")
-    _say(
+    say(f"{recipe.name}: " + ", ".join(f"{len(group.pictures)} {group.name}" for group in groups))
+    if args.refit:
+        path = refitted(recipe, groups, place, args.out or MODELS)
+    else:
+        path = made(recipe, groups, place)
+        if args.out or not args.unseen:
+            path = copied(path, args.out or MODELS)
+    say(
         f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB; compare it: python -m tools.train.protocol {path}"
     )
     return 0
 
 
 def _smoke(args: argparse.Namespace) -> int:
-    from tools.train.head import refit
+    from tools.train.chain import begun, made, say
     from tools.train.ship import ship
     from tools.train.smoke import PRODUCTS, trial
 
     recipe = _changed(SMOKE, args)
     with tempfile.TemporaryDirectory(prefix="spotter-smoke-") as folder:
-        work = args.work or Path(folder)
+        place = _place(args, Path(folder))
         groups = list(drawn(recipe.drawn, args.seed))
-        network, _ = _begun(recipe, work, args)
-        before = trial(ship(network, recipe, groups, work))
-        network = _trained(network, recipe, groups, work, args)
-        refit(network, groups, recipe.side)
-        after = trial(ship(network, recipe, groups, work))
-    _say(
+        network, _ = begun(recipe, place)
+        before = trial(ship(network, recipe, groups, place.work))
+        after = trial(made(recipe, groups, place))
+    say(
         f"smoke: right among {PRODUCTS} drawn products never trained on: "
         f"{100 * before:.1f} % before training, {100 * after:.1f} % after"
     )
     return 0 if after > before else 1
 
 
-def _begun(recipe: Recipe, work: Path, args: argparse.Namespace) -> tuple[Network, list[Layer]]:
-    """The network as training begins, and the public layers in it."""
-    from tools.train.start import starting_file
+def _place(args: argparse.Namespace, work: Path) -> Place:
+    from tools.train.chain import Place
 
-    shipped = MODELS / f"{SMALL.name}.tflite"
-    source = starting_file(recipe.start, args.data / "models", work) if recipe.start else shipped
-    return _with_layers_of(source, recipe, args)
-
-
-def _with_layers_of(source: Path, recipe: Recipe, args: argparse.Namespace) -> tuple[Network, list[Layer]]:
-    import torch
-
-    from tools.train.layers import read_layers
-    from tools.train.network import Network
-
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(recipe.schedule.seed)
-    network = Network(recipe.width, recipe.dimension)
-    layers = read_layers(source)
-    network.start_from(layers)
-    return network, layers
-
-
-def _shipped(recipe: Recipe, args: argparse.Namespace) -> Network:
-    """The layers that ship: int8 weights as real numbers, which quantising turns into the same again."""
-    network, _ = _with_layers_of(MODELS / f"{recipe.name}.tflite", recipe, args)
-    return network
-
-
-def _trained_anew(recipe: Recipe, groups: Sequence[Group], work: Path, args: argparse.Namespace) -> Network:
-    """The network after the training.
-
-    Raises:
-        ValueError: a layer is as it was.
-    """
-    network, layers = _begun(recipe, work, args)
-    network = _trained(network, recipe, groups, work, args, _teacher(recipe, groups, args))
-    same = _unchanged(network, layers)
-    if same:
-        raise ValueError(f"expected every layer trained, found these as they were: {same}")
-    return network
-
-
-def _teacher(recipe: Recipe, groups: Sequence[Group], args: argparse.Namespace) -> Network | None:
-    """The model that teaches, its head fitted anew: what quantising took from it is not taught."""
-    if recipe.teacher is None:
-        return None
-    from tools.train.head import refit
-
-    teacher = RECIPES[recipe.teacher]
-    _say(f"{recipe.name}: {teacher.name} teaches; its head is fitted, which takes minutes")
-    network = _shipped(teacher, args)
-    refit(network, groups, teacher.side)
-    return network
-
-
-def _trained(
-    network: Network,
-    recipe: Recipe,
-    groups: Sequence[Group],
-    work: Path,
-    args: argparse.Namespace,
-    teacher: Network | None = None,
-) -> Network:
-    import cv2
-
-    from tools.train.data import Sampler
-    from tools.train.run import train
-
-    cv2.setNumThreads(1)  # batches are made beside the training, not in its way
-    sampler = Sampler(groups, recipe.schedule.seed)
-    return train(network, sampler, recipe.schedule, work, args.device, teacher)
-
-
-def _unchanged(network: Network, layers: list[Layer]) -> list[int]:
-    from tools.train.ship import unchanged
-
-    return unchanged(network, layers)
+    return Place(data=args.data, work=args.work or work, device=args.device, threads=args.threads)
 
 
 def _groups(data: Path, recipe: Recipe, left_out: frozenset[str]) -> list[Group]:
@@ -210,13 +128,14 @@ def _groups(data: Path, recipe: Recipe, left_out: frozenset[str]) -> list[Group]
 
 
 def _changed(recipe: Recipe, args: argparse.Namespace) -> Recipe:
+    """As asked for, and all that teach it too."""
     pictures = args.pictures or recipe.schedule.pictures
-    name = f"{recipe.name}-unseen" if args.unseen else recipe.name
-    return replace(recipe, name=name, schedule=replace(recipe.schedule, seed=args.seed, pictures=pictures))
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    return replace(
+        recipe,
+        name=f"{recipe.name}-unseen" if args.unseen else recipe.name,
+        schedule=replace(recipe.schedule, seed=args.seed, pictures=pictures),
+        teachers=tuple(_changed(each, args) for each in recipe.teachers),
+    )
 
 
 if __name__ == "__main__":

@@ -47,17 +47,17 @@ WEIGHT = 20.0
 class Lesson(nn.Module):
     """How far the pupil is from its teacher, which is no part of it; the linear layer is, and is trained."""
 
-    def __init__(self, pupil: Network, teacher: Network) -> None:
+    def __init__(self, pupil: Network, teachers: Sequence[Network]) -> None:
         super().__init__()
-        self.linear = nn.Linear(sum(pupil.channels(DEPTHS)), teacher.dimension)
+        self.linear = nn.Linear(sum(pupil.channels(DEPTHS)), sum(each.dimension for each in teachers))
         nn.init.orthogonal_(self.linear.weight)
-        self._teacher = (teacher.eval().requires_grad_(False),)  # in a tuple it is in no checkpoint
+        self._teachers = tuple(each.eval().requires_grad_(False) for each in teachers)  # in no checkpoint
 
     def forward(self, means: Sequence[torch.Tensor], pictures: torch.Tensor) -> torch.Tensor:
         """`(N, C)` of each depth and the `(N, 3, H, W)` they are of → the mean loss."""
-        (teacher,) = self._teacher
         with torch.no_grad():
-            wanted = teacher(pictures).float()
+            seen = [functional.normalize(each(pictures).float()) for each in self._teachers]
+            wanted = torch.cat(seen, dim=1)
         # The depths have an equal say, as in the head.
         even = [mean / mean.detach().std().clamp_min(1e-6) for mean in means]
         apart = 1 - functional.cosine_similarity(self.linear(torch.cat(even, dim=1)).float(), wanted)

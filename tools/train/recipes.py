@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
 
 CORAL = "https://raw.githubusercontent.com/google-coral/test_data"
@@ -64,11 +64,11 @@ class Recipe:
     side: int  # px across of the device's input
     drawn: int  # drawn products
     schedule: Schedule
-    teacher: str | None = None  # recipe of the model that ships and teaches; tools/train/distil.py
+    teachers: tuple[Recipe, ...] = ()  # trained before it; tools/train/distil.py
 
 
-BASE = Recipe(
-    name="base",
+FIRST_BASE = Recipe(
+    name="first-base",
     width=1.0,
     start=Start(
         "mobilenet_v1_1.0_224_quant_embedding_extractor.tflite",
@@ -96,8 +96,10 @@ SMALL = Recipe(
     side=192,
     drawn=400,
     schedule=Schedule(pictures=60_000),
-    teacher="base",
+    teachers=(FIRST_BASE,),
 )
+
+BASE = replace(FIRST_BASE, name="base", teachers=(FIRST_BASE, SMALL))
 
 SMOKE = Recipe(
     name="smoke",

@@ -52,16 +52,18 @@ def train(
     schedule: Schedule,
     folder: Path,
     device: str,
-    teacher: Network | None = None,
+    teachers: Sequence[Network] = (),
 ) -> Network:
     """Train, going on from the checkpoint in `folder` if there is one; the averaged network, on the CPU.
 
-    A teacher has its fitted head, and is the same when the run goes on.
+    Teachers have their fitted heads, and are the same when the run goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lesson = None
-    if teacher is not None:
-        lesson = Lesson(network, teacher.to(device=device, memory_format=torch.channels_last))
+    if teachers:
+        lesson = Lesson(
+            network, [each.to(device=device, memory_format=torch.channels_last) for each in teachers]
+        )
     state = _State(network, len(sampler.classes), schedule, device, lesson)
     checkpoint, log = folder / "checkpoint.pt", _Log(folder / "log.csv", schedule)
     if checkpoint.is_file():
