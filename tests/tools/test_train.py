@@ -17,7 +17,7 @@ import pytest
 from tests.support.tiny_models import tiny_model_bytes
 from tools.train import augment
 from tools.train.data import Group, Sampler, drawn, unseen_products
-from tools.train.protocol import Pictures, compared, open_set, prototypes
+from tools.train.protocol import Pictures, compared, labels, open_set, prototypes
 from tools.train.recipes import RECIPES, SMOKE, Schedule, Start
 from tools.train.start import starting_file
 from tools.train.surgery import without_classifier
@@ -192,6 +192,11 @@ def test_an_open_set_is_told_apart_by_the_best_similarity() -> None:
     gallery = Pictures(rows(0, 90), np.array(["a", "b"]))
     queries = Pictures(rows(2, 88, 45, 50), np.array(["a", "b", "c", "d"]))
     assert open_set(gallery, queries) == {"auroc": 1.0, "false accepts": 0.0}
+
+
+def test_two_models_of_one_file_name_both_stand_in_the_table() -> None:
+    old, new, other = Path("old/base.tflite"), Path("new/base.tflite"), Path("new/small.tflite")
+    assert labels([old, new, other]) == {old: str(old), new: str(new), other: "small.tflite"}
 
 
 def test_a_classifier_is_cut_behind_its_pooling() -> None:

@@ -268,21 +268,28 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def labels(models: Sequence[Path]) -> dict[Path, str]:
+    """What each is called in the tables: its file's name, or its path where another has that name too."""
+    names = [model.name for model in models]
+    return {model: model.name if names.count(model.name) == 1 else str(model) for model in models}
+
+
 def _results(models: Sequence[Path], unseen: Path | None, data: Path, folder: Path) -> dict[str, Any]:
     """`{"models": {name: figures}, "P4": {name: figures}, …}`."""
     eyes = {model: opened(model, folder) for model in models}
     times = invoke_ms(eyes, 20, process_time)
     products = unseen_products(grocery_classes(data))
+    names = labels(models)
     all_products, few_products = {}, {}
     for model, each in eyes.items():
         found = seen(each, data)
-        all_products[model.name] = measured(found) | {
+        all_products[names[model]] = measured(found) | {
             "invoke_ms": times[model],
             "size_mb": round(model.stat().st_size / 1e6, 2),
             "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         }
         if unseen is not None and model.resolve().parent != MODELS:  # ours were trained on them
-            few_products[model.name] = among(found, products)
+            few_products[names[model]] = among(found, products)
     if unseen is not None:
         few_products = {unseen.name: among(seen(opened(unseen, folder), data), products)} | few_products
     return {"crop": CROP, "left out": sorted(products), "models": all_products, "P4": few_products}
