@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from tests.support.training import needs_torch
 from tools.train.data import Group, Sampler, drawn
 from tools.train.recipes import RECIPES, SMOKE, Recipe, Schedule
-
-HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "ai_edge_quantizer"))
-needs_torch = pytest.mark.skipif(
-    not HAS_TORCH, reason="PyTorch is not installed (it is part of the extra `train`)"
-)
 
 
 @needs_torch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.support.tiny_models import tiny_model_bytes
+from tests.support.training import needs_torch
 from tools.train import augment
 from tools.train.data import Group, Sampler, drawn, unseen_products
 from tools.train.protocol import Pictures, compared, labels, open_set, prototypes
@@ -23,10 +23,6 @@ from tools.train.start import starting_file
 from tools.train.surgery import without_classifier
 
 ROOT = Path(__file__).resolve().parents[2]
-HAS_TORCH = all(importlib.util.find_spec(name) for name in ("torch", "ai_edge_quantizer"))
-needs_torch = pytest.mark.skipif(
-    not HAS_TORCH, reason="PyTorch is not installed (it is part of the extra `train`)"
-)
 
 
 def picture(seed: int = 0, height: int = 90, width: int = 120) -> np.ndarray:
