@@ -12,7 +12,7 @@ less sure. The tail is what an operator's `false_accept` is about; it needs no o
 unknown.
 
 Whether the first curve holds takes many photos to see: true probabilities measure an error of 0.038 to 0.040
-on 296 validation photos of groceries with 20 of 81 products left out twelve times over, models/base 0.039. On
+on 296 validation photos of groceries with 20 of 81 products left out twelve times over, models/base 0.040. On
 2,000 training photos, by numbers fitted on other products, half of the siblings left out, it was 0.015 and
 0.012 for the public MobileNets with their projection and 0.004 without. Tried, and not held:
 

@@ -7,14 +7,14 @@ pixels is made larger. The evidence is then flattened, and raised:
 
     log-odds that the catalogue has it   x → x / (1 + flatter·haze) + raised·haze
 
-Error of the probability that the catalogue has a thing (`python -m tools.train.worth`), models/base,
-validation photos of groceries made smaller (pixels of the shorter side) or blurred (σ, of 348 pixels), 20 of
-81 products left out twelve times over, numbers fitted on other products; true probabilities show 0.04 on the
-296 photos:
+Error of the probability that the catalogue has a thing (`python -m tools.train.worth`), models/base
+and, of five looks, the one before it: validation photos of groceries made smaller (pixels of the shorter
+side) or blurred (σ, of 348 pixels), 20 of 81 products left out twelve times over, numbers fitted on other
+products; true probabilities show 0.04 on the 296 photos:
 
                              as they are   150    100     70     50     40    σ 2    σ 4
-    one look, without haze         0.039  0.033  0.035  0.075  0.125  0.199  0.048  0.162
-        with it                    0.037  0.021  0.028  0.039  0.049  0.056  0.029  0.030
+    one look, without haze         0.040  0.043  0.038  0.041  0.071  0.122  0.029  0.088
+        with it                    0.035  0.039  0.027  0.027  0.025  0.031  0.029  0.037
     five looks, without            0.045  0.065  0.081  0.117  0.203  0.314  0.084  0.237
         with it, for each look     0.052  0.053  0.064  0.075  0.067  0.082  0.080  0.065
         … once for all of them     0.053  0.052  0.054  0.077  0.081  0.144  0.064  0.118

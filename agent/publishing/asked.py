@@ -33,7 +33,7 @@ themselves between samples, which is less than between two days in a shop."""
 STRANGERS = 20
 """Products that what is known of other shops counts as, where a catalogue's own say how near strangers come:
 ten that somebody chose may lie far apart, and what they lack be more like one of them. Strangers and products
-of the catalogue that are named at 0.01, percent, models/base, single looks, by what it counts as:
+of the catalogue that are named at 0.01, percent, the models/base before, single looks, by what it counts as:
 
                                                     0          10          20          40          80
     10 drawn packages, means of six shops   26.3 100.0    3.4 100.0    1.6 100.0    0.5  99.4    0.0  96.7

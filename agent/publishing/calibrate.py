@@ -4,7 +4,7 @@ Measured on Grocery Store, gallery 2,640 training photos: how near the own produ
 three quarters of the queries come less near), and how often it is the first:
 
                                    one left out        half left out       validation photos
-    models/base                    .93 .95 .97  99 %   .78 .84 .88  80 %   .74 .83 .89  77 %
+    an early models/base           .93 .95 .97  99 %   .78 .84 .88  80 %   .74 .83 .89  77 %
     public MobileNetV1 1.0/224,
     with its projection            .78 .84 .88 100 %   .55 .62 .68  81 %   .51 .60 .68  77 %
     without                        .89 .92 .94  97 %   .74 .79 .82  16 %   .77 .81 .84  66 %
@@ -18,7 +18,7 @@ pictures that differ in little, they say nothing of new ones: of a later base ev
 What pictures of *other* products say holds all the same. How near the nearest product came to those that the
 catalogue lacks, mean and what 5 % exceed, by its references, in truth, and on the model's own photos:
 
-    models/base                         by references    in truth      photos of the description
+    the next models/base                by references    in truth      photos of the description
     24 cartons, eight studio pictures        .50 .62     .48 .64       .57 .79
     10 packages, seven pictures              .47 .65     .51 .68       .57 .79
     photos trained on                        .53 .76     .57 .79       .57 .79
