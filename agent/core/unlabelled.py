@@ -1,7 +1,7 @@
 """A picture without its barcodes: a label says nothing of how a product looks, and may cover half of it.
 
 What is painted over them is the colour between their bars, so that a label looks like an empty one. Of 62
-drawn cartons on a belt, how near the own product and the nearest other came, an earlier models/base, references
+drawn cartons on a belt, how near the own product and the nearest other came, an earlier base, references
 without codes (5, 25, 50 % of the cartons come less near; 5 % of the others come nearer):
 
     as they are                       .58 .76 .85    .58
