@@ -18,7 +18,7 @@ from tests.support.training import needs_torch
 from tools.train import augment
 from tools.train.data import Group, Sampler, drawn, unseen_products
 from tools.train.protocol import Pictures, compared, labels, open_set, prototypes
-from tools.train.recipes import RECIPES, SMOKE, Schedule, Start
+from tools.train.recipes import MODELS, RECIPES, SMOKE, Schedule, Start
 from tools.train.start import starting_file
 from tools.train.surgery import without_classifier
 
@@ -398,7 +398,6 @@ def test_a_head_is_fitted_anew_on_the_layers_that_ship(
     from agent.adapters.embedder import EmbedderSettings, load_embedder
     from agent.core.types import Region
     from tools.train import __main__ as command
-    from tools.train.chain import MODELS
     from tools.train.layers import read_layers
 
     monkeypatch.setitem(RECIPES, "small", replace(RECIPES["small"], drawn=4))

@@ -13,9 +13,9 @@ from agent.core.model_spec import parse_spec
 from agent.core.others import unpack
 from agent.core.types import Region
 from tools.train import worth
-from tools.train.__main__ import MODELS
 from tools.train.haze import FULL, WAYS, Hazy, fit_haze
 from tools.train.protocol import Pictures, Seen
+from tools.train.recipes import MODELS
 
 
 def drawn(views: int, spread: float, seed: int, products: int = 30) -> Pictures:

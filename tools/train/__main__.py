@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.errors import AgentError
 from tools.train.data import clothing, data_folder, drawn, grocery, grocery_classes, trashnet, unseen_products
-from tools.train.recipes import RECIPES, SMOKE
+from tools.train.recipes import MODELS, RECIPES, SMOKE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from tools.train.chain import MODELS, copied, made, refitted, say
+    from tools.train.chain import copied, made, refitted, say
 
     recipe = _changed(RECIPES[args.recipe], args)
     place = _place(args, Path(tempfile.gettempdir(), "spotter-train"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,18 +14,18 @@ from tools.train.data import Sampler
 from tools.train.head import refit
 from tools.train.layers import read_layers
 from tools.train.network import DEPTHS, Network
+from tools.train.recipes import MODELS
 from tools.train.run import train
 from tools.train.ship import ship, unchanged, write_float
 from tools.train.start import starting_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tools.train.data import Group
     from tools.train.layers import Layer
     from tools.train.recipes import Recipe
-
-MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from agent.core.regions import kept_centre, propose
 from agent.core.scoring import auroc, false_accepts, wilson
 from agent.publishing.projection import fit_projection
 from tools.train.data import UNSEEN, data_folder, grocery_classes, grocery_list, read, unseen_products
+from tools.train.recipes import MODELS
 from tools.train.surgery import without_classifier
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ CROP = 0.875
 SHOTS = 5
 DRAWS = 5
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
 PUBLIC = (
     "mobilenet_v1_0.25_128_quant.tflite",
     "mobilenet_v1_0.5_160_quant.tflite",

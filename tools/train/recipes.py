@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import cos, pi
+from pathlib import Path
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+"""Where what is trained ships."""
 
 CORAL = "https://raw.githubusercontent.com/google-coral/test_data"
 
