@@ -49,9 +49,7 @@ def made(recipe: Recipe, groups: Sequence[Group], place: Place) -> Path:
     """
     folder = place.work / recipe.name
     network = _trained(recipe, groups, place)
-    refit(network, groups, recipe.side)
-    path = ship(network, recipe, groups, folder)
-    write_float(network, recipe, folder)
+    path = _written(network, recipe, groups, folder, place)
     part = folder / "finished.part"
     torch.save(network.state_dict(), part)
     part.replace(_finished(recipe, place))
@@ -62,12 +60,7 @@ def refitted(recipe: Recipe, groups: Sequence[Group], place: Place, out: Path) -
     """The layers that ship with a head and ranges made anew, as a `.tflite` in `out`; nothing is trained."""
     # int8 weights as real numbers, which quantising turns into the same again
     network, _ = _with_layers_of(MODELS / f"{recipe.name}.tflite", recipe, place)
-    refit(network, groups, recipe.side)
-    path = ship(network, recipe, groups, out)
-    folder = place.work / recipe.name
-    folder.mkdir(parents=True, exist_ok=True)
-    write_float(network, recipe, folder)
-    return path
+    return _written(network, recipe, groups, out, place)
 
 
 def begun(recipe: Recipe, place: Place) -> tuple[Network, list[Layer]]:
@@ -107,6 +100,16 @@ def _trained(recipe: Recipe, groups: Sequence[Group], place: Place) -> Network:
     if same:
         raise ValueError(f"expected every layer trained, found these as they were: {same}")
     return network
+
+
+def _written(network: Network, recipe: Recipe, groups: Sequence[Group], out: Path, place: Place) -> Path:
+    """The `.tflite` in `out`, with a head fitted to what the layers see; the float model in `work`."""
+    refit(network, groups, recipe.side)
+    path = ship(network, recipe, groups, out)
+    folder = place.work / recipe.name
+    folder.mkdir(parents=True, exist_ok=True)
+    write_float(network, recipe, folder)
+    return path
 
 
 def _with_layers_of(source: Path, recipe: Recipe, place: Place) -> tuple[Network, list[Layer]]:

@@ -279,7 +279,7 @@ def _results(models: Sequence[Path], unseen: Path | None, data: Path, folder: Pa
     eyes = {model: opened(model, folder) for model in models}
     times = invoke_ms(eyes, 20, process_time)
     products = unseen_products(grocery_classes(data))
-    names = labels(models)
+    names = labels(models if unseen is None else [*models, unseen])
     all_products, few_products = {}, {}
     for model, each in eyes.items():
         found = seen(each, data)
@@ -291,7 +291,7 @@ def _results(models: Sequence[Path], unseen: Path | None, data: Path, folder: Pa
         if unseen is not None and model.resolve().parent != MODELS:  # ours were trained on them
             few_products[names[model]] = among(found, products)
     if unseen is not None:
-        few_products = {unseen.name: among(seen(opened(unseen, folder), data), products)} | few_products
+        few_products = {names[unseen]: among(seen(opened(unseen, folder), data), products)} | few_products
     return {"crop": CROP, "left out": sorted(products), "models": all_products, "P4": few_products}
 
 
