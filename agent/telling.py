@@ -41,6 +41,9 @@ class Memory(Protocol):
     def by_sku(self, sku: str) -> Product | None:
         """The product with this SKU."""
 
+    def is_left_out(self, no: int) -> bool:
+        """Whether this device was told to forget it."""
+
 
 class Teller:
     """Tells of the tracks of one camera."""

@@ -43,6 +43,9 @@ class Memory(Protocol):
     def by_sku(self, sku: str) -> Product | None:
         """The product with this SKU."""
 
+    def is_left_out(self, no: int) -> bool:
+        """Whether this device was told to forget it."""
+
 
 class Expectations:
     """Those of one camera."""
@@ -79,7 +82,7 @@ class Expectations:
         self._last = LastKnown()
 
     def priors(self, memory: Memory, track: Track, *, anew: bool = False) -> tuple[Clue, ...]:
-        """What is expected of this track; one product is not expected twice.
+        """What is expected of this track; one product is not expected twice, one that was forgotten never.
 
         `anew`: it has nothing to do with what was there before.
 
@@ -90,7 +93,11 @@ class Expectations:
         before = "" if anew else self._last.before(track)
         said = [(SLOT, belongs, IN_PLACE), (LAST, before if before != belongs else "", STAYS)]
         found = [(what, memory.by_sku(sku), share) for what, sku, share in said if sku]
-        here = [expected(what, product.no, share, _RIVALS) for what, product, share in found if product]
+        here = [
+            expected(what, product.no, share, _RIVALS)
+            for what, product, share in found
+            if product is not None and not memory.is_left_out(product.no)
+        ]
         return (*here, *self._elsewhere(memory, track, {clue.product for clue in here}))
 
     def _elsewhere(self, memory: Memory, track: Track, here: Collection[int]) -> list[Clue]:

@@ -12,12 +12,16 @@ class Table:
 
     def __init__(self, learned: int) -> None:
         self.rows = {no: Product(no, f"sku-{no}") for no in (*range(1, 10), learned)}
+        self.left_out: set[int] = set()
 
     def product(self, no: int) -> Product:
         return self.rows[no]
 
     def by_sku(self, sku: str) -> Product | None:
         return next((each for each in self.rows.values() if each.sku == sku), None)
+
+    def is_left_out(self, no: int) -> bool:
+        return no in self.left_out
 
 
 TAUGHT = 1 << 38
@@ -45,6 +49,15 @@ def test_what_was_there_is_expected_again_but_not_twice() -> None:
         expectations.answered(track(turn=0), known)
         said = expectations.priors(TABLE, track(turn=1))
         assert [(clue.source, clue.product) for clue in said] == clues
+
+
+def test_what_the_device_was_told_to_forget_is_expected_no_more() -> None:
+    table = Table(TAUGHT)
+    expectations = Expectations({"left": "sku-3"}, steady=True)
+    expectations.answered(track(turn=0), "sku-4")
+    for forgotten, expected in (({3}, [4]), ({4}, [3]), ({3, 4}, [])):
+        table.left_out = forgotten
+        assert [clue.product for clue in expectations.priors(table, track(turn=1))] == expected
 
 
 def test_what_the_store_does_not_carry_is_less_expected() -> None:
