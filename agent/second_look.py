@@ -53,6 +53,9 @@ class Memory(Protocol):
     def closer(self) -> Closer | None:
         """What closer looks compare with; None while there is no catalogue."""
 
+    def is_left_out(self, no: int) -> bool:
+        """Whether this device was told to forget a product."""
+
 
 @dataclass(slots=True)
 class Looks:
@@ -113,7 +116,8 @@ class SecondLook:
                 began = self._monotonic()
                 clues = self._verified(image, region, rivals, memory.closer, barcodes=read)
                 self._taken(self._monotonic() - began)
-                better.append(replace(look, clues=(*look.clues, *clues)))
+                count = [clue for clue in clues if not memory.is_left_out(clue.product)]  # of a barcode
+                better.append(replace(look, clues=(*look.clues, *count)))
             else:
                 self._skipped()
                 better.append(look)

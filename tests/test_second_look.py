@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import product as product_of
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from agent.adapters.barcodes import read_barcodes
 from agent.adapters.catalogue import Catalogue
 from agent.adapters.embedder import Embedder, EmbedderSettings
 from agent.adapters.images import encode_png
+from agent.adapters.overlay import Overlay
 from agent.core.evidence import ONE_LOOK, decide
 from agent.core.looking import looks_at
 from agent.core.second_look import BARCODE_LOG_ODDS, Closer, SecondLookSettings
 from agent.core.types import Look, Region
 from agent.core.undecided import is_open, worth_a_second_look
 from agent.core.verifying import Reference
+from agent.memory import DeviceMemory
 from agent.nothing import Nothing
 from agent.publishing.build import BuildSettings, build_catalogue
 from agent.second_look import SecondLook
@@ -95,6 +98,7 @@ class Watched:
         self.weights = catalogue.weights
         self.is_portrayed = catalogue.is_portrayed
         self.by_gtin, self.has_gtins = catalogue.by_gtin, catalogue.has_gtins
+        self.is_left_out = catalogue.is_left_out
         self.read: list[int] = []
 
     @property
@@ -188,6 +192,19 @@ def test_a_barcode_names_its_product_whatever_the_picture_looks_like(sight: Sigh
     without = second(SecondLookSettings(barcode=False))
     (looked,) = without.improved(with_barcode(image, region), [region], [seen], sight[1])
     assert "barcode" not in {clue.source for clue in looked.clues}
+
+
+def test_the_barcode_of_a_product_that_was_forgotten_names_nothing(sight: Sight, tmp_path: Path) -> None:
+    eyes, catalogue = sight
+    image, region, seen, _ = undecided(sight, 1)[0]
+    teacher = Overlay(tmp_path)
+    memory = DeviceMemory(catalogue, Overlay(tmp_path), eyes.dimension, eyes.fingerprint)
+    for forgotten, sources in ((False, ["barcode"]), (True, [])):
+        if forgotten:
+            teacher.forget("p9", held=True, utc=0.0)
+        assert memory.version
+        (better,) = second().improved(with_barcode(image, region), [region], [seen], memory)
+        assert [clue.source for clue in better.clues] == sources
 
 
 def test_a_tiny_region_shows_neither_words_nor_bars(sight: Sight) -> None:
