@@ -45,8 +45,10 @@ def shares_of(looks: Sequence[Look]) -> list[float]:
     return [1.0 if look.sharpness < 0 else max(LEAST_SHARE, look.sharpness / sharpest) for look in looks]
 
 
-def independent_looks(looks: Sequence[Look], alike: float = 0.0) -> float:
-    """How many they are worth, from 1 to `1 / LEAST`; `alike` as in `Calibration`, 0: not known.
+def independent_looks(looks: Sequence[Look], alike: float = 0.0, least: float = LEAST) -> float:
+    """How many they are worth, from 1 to `1 / least`; `alike` as in `Calibration`, 0: not known.
+
+    `least`: correlation of two that have nothing in common but the thing.
 
     The effective size of a weighted sample with correlated members (Kish, 1965): the square of the sum of the
     weights by the weighted sum of the correlations. Looks whose embedding is not known are taken to have
@@ -55,13 +57,13 @@ def independent_looks(looks: Sequence[Look], alike: float = 0.0) -> float:
     count = len(looks)
     if count < 2:
         return 1.0
-    correlation = np.full((count, count), LEAST)
+    correlation = np.full((count, count), least)
     rows = [look.embedding for look in looks if look.embedding is not None]
     if len(rows) == count:
         seen = np.stack(rows)
         cosines = seen @ seen.T
         usual = alike or USUAL
-        correlation += (1 - LEAST) * np.clip((cosines - usual) / (1 - usual), 0, 1)
+        correlation += (1 - least) * np.clip((cosines - usual) / (1 - usual), 0, 1)
     np.fill_diagonal(correlation, 1.0)
     shares = np.array(shares_of(looks))
     return float(shares.sum() ** 2 / (shares @ correlation @ shares))

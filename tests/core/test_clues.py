@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from agent.core.clues import PRIOR_LIMIT, expected, gathered, of_product, weight_of
+from agent.core.clues import COMPARED_LEAST, PRIOR_LIMIT, expected, gathered, of_product, weight_of
+from agent.core.second_look import CLUE_LIMIT
 from agent.core.types import Clue, Look
 
 
@@ -19,6 +21,56 @@ def test_a_source_counts_once_by_the_strongest_that_it_said() -> None:
     assert said == (Clue("a", 1, -3.0), Clue("b", 1, 0.5))
     assert weight_of(said, 1) == -2.5
     assert gathered([]) == ()
+
+
+def compared(first: float, row: np.ndarray, source: str = "features") -> Look:
+    """Product 1 against product 2, by how much the comparison is for the first."""
+    share = 1 / (1 + math.exp(-first))
+    clues = (Clue(source, 1, math.log(2 * share)), Clue(source, 2, math.log(2 * (1 - share))))
+    return Look((), clues=clues, embedding=row.astype(np.float32))
+
+
+AXES = np.eye(16)
+
+
+def lead(looks: list[Look]) -> float:
+    said = gathered(looks)
+    return weight_of(said, 1) - weight_of(said, 2)
+
+
+def test_comparisons_of_other_pictures_add_up_to_as_many_as_they_are_worth() -> None:
+    leads = [lead([compared(0.5, row) for row in AXES[:count]]) for count in range(1, 9)]
+    assert leads[0] == pytest.approx(0.5)
+    assert leads[1] == pytest.approx(0.5 * 2 / (1 + COMPARED_LEAST))
+    assert leads == sorted(leads)
+    assert leads[-1] < 0.5 / COMPARED_LEAST
+
+
+def test_comparisons_of_one_picture_are_no_more_than_one() -> None:
+    assert lead([compared(0.5, AXES[0]) for _ in range(8)]) == pytest.approx(0.5)
+
+
+def test_comparisons_that_differ_are_taken_together_and_none_outvotes_the_others_by_being_loud() -> None:
+    told = [compared(x, row) for x, row in zip((0.8, 0.9, -1.0), AXES, strict=False)]
+    assert 0 < lead(told) < 0.8
+
+
+def test_comparisons_alone_make_nothing_a_product_of_the_catalogue() -> None:
+    said = gathered([compared(x, row) for x, row in zip((2.0, 1.0, 3.0), AXES, strict=False)])
+    assert sum(math.exp(clue.log_odds) for clue in said) / len(said) == pytest.approx(1.0)
+
+
+def test_comparisons_never_say_more_than_a_source_may() -> None:
+    said = gathered([compared(30.0, row) for row in AXES[:8]])
+    assert [clue.log_odds for clue in said] == [pytest.approx(math.log(2)), -CLUE_LIMIT]
+
+
+def test_a_look_without_a_comparison_changes_nothing_that_was_compared() -> None:
+    one = [compared(0.5, AXES[0])]
+    assert gathered([*one, Look((), embedding=AXES[1])]) == gathered(one)
+    barcode = Look((), clues=(Clue("barcode", 1, 9.0),), embedding=AXES[1].astype(np.float32))
+    both = gathered([*one, barcode])
+    assert weight_of(both, 1) - weight_of(both, 2) == pytest.approx(9.5)
 
 
 def test_clues_belong_to_their_product() -> None:
