@@ -84,7 +84,7 @@ def test_what_is_left_out_of_a_model_is_left_out_of_those_who_teach_it() -> None
     assert [each.name for each in chain] == [
         "base-unseen",
         "first-base-unseen",
-        "small-unseen",
+        "first-small-unseen",
         "first-base-unseen",
     ]
     assert {(each.schedule.pictures, each.schedule.seed) for each in chain} == {(480, 3)}

@@ -87,8 +87,8 @@ FIRST_BASE = Recipe(
     schedule=Schedule(pictures=72_000),
 )
 
-SMALL = Recipe(
-    name="small",
+FIRST_SMALL = Recipe(
+    name="first-small",
     width=0.5,
     start=Start(
         "mobilenet_v1_0.5_160_quant.tflite",
@@ -103,7 +103,10 @@ SMALL = Recipe(
     teachers=(FIRST_BASE,),
 )
 
-BASE = replace(FIRST_BASE, name="base", teachers=(FIRST_BASE, SMALL))
+BASE = replace(FIRST_BASE, name="base", teachers=(FIRST_BASE, FIRST_SMALL))
+
+SMALL = replace(FIRST_SMALL, name="small", schedule=Schedule(pictures=180_000), teachers=(BASE,))
+"""Three times as long: what is small is slow to learn what it is shown, see tools/train/distil.py."""
 
 SMOKE = Recipe(
     name="smoke",
