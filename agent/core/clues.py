@@ -24,11 +24,13 @@ alike; they never make something a product that does not look like one, so that 
 
 from __future__ import annotations
 
-from math import exp, log
+from math import log
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from agent.core.repeats import independent_looks, shares_of
-from agent.core.second_look import CLUE_LIMIT, SOURCES
+from agent.core.second_look import SOURCES, against_mean
 from agent.core.types import Clue
 
 if TYPE_CHECKING:
@@ -76,11 +78,7 @@ def _compared(source: str, looks: Sequence[Look]) -> list[Clue]:
         for clue in look.clues:
             if clue.source == source:
                 odds[clue.product] = odds.get(clue.product, 0.0) + share * worth * clue.log_odds
-    even = log(sum(map(exp, odds.values())) / len(odds))
-    return [
-        Clue(source, product, max(-CLUE_LIMIT, min(CLUE_LIMIT, value - even)))
-        for product, value in odds.items()
-    ]
+    return against_mean(source, tuple(odds), np.array(tuple(odds.values())))
 
 
 def of_product(clues: Sequence[Clue], product: int) -> tuple[Clue, ...]:

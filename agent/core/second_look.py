@@ -148,12 +148,17 @@ def clues_of(
         places = [MEASURES.index(name) for name in SOURCES[source]]
         worth = measures[:, :, places] @ np.minimum(weights.values, MOST)[places]
         support = worth.mean(axis=1)
-        if not support.any():
-            continue
-        most = support.max()
-        odds = support - (most + np.log(np.exp(support - most).mean()))
-        clues += [
-            Clue(source, product, float(np.clip(value, -CLUE_LIMIT, CLUE_LIMIT)))
-            for product, value in zip(products, odds, strict=True)
-        ]
+        if support.any():
+            clues += against_mean(source, products, support)
     return tuple(clues)
+
+
+def against_mean(source: str, products: Sequence[int], support: NDArray[np.float64]) -> list[Clue]:
+    """A clue for each product from what supports it, natural log, `(n,)`: by how much more than the mean.
+
+    The mean is that of the likelihoods, so that all together say nothing of being in the catalogue.
+    """
+    most = support.max()
+    odds = support - (most + np.log(np.exp(support - most).mean()))
+    told = odds.clip(-CLUE_LIMIT, CLUE_LIMIT).tolist()
+    return [Clue(source, product, value) for product, value in zip(products, told, strict=True)]

@@ -23,10 +23,10 @@ def test_a_source_counts_once_by_the_strongest_that_it_said() -> None:
     assert gathered([]) == ()
 
 
-def compared(first: float, row: np.ndarray, source: str = "features") -> Look:
+def compared(first: float, row: np.ndarray) -> Look:
     """Product 1 against product 2, by how much the comparison is for the first."""
     share = 1 / (1 + math.exp(-first))
-    clues = (Clue(source, 1, math.log(2 * share)), Clue(source, 2, math.log(2 * (1 - share))))
+    clues = (Clue("features", 1, math.log(2 * share)), Clue("features", 2, math.log(2 * (1 - share))))
     return Look((), clues=clues, embedding=row.astype(np.float32))
 
 
